@@ -1,0 +1,98 @@
+"""What the three models look at, cut out of a decoded picture.
+
+Serving and training share these functions, so that a model sees in production what it was trained on. Pictures are
+UINT8 arrays of shape (height, width, 3) in OpenCV's blue-green-red order.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.geometry import Box, Corners, Letterbox
+
+Image = NDArray[np.uint8]
+"""Shape (height, width, 3), blue-green-red."""
+
+GREY: Final = 114
+"""What the letterbox is filled with."""
+
+PLATE_SHAPE: Final = (64, 160, 3)
+PLATE_MARGIN: Final = 0.08
+"""Share of the plate's width and height that is kept around it."""
+
+VEHICLE_SHAPE: Final = (128, 160, 3)
+VEHICLE_MARGIN: Final = 0.05
+
+FRAME_CANVASES: Final = ((384, 640), (640, 384), (480, 480))
+"""(height, width) of the detector's full-frame inputs: about the same cost for any photograph."""
+
+ZOOM_CANVAS: Final = (320, 320)
+"""(height, width) of the detector's second look at one vehicle."""
+
+
+def frame_canvas(height: int, width: int) -> tuple[int, int]:
+    """The one of `FRAME_CANVASES` that shows a picture of that size largest."""
+    return max(FRAME_CANVASES, key=lambda canvas: min(canvas[0] / height, canvas[1] / width))
+
+
+def letterbox(image: Image, canvas: tuple[int, int]) -> tuple[Image, Letterbox]:
+    """Fit `image` into a grey canvas of (height, width), aspect ratio kept, and say how."""
+    height, width = image.shape[:2]
+    fit = Letterbox.fit(width, height, canvas[1], canvas[0])
+    inner_width, inner_height = max(1, round(width * fit.scale)), max(1, round(height * fit.scale))
+    result = np.full((*canvas, 3), GREY, dtype=np.uint8)
+    x, y = int(fit.dx), int(fit.dy)
+    result[y : y + inner_height, x : x + inner_width] = _resize(image, inner_width, inner_height)
+    return result, fit
+
+
+def rectify_plate(image: Image, corners: Corners) -> Image:
+    """The plate seen from straight ahead, shape `PLATE_SHAPE`: a perspective warp of its four corners plus a margin.
+
+    What lies outside the picture repeats its border.
+    """
+    height, width = PLATE_SHAPE[:2]
+    left, top = width * PLATE_MARGIN / (1 + 2 * PLATE_MARGIN), height * PLATE_MARGIN / (1 + 2 * PLATE_MARGIN)
+    target = np.array(
+        [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], dtype=np.float32
+    )
+    source, corners = _neighbourhood(image, corners, margin=2 * PLATE_MARGIN)
+    transform = cv2.getPerspectiveTransform(corners, target)
+    warped = cv2.warpPerspective(
+        source, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(warped, dtype=np.uint8)
+
+
+def crop_vehicle(image: Image, box: Box) -> Image:
+    """The vehicle with a small margin, stretched to `VEHICLE_SHAPE`."""
+    height, width = image.shape[:2]
+    area = box.grown(VEHICLE_MARGIN).clipped(width, height)
+    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    return _resize(view, VEHICLE_SHAPE[1], VEHICLE_SHAPE[0])
+
+
+def _neighbourhood(image: Image, corners: Corners, margin: float) -> tuple[Image, Corners]:
+    """The part of the picture around the corners, made smaller where a plain warp would skip pixels (aliasing)."""
+    (xmin, ymin), (xmax, ymax) = corners.min(axis=0), corners.max(axis=0)
+    area = Box(float(xmin), float(ymin), float(xmax), float(ymax)).grown(margin + 0.1)
+    area = area.clipped(image.shape[1], image.shape[0])
+    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    moved = corners - np.array([area.xmin, area.ymin], dtype=np.float32)
+    shrink = float(np.linalg.norm(moved[1] - moved[0])) / PLATE_SHAPE[1]
+    if shrink <= 1.5:
+        return view, moved
+    small = _resize(view, max(1, round(view.shape[1] / shrink)), max(1, round(view.shape[0] / shrink)))
+    ratio = np.array([small.shape[1] / view.shape[1], small.shape[0] / view.shape[0]], dtype=np.float32)
+    return small, moved * ratio
+
+
+def _resize(image: Image, width: int, height: int) -> Image:
+    """Area averaging to shrink, linear to enlarge."""
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.uint8)
