@@ -1,0 +1,77 @@
+"""Labelled photographs: pictures in zip files, labels in CSV files beside them.
+
+The layout is one `<part>.zip` and one `<part>.csv` with a row an object; the columns used are named by the value types
+below. Rows of split `train` train, rows of split `val` measure; they are never mixed.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from platelane.crops import Image
+from platelane.geometry import Box, Corners
+
+Split = Literal["train", "val"]
+Row = dict[str, str]
+
+DEFAULT_DATA = Path("../shared/data")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One zip of pictures with its labels, for example `photos`."""
+
+    root: Path
+    name: str
+
+    def rows(self, split: Split, exclude_sets: Collection[str] = ()) -> list[Row]:
+        """The label rows of a split, without the named sets."""
+        with (self.root / f"{self.name}.csv").open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if row["split"] == split and row["set"] not in exclude_sets]
+
+    def by_picture(self, split: Split, exclude_sets: Collection[str] = ()) -> dict[str, list[Row]]:
+        """The rows of each picture, by its name in the zip, in the order of the file."""
+        pictures: dict[str, list[Row]] = {}
+        for row in self.rows(split, exclude_sets):
+            pictures.setdefault(row["file"], []).append(row)
+        return pictures
+
+    def encoded(self, files: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Each file's bytes as stored."""
+        with zipfile.ZipFile(self.root / f"{self.name}.zip") as archive:
+            for file in files:
+                yield file, archive.read(file)
+
+    def pictures(self, files: Collection[str]) -> Iterator[tuple[str, Image]]:
+        """Each file decoded, one at a time."""
+        for file, data in self.encoded(files):
+            yield file, decode(data)
+
+
+def decode(data: bytes) -> Image:
+    """A picture's pixels, shape (height, width, 3), blue-green-red."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("not a picture that OpenCV can read")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def box(row: Row) -> Box:
+    """The labelled box of a row, in pixels of the stored picture."""
+    return Box(float(row["xmin"]), float(row["ymin"]), float(row["xmax"]), float(row["ymax"]))
+
+
+def corners(row: Row) -> Corners | None:
+    """The labelled plate corners, or None where the row has only a box."""
+    if not row["x1"]:
+        return None
+    values = [float(row[f"{axis}{i}"]) for i in (1, 2, 3, 4) for axis in "xy"]
+    return np.array(values, dtype=np.float32).reshape(4, 2)
