@@ -1,0 +1,107 @@
+"""From a trained PyTorch model to an ONNX file that is proven to give the same answers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+OPSET = 17
+"""Read by ONNX Runtime and TensorRT of every Triton release that Platelane supports."""
+
+Outputs = Sequence[NDArray[np.generic]]
+Difference = Callable[[Outputs, Outputs], float]
+"""How far the framework's outputs (first) and the file's (second) are apart; 0 for equal ones."""
+
+
+class ParityError(RuntimeError):
+    """The exported file and the model it came from answer differently."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], difference: float, tolerance: float) -> None:
+        super().__init__(f"{path}: outputs differ by {difference:.3g} (allowed {tolerance:.3g}) for input {shape}")
+        self.path = path
+        self.shape = shape
+        self.difference = difference
+        self.tolerance = tolerance
+
+
+def largest_difference(expected: Outputs, actual: Outputs) -> float:
+    """The largest absolute difference of any element; infinite where shapes differ."""
+    if any(a.shape != b.shape for a, b in zip(expected, actual, strict=True)):
+        return float("inf")
+    return max(
+        float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0))
+        for a, b in zip(expected, actual, strict=True)
+    )
+
+
+def export(
+    model: torch.nn.Module,
+    example: torch.Tensor,
+    path: Path,
+    input_name: str,
+    output_names: Sequence[str],
+    *,
+    dynamic_axes: Mapping[str, Mapping[int, str]] | None = None,
+    check_shapes: Sequence[tuple[int, ...]] = (),
+    tolerance: float = 1e-3,
+    difference: Difference = largest_difference,
+) -> None:
+    """Write `model` to `path` and compare the two on random UINT8 pictures.
+
+    `example` is a UINT8 tensor, batch first. Axis 0 of the input and of every output is dynamic; `dynamic_axes` adds
+    to that, by tensor name. `check_shapes` lists the input shapes compared; by default the example's with one and with
+    three pictures. Raises `ParityError` where the outputs differ by more than `tolerance`; the file is then removed.
+    """
+    model = model.cpu().float().eval()
+    axes = {name: {0: "batch"} for name in (input_name, *output_names)}
+    for name, extra in (dynamic_axes or {}).items():
+        axes[name] |= extra
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but writes the smaller graph, and one that TensorRT optimises well.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (example,),
+            str(path),
+            input_names=[input_name],
+            output_names=list(output_names),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    onnx.checker.check_model(str(path), full_check=True)
+    try:
+        for shape in check_shapes or [(batch, *example.shape[1:]) for batch in (1, 3)]:
+            _check_parity(model, path, input_name, shape, tolerance, difference)
+    except ParityError:
+        path.unlink()
+        raise
+
+
+def _check_parity(
+    model: torch.nn.Module,
+    path: Path,
+    input_name: str,
+    shape: tuple[int, ...],
+    tolerance: float,
+    difference: Difference,
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with torch.no_grad():
+        outputs = model(torch.from_numpy(picture))
+    outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
+    expected = [output.numpy() for output in outputs]
+    apart = difference(expected, session.run(None, {input_name: picture}))
+    if not apart <= tolerance:
+        raise ParityError(path, shape, apart, tolerance)
