@@ -89,7 +89,9 @@ class Letterbox:
     def fit(cls, width: int, height: int, canvas_width: int, canvas_height: int) -> Letterbox:
         """The largest centred fit of a `width` x `height` picture."""
         scale = min(canvas_width / width, canvas_height / height)
-        return cls(scale, (canvas_width - round(width * scale)) / 2 // 1, (canvas_height - round(height * scale)) / 2 // 1)
+        return cls(
+            scale, (canvas_width - round(width * scale)) / 2 // 1, (canvas_height - round(height * scale)) / 2 // 1
+        )
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Canvas points, shape (..., 2), in pixels of the picture."""

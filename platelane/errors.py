@@ -1,0 +1,120 @@
+"""Every error Platelane raises, sorted by what a caller can do about it.
+
+PlatelaneError
+├── RequestError            change the request
+│   ├── BadRequest              400  a field or the config cannot be understood
+│   ├── BadImage                400  no image, or one that cannot be decoded
+│   ├── Forbidden               403  wrong token, or out of credits
+│   ├── NotFound                404
+│   ├── MethodNotAllowed        405
+│   ├── UploadTooLarge          413  more bytes than the server accepts
+│   └── Throttled               429  too many calls: again after `retry_after`
+├── Unavailable             503  send the same request again after `retry_after`
+│   ├── Overloaded              queues are full
+│   ├── EngineUnavailable       NATS or Triton cannot be reached
+│   └── DeadlineExceeded        the answer was not ready in time
+└── Fault                   500  tell the operator
+    ├── ModelMismatch           a served model is not the one the code was written for
+    └── Undecodable             a message on the bus that is not what its subject says
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PlatelaneError(Exception):
+    """Base of all errors; `detail` is for the caller to read."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class RequestError(PlatelaneError):
+    """The request cannot be served as it is."""
+
+    status = 400
+
+
+class BadRequest(RequestError):
+    """A field or the config cannot be understood."""
+
+
+class BadImage(RequestError):
+    """There is no image, or it cannot be decoded."""
+
+
+class Forbidden(RequestError):
+    """The token is wrong, or its credits are used up."""
+
+    status = 403
+
+
+class NotFound(RequestError):
+    """No such path or thing."""
+
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, the method does not."""
+
+    status = 405
+
+
+class UploadTooLarge(RequestError):
+    """More bytes than `limit`."""
+
+    status = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The upload is larger than the limit of {limit} bytes.")
+        self.limit = limit
+
+
+class Throttled(RequestError):
+    """Too many calls; the next one is welcome after `retry_after` seconds."""
+
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        unit = "second" if retry_after == 1 else "seconds"
+        super().__init__(f"Request was throttled. Expected available in {retry_after} {unit}.")
+        self.retry_after = retry_after
+
+
+class Unavailable(PlatelaneError):
+    """The same request may succeed after `retry_after` seconds."""
+
+    status = 503
+
+    def __init__(self, detail: str, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Overloaded(Unavailable):
+    """A queue is full."""
+
+
+class EngineUnavailable(Unavailable):
+    """NATS or Triton cannot be reached, or does not serve a model."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The answer was not ready in time."""
+
+
+class Fault(PlatelaneError):
+    """Something on our side that a caller cannot mend."""
+
+
+class ModelMismatch(Fault):
+    """A served model's inputs or outputs are not what the code expects."""
+
+
+class Undecodable(Fault):
+    """A message that is not what its subject says."""

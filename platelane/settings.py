@@ -1,0 +1,67 @@
+"""What can be configured: environment variables with the prefix `PLATELANE_`, the same for every service."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults, which suit one machine; `platelane settings` lists them."""
+
+    model_config = SettingsConfigDict(env_prefix="PLATELANE_", frozen=True, extra="ignore")
+
+    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma-separated")
+    nats_replicas: int = Field(1, ge=1, le=5, description="copies of every stream (3 on a NATS cluster)")
+    triton_url: str = Field(
+        "127.0.0.1:8001", description="Triton's gRPC address; several behind one DNS name are balanced"
+    )
+
+    host: str = Field("127.0.0.1", description="address the gateway listens on")
+    port: int = Field(8080, ge=0, le=65535, description="port of the REST API")
+    health_host: str = Field("127.0.0.1", description="address a service's health page listens on")
+    health_port: int = Field(0, ge=0, le=65535, description="port of the health page; 0 turns it off")
+    profile: Literal["sdk", "cloud"] = Field(
+        "sdk", description="which of the API's two servers to be: on-premise or cloud"
+    )
+    upload_limit: int = Field(6_000_000, ge=1_000, le=7_500_000, description="largest accepted image, bytes")
+    pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image, pixels after decoding")
+    deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a caller gets 503")
+    max_calls: int = Field(
+        1_000_000, ge=0, description="calls a month that `usage` and statistics report as the maximum"
+    )
+    http_in_flight: int = Field(64, ge=1, description="uploads the gateway works on at once; more get 503")
+
+    in_flight: int = Field(4, ge=1, le=256, description="jobs a detector, ocr or attributes process works on at once")
+    queue_limit: int = Field(512, ge=1, description="jobs that may wait; more get 503")
+    ack_wait: float = Field(3.0, gt=0, description="seconds after which a silent worker's job goes to another")
+    max_deliver: int = Field(5, ge=1, description="times a job is tried before it is a dead letter")
+    results_days: float = Field(7, gt=0, description="days that results are kept")
+    results_bytes: int = Field(1_000_000_000, ge=1_000_000, description="bytes of results that are kept")
+
+    webhook_targets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="addresses that get every result by POST, comma-separated"
+    )
+    webhook_timeout: float = Field(10.0, gt=0, description="seconds a webhook receiver has to answer")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
+    log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+
+    state_dir: Path = Field(
+        Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
+    )
+
+    @field_validator("webhook_targets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read from the environment once."""
+    return Settings()

@@ -1,0 +1,103 @@
+"""The plate reader: plain convolutions down to a grid of 2 x 40 places, one attention layer over them, CTC.
+
+The two rows of the grid see the upper and the lower half of the plate. Read one after the other they are the 80 CTC
+frames, so that the upper line of a two-line plate comes first; a one-line plate may be read in either row.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from training.reader_text import CHARACTERS
+
+WIDTH = 128
+ROWS, COLUMNS = 2, 40
+HEADS = 4
+
+
+def convolution(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
+    """A 3 x 3 convolution, normalised and rectified."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)
+    )
+
+
+class Residual(nn.Module):
+    """Two convolutions beside an identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = convolution(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+class Attention(nn.Module):
+    """One transformer layer, normalised first, written in operations that every runtime has."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before = nn.LayerNorm(width)
+        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.feed = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ReLU(True), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        places, width = x.shape[1], x.shape[2]
+        split = self.queries_keys_values(self.before(x)).reshape(-1, places, 3, self.heads, width // self.heads)
+        queries, keys, values = split.permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(queries @ keys.transpose(2, 3) * (width // self.heads) ** -0.5, dim=-1)
+        x = x + self.mix((weights @ values).transpose(1, 2).reshape(-1, places, width))
+        return x + self.feed(x)
+
+
+class Reader(nn.Module):
+    """UINT8 plates, shape (B, 64, 160, 3), blue-green-red, to logits: characters (B, 80, 37) and regions (B, R)."""
+
+    def __init__(self, regions: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            convolution(3, 32, stride=2),
+            convolution(32, 32),
+            convolution(32, 64, stride=2),
+            Residual(64),
+            convolution(64, 96, stride=(2, 1)),
+            Residual(96),
+            convolution(96, WIDTH, stride=(2, 1)),
+            Residual(WIDTH),
+            convolution(WIDTH, WIDTH, stride=(2, 1)),
+        )
+        self.position = nn.Parameter(torch.randn(ROWS * COLUMNS, WIDTH) * 0.02)
+        self.attention = Attention(WIDTH, HEADS)
+        self.characters = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CHARACTERS)))
+        self.region = nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Dropout(0.1), nn.Linear(2 * WIDTH, regions))
+
+    def forward(self, plates: Tensor) -> tuple[Tensor, Tensor]:
+        scaled = plates.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        grid = self.features(scaled).flatten(2).transpose(1, 2)
+        read = self.attention(grid + self.position)
+        pooled = torch.cat((grid.mean(dim=1), read.mean(dim=1)), dim=1)
+        return self.characters(read), self.region(pooled)
+
+
+class Served(nn.Module):
+    """The reader as it is served: probabilities, softened by temperatures fitted on the validation split."""
+
+    def __init__(self, reader: Reader, characters_temperature: float, region_temperature: float) -> None:
+        super().__init__()
+        self.reader = reader
+        self.characters_temperature = characters_temperature
+        self.region_temperature = region_temperature
+
+    def forward(self, plate: Tensor) -> tuple[Tensor, Tensor]:
+        characters, region = self.reader(plate)
+        return (
+            torch.softmax(characters / self.characters_temperature, dim=-1),
+            torch.softmax(region / self.region_temperature, dim=-1),
+        )
