@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
     log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
 
+    model_repository: Path = Field(
+        Path(__file__).resolve().parent.parent / "triton_models", description="the models' label files"
+    )
     state_dir: Path = Field(
         Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
     )
