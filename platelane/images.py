@@ -14,7 +14,6 @@ from typing import Final
 import cv2
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
 
 from platelane.crops import Image
 from platelane.errors import BadImage
@@ -65,17 +64,9 @@ def decode(data: bytes) -> Image:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
-    return np.asarray(image, dtype=np.uint8) if image is not None else _decode_leniently(data)
-
-
-def _decode_leniently(data: bytes) -> Image:
-    """For what OpenCV refuses and cameras send: a JPEG without its end marker, 32 bit TIFF."""
-    try:
-        with _opened(data) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        raise BadImage("The image is broken or cut off.") from error
-    return np.ascontiguousarray(np.asarray(upright, dtype=np.uint8)[:, :, ::-1])
+    if image is None:
+        raise BadImage("The image is broken or cut off.")
+    return np.asarray(image, dtype=np.uint8)
 
 
 def _opened(data: bytes) -> Pillow.Image:
