@@ -14,6 +14,7 @@ PlatelaneError
 │   ├── EngineUnavailable       NATS or Triton cannot be reached
 │   └── DeadlineExceeded        the answer was not ready in time
 └── Fault                   500  tell the operator
+    ├── CannotStart             a program that Platelane runs does not start on this machine
     ├── ModelMismatch           a served model is not the one the code was written for
     └── Undecodable             a message on the bus that is not what its subject says
 """
@@ -110,6 +111,10 @@ class DeadlineExceeded(Unavailable):
 
 class Fault(PlatelaneError):
     """Something on our side that a caller cannot mend."""
+
+
+class CannotStart(Fault):
+    """A program that Platelane runs does not start on this machine."""
 
 
 class ModelMismatch(Fault):
