@@ -1,0 +1,244 @@
+"""Train the attributes model: type, colour, orientation, make and model of a vehicle crop.
+
+python -m training.attributes --minutes 95 --threads 1 --export triton_models/attributes
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+
+from platelane.crops import VEHICLE_SHAPE
+from training import attributes_data as views
+from training.attributes_augment import varied
+from training.attributes_labels import HEADS, Labels, group_models
+from training.attributes_model import Network, Served, fit_temperature, pooled_by, set_losses
+from training.data import Part
+from training.export import export
+from training.loop import Options, Progress, options, parser, prepare, train
+
+STAGES: Final = ((0.0, (64, 80)), (0.35, (96, 120)), (0.7, (128, 160)))
+"""(share of the budget, (height, width)): small pictures first, since a step on them costs a quarter."""
+
+BATCH: Final = 64
+CUTMIX: Final = (0.35, 0.35, 0.1)
+"""How often pairs of pictures are mixed (Yun et al. 2019), by stage."""
+
+LOSS_WEIGHTS: Final = {"type": 1.0, "color": 1.0, "orientation": 0.7, "make_model": 1.5, "make": 0.7}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What is known about a batch: for each head `admissible` BOOL [B, C] and `smoothing` FP32 [B]."""
+
+    admissible: dict[str, torch.Tensor]
+    smoothing: dict[str, torch.Tensor]
+
+    def at(self, rows: torch.Tensor) -> Targets:
+        return Targets(
+            {head: values[rows] for head, values in self.admissible.items()},
+            {head: values[rows] for head, values in self.smoothing.items()},
+        )
+
+    def to(self, device: torch.device) -> Targets:
+        return Targets(
+            {head: values.to(device) for head, values in self.admissible.items()},
+            {head: values.to(device) for head, values in self.smoothing.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures UINT8 [B, H, W, 3]; `share` of each is described by `targets`, the rest by `others`."""
+
+    images: torch.Tensor
+    targets: Targets
+    others: Targets
+    share: float
+
+
+class AttributesTask:
+    """See `training.loop.Task`."""
+
+    def __init__(self, chosen: Options) -> None:
+        vehicles, photos = Part(chosen.data, "vehicles"), Part(chosen.data, "photos")
+        self.labels = Labels(group_models(vehicles.rows("train", chosen.exclude_sets)))
+        if len(self.labels.models) == 1:
+            log.warning("no makes and models in the data: make_model gets the single entry 'generic'")
+        self.model: torch.nn.Module = Network(self.labels.sizes)
+        self.makes = torch.from_numpy(self.labels.makes)
+        self.random = np.random.default_rng(chosen.seed)
+        self.held_out = {}
+        for part in (vehicles, photos):
+            found = views.labelled_vehicles(part, "val", self.labels, chosen.exclude_sets)
+            self.held_out[part.name] = views.served_views(part, found)
+        self.chosen = chosen
+
+    def batches(self, progress: Progress) -> Iterator[Batch]:
+        parts = (Part(self.chosen.data, "vehicles"), Part(self.chosen.data, "photos"))
+        data = views.joined(
+            [
+                views.wide_views(part, views.labelled_vehicles(part, "train", self.labels, self.chosen.exclude_sets))
+                for part in parts
+            ]
+        )
+        targets = self.targets(data.vehicles)
+        weights = views.sampling_weights(data.vehicles)
+        log.info("%d vehicles to train on", len(weights))
+        order = views.order(weights, self.random)
+        for stage, (_, size) in enumerate(STAGES):
+            pixels = _shrunk(data.pixels, views.wide_size(*size))
+            until = STAGES[stage + 1][0] if stage + 1 < len(STAGES) else math.inf
+            while progress.share < until:
+                yield self._batch(pixels, size, targets, [next(order) for _ in range(BATCH)], CUTMIX[stage])
+
+    def _batch(
+        self, pixels: views.Pixels, size: tuple[int, int], targets: Targets, rows: list[int], cutmix: float
+    ) -> Batch:
+        any_color = targets.admissible["color"].all(dim=1)
+        images = np.stack([varied(pixels[row], *size, self.random, any_color=bool(any_color[row])) for row in rows])
+        known = targets.at(torch.tensor(rows))
+        if self.random.random() >= cutmix:
+            return Batch(torch.from_numpy(images), known, known, 1.0)
+        partners = self.random.permutation(len(rows))
+        kept = _cut_in(images, images[partners], self.random)
+        return Batch(torch.from_numpy(images), known, known.at(torch.from_numpy(partners)), kept)
+
+    def targets(self, vehicles: list[views.Vehicle]) -> Targets:
+        """What is known about the vehicles, with `make` as a fifth head that pools `make_model`."""
+        admissible = {
+            head: torch.from_numpy(np.stack([v.targets[head].admissible for v in vehicles])) for head in HEADS
+        }
+        smoothing = {
+            head: torch.tensor([v.targets[head].smoothing for v in vehicles], dtype=torch.float32) for head in HEADS
+        }
+        members = torch.nn.functional.one_hot(self.makes).float()
+        admissible["make"] = admissible["make_model"].float() @ members > 0
+        smoothing["make"] = smoothing["make_model"]
+        return Targets(admissible, smoothing)
+
+    def loss(self, model: torch.nn.Module, batch: Batch, device: torch.device) -> torch.Tensor:
+        logits = self.logits(model, batch.images, device)
+        total = torch.zeros((), device=device)
+        for targets, share in ((batch.targets, batch.share), (batch.others, 1 - batch.share)):
+            if share > 0:
+                known = targets.to(device)
+                total = total + share * sum(
+                    weight * _mean_of_known(logits[head], known.admissible[head], known.smoothing[head])
+                    for head, weight in LOSS_WEIGHTS.items()
+                )
+        return total
+
+    def logits(self, model: torch.nn.Module, images: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+        """The heads' logits for UINT8 [B, H, W, 3], and those of `make`."""
+        logits: dict[str, torch.Tensor] = model(images.to(device).permute(0, 3, 1, 2).float())
+        return logits | {"make": pooled_by(logits["make_model"], self.makes.to(device))}
+
+    @torch.no_grad()
+    def answers(self, model: torch.nn.Module, part: str, device: torch.device) -> dict[str, torch.Tensor]:
+        """Logits of every held-out vehicle of a part, by head."""
+        images = torch.split(torch.from_numpy(self.held_out[part].pixels), BATCH)
+        batches = [self.logits(model, batch, device) for batch in images]
+        return {head: torch.cat([batch[head].cpu() for batch in batches]) for head in LOSS_WEIGHTS}
+
+    def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Accuracy by head over all held-out vehicles, and by part; `score` is the mean of the five heads'."""
+        correct: dict[str, list[torch.Tensor]] = {}
+        for part, held_out in self.held_out.items():
+            logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
+            for head, known in targets.admissible.items():
+                for name, count in ((head, 1), *((("make_model_top3", 3),) if head == "make_model" else ())):
+                    hits = _hits(logits[head], known, count)
+                    correct.setdefault(name, []).append(hits)
+                    correct.setdefault(f"{part}.{name}", []).append(hits)
+        figures = {name: float(torch.cat(h).float().mean()) for name, h in correct.items() if sum(map(len, h))}
+        return {"score": float(np.mean([figures[head] for head in LOSS_WEIGHTS if head in figures])), **figures}
+
+    def temperatures(self, model: torch.nn.Module, device: torch.device) -> dict[str, float]:
+        """The temperature of each head that makes its scores on held-out vehicles honest."""
+        rows: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {head: [] for head in HEADS}
+        for part, held_out in self.held_out.items():
+            logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
+            for head in HEADS:
+                single = targets.admissible[head].sum(dim=1) == 1
+                rows[head].append((logits[head][single], targets.admissible[head][single].int().argmax(dim=1)))
+        return {
+            head: fit_temperature(torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs]))
+            for head, pairs in rows.items()
+        }
+
+
+def _mean_of_known(logits: torch.Tensor, admissible: torch.Tensor, smoothing: torch.Tensor) -> torch.Tensor:
+    """Mean loss of the rows about which anything is known; zero where there is none."""
+    known = ~admissible.all(dim=1) | (smoothing > 0)
+    return set_losses(logits, admissible, smoothing).sum() / known.sum().clamp(min=1)
+
+
+def _hits(logits: torch.Tensor, admissible: torch.Tensor, count: int) -> torch.Tensor:
+    """Whether the known class is among the `count` likeliest, for the rows where one class is known, BOOL [N]."""
+    single = admissible.sum(dim=1) == 1
+    best = logits[single].topk(min(count, logits.shape[1]), dim=1).indices
+    return admissible[single].gather(1, best).any(dim=1)
+
+
+def _cut_in(images: views.Pixels, others: views.Pixels, random: np.random.Generator) -> float:
+    """Paste the same rectangle of the others into the images; returns the share of the images that is left."""
+    height, width = images.shape[1:3]
+    side = np.sqrt(random.uniform(0.1, 0.6))
+    h, w = round(height * side), round(width * side)
+    y, x = int(random.integers(height - h + 1)), int(random.integers(width - w + 1))
+    images[:, y : y + h, x : x + w] = others[:, y : y + h, x : x + w]
+    return float(1 - h * w / (height * width))
+
+
+def _shrunk(pixels: views.Pixels, size: tuple[int, int]) -> views.Pixels:
+    if pixels.shape[1:3] == size:
+        return pixels
+    result = np.empty((len(pixels), *size, 3), dtype=np.uint8)
+    for small, image in zip(result, pixels, strict=True):
+        cv2.resize(image, size[::-1], dst=small, interpolation=cv2.INTER_AREA)
+    return result
+
+
+def export_best(task: AttributesTask, checkpoint: Path, folder: Path) -> None:
+    """Write the best checkpoint as a Triton model with its labels; configuration is not written."""
+    cpu = torch.device("cpu")
+    network = Network(task.labels.sizes)
+    network.load_state_dict(torch.load(checkpoint, map_location=cpu, weights_only=True)["model"])
+    network.eval()
+    temperatures = task.temperatures(network, cpu)
+    log.info("temperatures: %s", temperatures)
+    example = torch.zeros((1, *VEHICLE_SHAPE), dtype=torch.uint8)
+    export(Served(network, temperatures), example, folder / "1" / "model.onnx", "vehicle", HEADS)
+    task.labels.write(folder)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    cv2.setNumThreads(1)
+    arguments = parser(__doc__ or "", "attributes", minutes=95, learning_rate=2e-3)
+    arguments.set_defaults(weight_decay=0.05)
+    arguments.add_argument("--export", type=Path, help="folder of the Triton model to write, from the best checkpoint")
+    arguments.add_argument("--export-only", action="store_true", help="do not train")
+    parsed = arguments.parse_args()
+    chosen = options(parsed)
+    device = prepare(chosen)
+    task = AttributesTask(chosen)
+    if not parsed.export_only:
+        train(task, chosen, device)
+    if parsed.export:
+        export_best(task, chosen.out / "best.pt", parsed.export)
+
+
+if __name__ == "__main__":
+    main()
