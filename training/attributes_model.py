@@ -68,7 +68,8 @@ class Served(nn.Module):
         self.temperatures = dict(temperatures)
 
     def forward(self, vehicle: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        logits = self.network(vehicle.permute(0, 3, 1, 2).float())
+        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
+        logits = self.network(vehicle.float().permute(0, 3, 1, 2))
         return tuple(torch.softmax(logits[head] / self.temperatures[head], dim=1) for head in HEADS)
 
 

@@ -79,7 +79,8 @@ class Reader(nn.Module):
         self.region = nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Dropout(0.1), nn.Linear(2 * WIDTH, regions))
 
     def forward(self, plates: Tensor) -> tuple[Tensor, Tensor]:
-        scaled = plates.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
+        scaled = plates.float().permute(0, 3, 1, 2) / 127.5 - 1.0
         grid = self.features(scaled).flatten(2).transpose(1, 2)
         read = self.attention(grid + self.position)
         pooled = torch.cat((grid.mean(dim=1), read.mean(dim=1)), dim=1)
