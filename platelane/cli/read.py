@@ -1,0 +1,95 @@
+"""`platelane read`: photos and folders through a running server, to a table, JSON lines or CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from platelane.cli.client import Client, Reading, find_photos
+from platelane.cli.rows import COLUMNS, rows
+from platelane.cli.table import answer_table
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+async def read_photos(
+    url: str,
+    paths: list[Path],
+    fields: dict[str, str],
+    *,
+    token: str = "",
+    in_flight: int = 4,
+    format: Format | None = None,
+    out: Path | None = None,
+) -> bool:
+    """Reads all photos and writes one record after the other; whether every photo was read.
+
+    Without a format, a single photo on a terminal gives a table, all else JSON lines. Raises NotFound, BadRequest.
+    """
+    photos = find_photos(paths)
+    if format is None:
+        format = Format.TABLE if len(photos) == 1 and out is None and sys.stdout.isatty() else Format.JSON
+    messages = Console(stderr=True)
+    failed = 0
+    with (
+        out.open("w", encoding="utf-8", newline="") if out else _standard_output() as output,
+        Progress(
+            TextColumn("[progress.description]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("photos"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=messages,
+            disable=len(photos) == 1,
+        ) as progress,
+    ):
+        write = _writer(format, output)
+        bar = progress.add_task("Reading", total=len(photos))
+        async with Client(url, token) as client:
+            async for reading in client.read_all(photos, fields, in_flight):
+                write(reading)
+                if reading.error:
+                    failed += 1
+                    messages.print(f"{reading.file}: {reading.error}", style="red", markup=False, soft_wrap=True)
+                progress.advance(bar)
+    if failed and len(photos) > 1:
+        messages.print(f"{failed} of {len(photos)} photos were not read.", style="red")
+    return not failed
+
+
+def _standard_output() -> TextIO:
+    """The standard output as a file that may be closed."""
+    return open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False)
+
+
+def _writer(format: Format, output: TextIO) -> Callable[[Reading], None]:
+    match format:
+        case Format.TABLE:
+            console = Console(file=output)
+            return lambda reading: None if reading.error else console.print(answer_table(reading))
+        case Format.CSV:
+            table = csv.DictWriter(output, COLUMNS, extrasaction="ignore", lineterminator="\n")
+            table.writeheader()
+            return lambda reading: table.writerows(rows(reading))
+        case Format.JSON:
+            return lambda reading: _write_json(output, reading)
+
+
+def _write_json(output: TextIO, reading: Reading) -> None:
+    """One line; an unread photo has its reason under `error`, as in the answers of the API."""
+    record = {"file": str(reading.file)} | reading.answer | ({"error": reading.error} if reading.error else {})
+    output.write(orjson.dumps(record).decode() + "\n")
+    output.flush()

@@ -1,0 +1,95 @@
+"""One line per plate out of an answer, for a table or a CSV file. Plate mode and vehicle mode give the same columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from platelane.cli.client import Reading
+
+COLUMNS = (
+    "file",
+    "plate",
+    "score",
+    "region",
+    "region_score",
+    "dscore",
+    "xmin",
+    "ymin",
+    "xmax",
+    "ymax",
+    "vehicle",
+    "vehicle_score",
+    "make",
+    "model",
+    "color",
+    "orientation",
+    "camera_id",
+    "timestamp",
+    "processing_time",
+    "error",
+)
+
+Row = dict[str, Any]
+
+
+def rows(reading: Reading) -> list[Row]:
+    """A row for each result with the keys of COLUMNS that are known; one row for a photo without results."""
+    answer = reading.answer
+    photo: Row = {"file": str(reading.file)}
+    if reading.error:
+        return [photo | {"error": reading.error}]
+    photo |= {key: answer.get(key) for key in ("camera_id", "timestamp", "processing_time")}
+    found = [
+        _vehicle_mode(result) if isinstance(result.get("plate"), dict | None) else _plate_mode(result)
+        for result in answer.get("results", ())
+    ]
+    return [photo | row for row in found] or [photo]
+
+
+def _plate_mode(result: Row) -> Row:
+    vehicle = result.get("vehicle") or {}
+    return {
+        "plate": result["plate"],
+        "score": result.get("score"),
+        "region": (result.get("region") or {}).get("code"),
+        "region_score": (result.get("region") or {}).get("score"),
+        "dscore": result.get("dscore"),
+        **(result.get("box") or {}),
+        "vehicle": vehicle.get("type"),
+        "vehicle_score": vehicle.get("score"),
+        **_looks(result.get("model_make"), result.get("color"), "color", result.get("orientation"), "orientation"),
+    }
+
+
+def _vehicle_mode(result: Row) -> Row:
+    plate = result.get("plate") or {}
+    vehicle = result.get("vehicle") or {}
+    text = _best(plate.get("props", {}).get("plate"))
+    region = _best(plate.get("props", {}).get("region"))
+    props = vehicle.get("props", {})
+    return {
+        "plate": text.get("value"),
+        "score": text.get("score"),
+        "region": region.get("value"),
+        "region_score": region.get("score"),
+        "dscore": plate.get("score"),
+        **(plate.get("box") or vehicle.get("box") or {}),
+        "vehicle": vehicle.get("type"),
+        "vehicle_score": vehicle.get("score"),
+        **_looks(props.get("make_model"), props.get("color"), "value", props.get("orientation"), "value"),
+    }
+
+
+def _looks(models: Any, colors: Any, color_key: str, orientations: Any, orientation_key: str) -> Row:
+    model = _best(models)
+    return {
+        "make": model.get("make"),
+        "model": model.get("model"),
+        "color": _best(colors).get(color_key),
+        "orientation": _best(orientations).get(orientation_key),
+    }
+
+
+def _best(choices: Any) -> Row:
+    """The first of a list that is sorted by score; empty if there is none."""
+    return choices[0] if choices else {}

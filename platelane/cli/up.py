@@ -1,0 +1,141 @@
+"""`platelane up`: the whole system on this machine, in front of the person who started it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from platelane.cli.client import READ_PATH, Client, Reading
+from platelane.cli.rows import rows
+from platelane.cli.table import answer_table
+from platelane.errors import CannotStart, NotFound
+from platelane.settings import Settings
+from platelane.supervisor.process import Process
+from platelane.supervisor.programs import Plan, make_plan
+from platelane.supervisor.supervisor import Supervisor, only_one
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "gate.jpg"
+_FIRST_ANSWER_SECONDS = 60.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def up(settings: Settings, scale: Mapping[str, int], photo: Path | None, console: Console) -> None:
+    """Starts everything, reads a photo, and serves until Ctrl-C; a second Ctrl-C no longer waits.
+
+    Without `photo` the sample proves that the system works, with it the answer is shown. Raises CannotStart, NotFound.
+    """
+    if photo and not photo.is_file():
+        raise NotFound(f"There is no file {photo}.")
+    with only_one(settings.state_dir):
+        plan = make_plan(settings, scale)
+        supervisor = Supervisor(plan, _Reporter(console))
+        interrupted = _interruption(supervisor)
+        try:
+            serving = asyncio.create_task(_serve(supervisor, plan, photo, console))
+            stopping = asyncio.create_task(interrupted.wait())
+            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            if not serving.cancelled():
+                serving.result()
+        finally:
+            started = time.monotonic()
+            console.print("Stopping ... (Ctrl-C again to stop at once)", style="dim")
+            await supervisor.stop()
+            console.print(f"Everything is stopped after {time.monotonic() - started:.1f} s.")
+
+
+def _interruption(supervisor: Supervisor) -> asyncio.Event:
+    """Set by the first signal; every further one kills what still runs."""
+    interrupted = asyncio.Event()
+
+    def on_signal() -> None:
+        if interrupted.is_set():
+            supervisor.kill()
+        interrupted.set()
+
+    for number in _STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return interrupted
+
+
+async def _serve(supervisor: Supervisor, plan: Plan, photo: Path | None, console: Console) -> None:
+    """Starts, reads, says where things are, and then waits for ever."""
+    started = time.monotonic()
+    for usual, port in plan.moved_ports.items():
+        console.print(f"[yellow]Port {usual} is taken; {port} is used in its place.[/yellow]")
+    console.print(f"Starting {', '.join(supervisor.starting)}", style="dim")
+    with console.status("Starting ..."):
+        await supervisor.start()
+    with console.status("Reading the first photo ..."):
+        first = await _first_answer(plan.url, photo, console)
+    supervisor.mark_ready()
+    _welcome(plan, first, time.monotonic() - started, shown=photo is not None, console=console)
+    await asyncio.Event().wait()
+
+
+async def _first_answer(url: str, photo: Path | None, console: Console) -> Reading:
+    """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read."""
+    fields = {"mmc": "true", "camera_id": "platelane-up"}
+    async with Client(url) as client:
+        try:
+            async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
+                for candidate in filter(None, (photo, SAMPLE)):
+                    reading = await client.read(candidate, fields)
+                    while reading.answer.get("status_code", 503) >= 500 and reading.error:
+                        await asyncio.sleep(0.2)
+                        reading = await client.read(candidate, fields)
+                    if not reading.error:
+                        return reading
+                    console.print(f"{candidate} was refused: {reading.error}", style="red", markup=False)
+        except TimeoutError:
+            raise CannotStart(f"No photo was read within {_FIRST_ANSWER_SECONDS:.0f} s: {reading.error}") from None
+    raise CannotStart("The server refuses the sample photo.")
+
+
+def _welcome(plan: Plan, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
+    if shown:
+        console.print()
+        console.print(answer_table(first))
+    else:
+        plates = ", ".join(row["plate"].upper() for row in rows(first) if row.get("plate")) or "no plate"
+        console.print(f"Read {first.file.name}: [green]{escape(plates)}[/green], {first.answer['processing_time']} ms")
+    console.print(
+        f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
+        f"  try     curl -F upload=@{escape(str(first.file))} -F mmc=true {plan.url}{READ_PATH}\n"
+        f"  or      platelane read PHOTO...\n"
+        f"  logs    {plan.state_dir / 'logs'}\n"
+        f"  stop    Ctrl-C\n",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+class _Reporter:
+    """Says on the console what the supervisor does."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def ready(self, process: Process, seconds: float) -> None:
+        where = process.program.address
+        self._say(f"[green]✓[/green] {process.name:<14}{seconds:5.1f} s   pid {process.pid or '-':<8} {where}")
+
+    def died(self, process: Process, how: str, delay: float) -> None:
+        self._say(
+            f"[red]✗ {process.name} {escape(how)}[/red]; it is started again in {delay:.1f} s. Its last log lines:"
+        )
+        self._console.print(process.log_tail(5), style="dim", markup=False, highlight=False)
+
+    def back(self, process: Process, seconds: float) -> None:
+        self._say(f"[green]✓[/green] {process.name} is back after {seconds:.1f} s   pid {process.pid}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True, highlight=False)

@@ -1,0 +1,140 @@
+"""One program that the supervisor runs: started, waited for, stopped, and never left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from platelane.errors import CannotStart
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_POLL_SECONDS = 0.05
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to start, and how to tell that it is ready.
+
+    `environment` is added to the supervisor's own; `ready_url` answers 200 once the program can work; `address` is
+    where people and other programs reach it (empty for a worker, which listens to nobody).
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    ready_url: str
+    address: str = ""
+    start_seconds: float = 60.0
+    stop_seconds: float = 4.0
+
+
+@dataclass(slots=True)
+class Process:
+    """A program and the operating system's process that runs it at the moment."""
+
+    program: Program
+    log: Path
+    started: float = 0.0
+    _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _log_start: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.program.name
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None before the first start and after the end."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        """Starts the program in a session of its own, so that a Ctrl-C reaches the supervisor alone."""
+        self.started = time.monotonic()
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.program.command,
+                    env={**os.environ, **self.program.environment},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=partial(_die_with_parent, os.getpid()),
+                )
+            except OSError as error:
+                raise CannotStart(f"{self.name} cannot be started: {error}") from error
+
+    async def ready(self, client: httpx.AsyncClient) -> float:
+        """Waits until the program can work; seconds since its start.
+
+        Raises CannotStart, with the last log lines, when it ends first or takes longer than `start_seconds`.
+        """
+        answers = asyncio.create_task(self._answers(client))
+        ends = asyncio.create_task(self.ended())
+        try:
+            await asyncio.wait((answers, ends), timeout=self.program.start_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if answers.done():
+                return time.monotonic() - self.started
+            problem = ends.result() if ends.done() else f"is not ready after {self.program.start_seconds:.0f} s"
+            raise CannotStart(f"{self.name} {problem}.\n{self.log_tail()}")
+        finally:
+            for task in (answers, ends):
+                task.cancel()
+
+    async def _answers(self, client: httpx.AsyncClient) -> None:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get(self.program.ready_url)).status_code == 200:
+                    return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def ended(self) -> str:
+        """Waits for the end of the process; how it ended, in words."""
+        if self._process is None:
+            return "was not started"
+        code = await self._process.wait()
+        return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+    async def stop(self) -> None:
+        """Asks the program to finish, and after `stop_seconds` no longer asks."""
+        if self._process is None:
+            return
+        if self.pid:
+            self._process.terminate()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), self.program.stop_seconds)
+        self.kill()
+        await self._process.wait()
+
+    def kill(self) -> None:
+        """Ends the program and whatever it has started, at once."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def log_tail(self, lines: int = 12) -> str:
+        """The last log lines since the latest start, each indented."""
+        with self.log.open("rb") as log:
+            log.seek(max(self._log_start, self.log.stat().st_size - 16_384))
+            text = log.read().decode(errors="replace")
+        last = text.splitlines()[-lines:] or ["(its log is empty)"]
+        return "\n".join(f"  | {line}" for line in last)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Runs in the child before its program: the kernel ends it when the supervisor is gone, even by SIGKILL."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the supervisor ended before the call above
+        os._exit(1)

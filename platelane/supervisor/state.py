@@ -1,0 +1,64 @@
+"""The state file: what a running `platelane up` tells other programs about itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FILE_NAME = "up.json"
+
+
+class ProcessState(BaseModel):
+    """One process of the running system; `pid` is None while it is being started again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int | None
+    log: Path
+    ready_url: str
+
+
+class State(BaseModel):
+    """Addresses and process ids of a running system; `ready` once a photo has been read through all of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pid: int
+    url: str
+    nats_url: str
+    triton_url: str
+    logs: Path
+    ready: bool = False
+    processes: dict[str, ProcessState] = {}
+
+
+def write(state_dir: Path, state: State) -> None:
+    """Replaces the state file in one step, so that nobody reads half of it."""
+    draft = state_dir / f"{FILE_NAME}.new"
+    draft.write_text(state.model_dump_json(indent=2) + "\n")
+    draft.replace(state_dir / FILE_NAME)
+
+
+def forget(state_dir: Path) -> None:
+    (state_dir / FILE_NAME).unlink(missing_ok=True)
+
+
+def read(state_dir: Path) -> State | None:
+    """The state of the system that runs with this directory, None if none does."""
+    try:
+        state = State.model_validate_json((state_dir / FILE_NAME).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return state if _alive(state.pid) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's process, but there
+        return True
+    return True

@@ -1,0 +1,157 @@
+"""Starts the programs of a plan, keeps them running, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from platelane.errors import CannotStart
+from platelane.supervisor import state
+from platelane.supervisor.process import Process
+from platelane.supervisor.programs import Plan
+
+_FIRST_DELAY = 0.2
+_LONGEST_DELAY = 30.0
+_SETTLED_SECONDS = 60.0  # a program that ran this long has earned a quick restart again
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def ready(self, process: Process, seconds: float) -> None: ...
+    def died(self, process: Process, how: str, delay: float) -> None: ...
+    def back(self, process: Process, seconds: float) -> None: ...
+
+
+class Supervisor:
+    """One running system; `start`, then `stop`, also when the start was interrupted."""
+
+    def __init__(self, plan: Plan, listener: Listener) -> None:
+        self._plan = plan
+        self._listener = listener
+        self._logs = plan.state_dir / "logs"
+        self._processes: dict[str, Process] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._client = httpx.AsyncClient(trust_env=False, timeout=2.0)
+        self._ready = False
+
+    @property
+    def starting(self) -> list[str]:
+        """Names of all programs, in the order in which they start."""
+        return [program.name for stage in self._plan.starts for program in stage]
+
+    async def start(self) -> None:
+        """Returns once every program is ready; from then on each is started again when it dies.
+
+        Raises CannotStart when one does not start.
+        """
+        self._logs.mkdir(exist_ok=True)
+        for stage in self._plan.starts:
+            processes = [Process(program, self._fresh_log(program.name)) for program in stage]
+            self._processes.update({process.name: process for process in processes})
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for process in processes:
+                        group.create_task(self._first_start(process))
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from None
+        self._keepers = [asyncio.create_task(self._keep(process)) for process in self._processes.values()]
+
+    async def _first_start(self, process: Process) -> None:
+        await process.start()
+        self._write_state()
+        self._listener.ready(process, await process.ready(self._client))
+
+    def _fresh_log(self, name: str) -> Path:
+        log = self._logs / f"{name}.log"
+        if log.exists():
+            log.replace(log.with_suffix(".previous.log"))
+        return log
+
+    def mark_ready(self) -> None:
+        """Tells the readers of the state file that a photo has been read through all of it."""
+        self._ready = True
+        self._write_state()
+
+    async def _keep(self, process: Process) -> None:
+        """Starts a program again whenever it dies, after a delay that grows while it keeps dying."""
+        delay = _FIRST_DELAY
+        while True:
+            how = await process.ended()
+            if time.monotonic() - process.started > _SETTLED_SECONDS:
+                delay = _FIRST_DELAY
+            process.kill()  # what it may have left behind
+            self._write_state()
+            self._listener.died(process, how, delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LONGEST_DELAY)
+            try:
+                await process.start()
+                self._write_state()
+                self._listener.back(process, await process.ready(self._client))
+            except CannotStart:
+                process.kill()  # it may hang; `ended` then tells how it went
+
+    async def stop(self) -> None:
+        """Stops the programs in the order of the plan; none is left when this returns."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for stage in self._plan.stops:
+            await asyncio.gather(*(self._processes[name].stop() for name in stage if name in self._processes))
+        await self._client.aclose()
+        state.forget(self._plan.state_dir)
+
+    def kill(self) -> None:
+        """Ends every program at once; `stop` then returns soon."""
+        for process in self._processes.values():
+            process.kill()
+
+    def _write_state(self) -> None:
+        plan = self._plan
+        processes = {
+            process.name: state.ProcessState(pid=process.pid, log=process.log, ready_url=process.program.ready_url)
+            for process in self._processes.values()
+        }
+        state.write(
+            plan.state_dir,
+            state.State(
+                pid=os.getpid(),
+                url=plan.url,
+                nats_url=plan.nats_url,
+                triton_url=plan.triton_url,
+                logs=self._logs,
+                ready=self._ready,
+                processes=processes,
+            ),
+        )
+
+
+@contextmanager
+def only_one(state_dir: Path) -> Iterator[None]:
+    """Holds the state directory for one supervisor; CannotStart when another one runs with it."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = (state_dir / "up.lock").open("w")
+    except OSError as error:
+        raise CannotStart(
+            f"The state directory cannot be used: {error}. Choose another one with --state-dir."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running = state.read(state_dir)
+            where = f" at {running.url} (process {running.pid})" if running else ""
+            raise CannotStart(
+                f"Platelane already runs with {state_dir}{where}. Use it, or choose another directory with --state-dir."
+            ) from None
+        yield
