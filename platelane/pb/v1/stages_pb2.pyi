@@ -80,6 +80,12 @@ class VehicleCrops(_message.Message):
     crops: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
+class Part(_message.Message):
+    __slots__ = ("context",)
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    context: JobContext
+    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ...) -> None: ...
+
 class DetectionPart(_message.Message):
     __slots__ = ("context", "options", "image_width", "image_height", "plates", "vehicles", "plate_vehicle", "due")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -137,14 +143,12 @@ class Reply(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., calls: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("recognition", "account", "calls")
+    __slots__ = ("recognition", "account")
     RECOGNITION_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
-    CALLS_FIELD_NUMBER: _ClassVar[int]
     recognition: _domain_pb2.Recognition
     account: str
-    calls: int
-    def __init__(self, recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., account: _Optional[str] = ..., calls: _Optional[int] = ...) -> None: ...
+    def __init__(self, recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., account: _Optional[str] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("target", "result")

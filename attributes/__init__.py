@@ -1,0 +1,1 @@
+"""Attributes service: vehicles in; type, make, model, colour and orientation out."""

@@ -1,0 +1,1 @@
+"""Detection service: photograph in; plates, vehicles and their crops out."""

@@ -1,0 +1,52 @@
+"""Which vehicle a plate belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from platelane.geometry import Box
+
+_MIN_COVERED: Final = 0.7
+"""Share of a plate that has to be inside the vehicle's (slightly grown) box."""
+
+
+def associate(plates: Sequence[Box], vehicles: Sequence[Box]) -> list[int | None]:
+    """Index of each plate's vehicle, or None.
+
+    Where boxes overlap in a crowd several vehicles contain a plate: the one wins in which the plate sits where plates
+    sit, in the middle of the width, low, and neither tiny nor as wide as the vehicle; pairs are made best first, and a
+    vehicle that has a plate is taken again only by a plate that fits nowhere else.
+    """
+    pairs = [
+        (fit, p, v)
+        for p, plate in enumerate(plates)
+        for v, vehicle in enumerate(vehicles)
+        if (fit := _fit(plate, vehicle)) is not None
+    ]
+    pairs.sort()
+    owner: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, p, v in pairs:
+        if p not in owner and v not in taken:
+            owner[p] = v
+            taken.add(v)
+    for _, p, v in pairs:
+        owner.setdefault(p, v)
+    return [owner.get(p) for p in range(len(plates))]
+
+
+def _fit(plate: Box, vehicle: Box) -> float | None:
+    """How badly the plate sits on the vehicle, 0 = perfectly; None: outside, or as large as the vehicle."""
+    area = vehicle.grown(0.05)
+    if plate.area <= 0 or plate.intersection(area) < _MIN_COVERED * plate.area:
+        return None
+    share = plate.width / max(vehicle.width, 1e-6)
+    if share > 0.9:
+        return None
+    x, y = plate.center
+    center_x, center_y = vehicle.center
+    sideways = abs(x - center_x) / max(vehicle.width, 1e-6)
+    high = max(0.0, (center_y - y) / max(vehicle.height, 1e-6))
+    small = max(0.0, 0.12 - share) * 4
+    return sideways + 2 * high + small

@@ -1,0 +1,89 @@
+"""One job: decode, detect, cut out, hand on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from platelane.inference import InferenceClient
+
+from detector.detections import Detections
+from detector.search import Found, search
+from platelane import crops, images, models
+from platelane.bus import Bus, subjects
+from platelane.crops import Image
+from platelane.geometry import Box
+from platelane.pb.v1 import domain_pb2, stages_pb2
+
+log = structlog.get_logger(__name__)
+
+
+class Detector:
+    """Handles `stages_pb2.Job`: publishes the crops that other services read, then the detection part."""
+
+    def __init__(self, bus: Bus, inference: InferenceClient) -> None:
+        self._bus = bus
+        self._inference = inference
+
+    async def handle(self, job: stages_pb2.Job) -> None:
+        """Raises: BadImage, and what the bus and the inference client raise."""
+        deadline = job.context.deadline_us / 1e6
+
+        async def model(canvases: NDArray[np.uint8]) -> list[Detections]:
+            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.DETECTOR, canvases, deadline)
+            return Detections.of_outputs(outputs)
+
+        image = await asyncio.to_thread(images.decode, job.image)
+        found = await search(model, image, job.options)
+        part = _part(job, image, found)
+        plate_crops, vehicle_crops = await asyncio.to_thread(_cut, image, found, _attributed(part))
+        messages = []
+        if plate_crops:
+            part.due.append(stages_pb2.STAGE_PLATES)
+            plates = stages_pb2.PlateCrops(context=job.context, options=job.options, crops=plate_crops)
+            messages.append(self._bus.publish(subjects.PLATE_CROPS, plates, f"{job.context.id}.plates", deadline))
+        if vehicle_crops:
+            part.due.append(stages_pb2.STAGE_VEHICLES)
+            vehicles = stages_pb2.VehicleCrops(context=job.context, options=job.options, crops=vehicle_crops)
+            messages.append(self._bus.publish(subjects.VEHICLE_CROPS, vehicles, f"{job.context.id}.vehicles", deadline))
+        subject = subjects.part(job.context.id, subjects.DETECTION)
+        messages.append(self._bus.publish(subject, part, f"{job.context.id}.detection", deadline))
+        await asyncio.gather(*messages)
+        log.debug("detected", plates=len(found.plates), vehicles=len(found.vehicles))
+
+
+def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
+    """What was found, without readings; in plate mode only the vehicles that carry a plate."""
+    carrying = {plate.vehicle for plate in found.plates}
+    shown = [i for i in range(len(found.vehicles)) if job.options.vehicles or i in carrying]
+    position = {index: place for place, index in enumerate(shown)}
+    part = stages_pb2.DetectionPart(
+        context=job.context, options=job.options, image_width=image.shape[1], image_height=image.shape[0]
+    )
+    for plate in found.plates:
+        corners = [domain_pb2.Point(x=float(x), y=float(y)) for x, y in plate.corners]
+        part.plates.append(domain_pb2.Plate(box=_message(plate.box), corners=corners, detection_score=plate.score))
+        part.plate_vehicle.append(-1 if plate.vehicle is None else position[plate.vehicle])
+    for index in shown:
+        vehicle = found.vehicles[index]
+        part.vehicles.append(domain_pb2.Vehicle(box=_message(vehicle.box), detection_score=vehicle.score))
+    return part
+
+
+def _attributed(part: stages_pb2.DetectionPart) -> list[Box]:
+    return [Box(v.box.xmin, v.box.ymin, v.box.xmax, v.box.ymax) for v in part.vehicles]
+
+
+def _cut(image: Image, found: Found, vehicles: list[Box]) -> tuple[list[bytes], list[bytes]]:
+    """The readers' inputs, ready to be sent to the models as they are."""
+    return (
+        [crops.rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
+        [crops.crop_vehicle(image, box).tobytes() for box in vehicles],
+    )
+
+
+def _message(box: Box) -> domain_pb2.Box:
+    return domain_pb2.Box(xmin=box.xmin, ymin=box.ymin, xmax=box.xmax, ymax=box.ymax)

@@ -1,0 +1,1 @@
+"""OCR service: rectified plates in; text, candidates and region out."""

@@ -1,0 +1,88 @@
+"""Texts out of a CTC reader's character distributions.
+
+Connectionist temporal classification: Graves et al., ICML 2006; prefix beam search: Hannun et al., arXiv 1408.2873.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLANK: Final = 0
+"""Index of the blank in a frame's distribution."""
+
+_MIN_PROBABILITY: Final = 1e-3
+"""Characters less likely than this in a frame are not followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A reading. `probability` is that of exactly this text, all alignments summed."""
+
+    characters: tuple[int, ...]
+    probability: float
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean over the characters, 0 to 1: comparable between short and long plates."""
+        return float(self.probability ** (1 / max(1, len(self.characters))))
+
+
+def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
+    """The most probable texts, best first.
+
+    Args:
+        frames: (T, C), each row a distribution over blank and characters.
+        width: how many prefixes are kept after each frame, and how many texts are returned at most.
+    """
+    # prefix -> probability of all alignments that end in a blank, and in its last character
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
+    for frame in frames.astype(np.float64):
+        grown: dict[tuple[int, ...], list[float]] = {}
+        blank = float(frame[BLANK])
+        likely = [(int(c), float(frame[c])) for c in np.flatnonzero(frame >= _MIN_PROBABILITY) if c != BLANK]
+        for prefix, (in_blank, in_character) in beam.items():
+            total = in_blank + in_character
+            own = grown.setdefault(prefix, [0.0, 0.0])
+            own[0] += total * blank
+            if prefix:
+                own[1] += in_character * float(frame[prefix[-1]])
+            for character, probability in likely:
+                # the same character again needs a blank between
+                before = in_blank if prefix and prefix[-1] == character else total
+                grown.setdefault((*prefix, character), [0.0, 0.0])[1] += before * probability
+        possible = [item for item in grown.items() if sum(item[1]) > 0]
+        best = sorted(possible, key=lambda item: -sum(item[1]))[:width]
+        beam = {prefix: (in_blank, in_character) for prefix, (in_blank, in_character) in best}
+    return [Text(prefix, min(1.0, sum(parts))) for prefix, parts in beam.items()]
+
+
+def character_scores(frames: NDArray[np.float32], text: Text) -> list[float]:
+    """Confidence of each character of `text`: its probability in its frame of the best alignment (Viterbi)."""
+    extended = [BLANK]
+    for character in text.characters:
+        extended += [character, BLANK]
+    states = len(extended)
+    with np.errstate(divide="ignore"):
+        log_frames = np.log(frames[:, extended].astype(np.float64))
+    score = np.full(states, -math.inf)
+    score[: min(2, states)] = log_frames[0, : min(2, states)]
+    steps = np.zeros((len(frames), states), dtype=np.int64)
+    skips = np.array([i > 1 and extended[i] != BLANK and extended[i] != extended[i - 2] for i in range(states)])
+    for t in range(1, len(frames)):
+        moves = np.full((3, states), -math.inf)
+        moves[0] = score
+        moves[1, 1:] = score[:-1]
+        moves[2, 2:] = np.where(skips[2:], score[:-2], -math.inf)
+        steps[t] = moves.argmax(axis=0)
+        score = moves.max(axis=0) + log_frames[t]
+    state = states - 1 if states == 1 or score[-1] >= score[-2] else states - 2
+    best = np.zeros(states)
+    for t in range(len(frames) - 1, -1, -1):
+        best[state] = max(best[state], float(frames[t, extended[state]]))
+        state -= int(steps[t, state])
+    return [float(best[2 * i + 1]) for i in range(len(text.characters))]

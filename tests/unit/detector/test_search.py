@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.detections import Detections
+from detector.search import search
+from platelane.pb.v1 import domain_pb2
+
+CAR, PLATE = 1, 0
+Row = tuple[float, float, float, float, float, int]
+
+
+class Scripted:
+    """A model that answers from a table and notes what it was shown."""
+
+    def __init__(self, *answers: list[list[Row]]) -> None:
+        self.answers = list(answers)
+        self.shapes: list[tuple[int, ...]] = []
+
+    async def __call__(self, canvases: NDArray[np.uint8]) -> list[Detections]:
+        self.shapes.append(canvases.shape)
+        return [_detections(rows) for rows in self.answers.pop(0)]
+
+
+def _detections(rows: list[Row]) -> Detections:
+    table = np.array(rows, dtype=np.float32).reshape(-1, 6)
+    corners = np.stack([table[:, [0, 1]], table[:, [2, 1]], table[:, [2, 3]], table[:, [0, 3]]], axis=1)
+    return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int64), corners)
+
+
+def options(**fields: object) -> domain_pb2.Options:
+    defaults: dict[str, object] = {
+        "threshold_detection": 0.2,
+        "threshold_text": 0.6,
+        "plates_per_vehicle": 1,
+        "zoom_in_vehicles": 4,
+    }
+    return domain_pb2.Options(**(defaults | fields))  # type: ignore[arg-type]
+
+
+PHOTO = np.zeros((720, 1280, 3), dtype=np.uint8)
+CAR_FAR: Row = (300, 150, 400, 250, 0.9, CAR)  # in the 640 x 384 canvas: 200 x 200 pixels of the photo
+
+
+async def test_fast_mode_looks_once() -> None:
+    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]])
+    found = await search(model, PHOTO, options(mode=domain_pb2.MODE_FAST))
+    assert model.shapes == [(1, 384, 640, 3)]
+    assert len(found.plates) == len(found.vehicles) == 1
+    assert found.plates[0].vehicle == 0
+    assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == (600, 276)
+
+
+async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the_photo() -> None:
+    model = Scripted([[CAR_FAR]], [[(140, 260, 180, 275, 0.8, PLATE)]])
+    found = await search(model, PHOTO, options())
+    assert model.shapes == [(1, 384, 640, 3), (1, 320, 320, 3)]
+    (plate,) = found.plates
+    assert plate.vehicle == 0
+    car = found.vehicles[0].box
+    assert plate.box.intersection(car) == plate.box.area
+    np.testing.assert_allclose(plate.corners[0], [plate.box.xmin, plate.box.ymin], atol=1)
+
+
+async def test_a_vehicle_that_fills_the_frame_is_not_enlarged() -> None:
+    model = Scripted([[(10, 20, 630, 370, 0.9, CAR)]])
+    await search(model, PHOTO, options())
+    assert len(model.shapes) == 1
+
+
+async def test_zoom_in_vehicles_limits_the_second_step() -> None:
+    cars: list[Row] = [(x, 150, x + 60, 210, 0.9, CAR) for x in (0, 100, 200, 300)]
+    model = Scripted([cars], [[], []])
+    await search(model, PHOTO, options(zoom_in_vehicles=2))
+    assert model.shapes[1][0] == 2
+
+
+async def test_strict_detection_drops_plates_outside_vehicles() -> None:
+    alone: Row = (10, 300, 60, 320, 0.9, PLATE)
+    assert len((await search(Scripted([[alone]]), PHOTO, options())).plates) == 1
+    assert not (await search(Scripted([[alone]]), PHOTO, options(strict_detection=True))).plates
+
+
+async def test_one_vehicle_shows_as_many_plates_as_allowed() -> None:
+    rows: list[Row] = [(0, 12, 600, 372, 0.9, CAR), (100, 300, 150, 315, 0.9, PLATE), (300, 300, 350, 315, 0.8, PLATE)]
+    assert len((await search(Scripted([rows]), PHOTO, options())).plates) == 1
+    assert len((await search(Scripted([rows]), PHOTO, options(plates_per_vehicle=2))).plates) == 2
+    assert len((await search(Scripted([rows]), PHOTO, options(plates_per_vehicle=0))).plates) == 2
+
+
+async def test_the_threshold_decides_and_redaction_keeps_more() -> None:
+    faint: Row = (10, 300, 60, 320, 0.1, PLATE)
+    assert not (await search(Scripted([[faint]]), PHOTO, options())).plates
+    assert (await search(Scripted([[faint]]), PHOTO, options(threshold_detection=0.05))).plates
+    assert (await search(Scripted([[faint]]), PHOTO, options(mode=domain_pb2.MODE_REDACTION))).plates

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from platelane.pb.v1 import domain_pb2, stages_pb2
+from webhook_svc.assembly import assemble
+
+CONTEXT = stages_pb2.JobContext(id="j1", camera_id="gate", filename="a.jpg", timestamp_us=5, accepted_us=1)
+
+
+def detection(
+    due: Iterable[stages_pb2.Stage] = (),
+    owners: Iterable[int] = (),
+    vehicles: int = 0,
+    *,
+    wanted: bool = False,
+    mode: domain_pb2.Mode = domain_pb2.MODE_REGULAR,
+) -> bytes:
+    """A detection part with one plate for each owner (-1: no vehicle)."""
+    owners = list(owners)
+    return stages_pb2.DetectionPart(
+        context=CONTEXT,
+        options=domain_pb2.Options(threshold_text=0.6, vehicles=wanted, mode=mode),
+        image_width=640,
+        image_height=480,
+        plates=[domain_pb2.Plate(detection_score=0.9, box=domain_pb2.Box(xmax=i + 1)) for i, _ in enumerate(owners)],
+        vehicles=[domain_pb2.Vehicle(detection_score=0.8) for _ in range(vehicles)],
+        plate_vehicle=owners,
+        due=due,
+    ).SerializeToString()
+
+
+def read(*plates: tuple[str, float]) -> bytes:
+    return stages_pb2.PlatesPart(
+        context=CONTEXT, plates=[domain_pb2.Plate(text=text, text_score=score) for text, score in plates]
+    ).SerializeToString()
+
+
+def described(*colors: str) -> bytes:
+    return stages_pb2.VehiclesPart(
+        context=CONTEXT,
+        vehicles=[domain_pb2.Vehicle(colors=[domain_pb2.Scored(value=color, score=0.7)]) for color in colors],
+    ).SerializeToString()
+
+
+BOTH = (stages_pb2.STAGE_PLATES, stages_pb2.STAGE_VEHICLES)
+
+
+def test_nothing_is_said_while_a_part_is_due() -> None:
+    whole = detection(BOTH, [0], 1)
+    assert assemble({}) is None
+    assert assemble({"plates": read(("ab12", 0.9))}) is None
+    assert assemble({"detection": whole, "plates": read(("ab12", 0.9))}) is None
+    assert assemble({"detection": whole, "vehicles": described("red")}) is None
+
+
+def test_an_empty_photograph_needs_no_other_part() -> None:
+    recognition = assemble({"detection": detection()})
+    assert recognition is not None
+    assert (recognition.id, recognition.camera_id, recognition.image_width) == ("j1", "gate", 640)
+    assert not recognition.sightings
+
+
+def test_readings_and_attributes_join_what_was_found() -> None:
+    parts = {"detection": detection(BOTH, [0], 1), "plates": read(("ab12", 0.9)), "vehicles": described("red")}
+    recognition = assemble(parts)
+    assert recognition is not None
+    (sighting,) = recognition.sightings
+    assert sighting.plate.text == "ab12"
+    assert sighting.plate.box.xmax == 1, "what the detector said is still there"
+    assert sighting.vehicle.colors[0].value == "red"
+    assert recognition.processing_ms > 0
+
+
+def test_the_best_plate_comes_first_and_doubtful_ones_are_dropped() -> None:
+    parts = {
+        "detection": detection([stages_pb2.STAGE_PLATES], [-1, -1, -1, -1]),
+        "plates": read(("worse", 0.7), ("best", 0.99), ("doubtful", 0.59), ("", 0.9)),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    assert [sighting.plate.text for sighting in recognition.sightings] == ["best", "worse"]
+    assert not recognition.sightings[0].HasField("vehicle")
+
+
+def test_redaction_keeps_plates_that_cannot_be_read() -> None:
+    parts = {
+        "detection": detection([stages_pb2.STAGE_PLATES], [-1], mode=domain_pb2.MODE_REDACTION),
+        "plates": read(("", 0.1)),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    assert len(recognition.sightings) == 1
+
+
+def test_vehicle_mode_reports_vehicles_whose_plate_is_missing_or_doubtful() -> None:
+    parts = {
+        "detection": detection(BOTH, [1], 2, wanted=True),
+        "plates": read(("doubtful", 0.2)),
+        "vehicles": described("red", "blue"),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    assert [sighting.vehicle.colors[0].value for sighting in recognition.sightings] == ["red", "blue"]
+    assert not any(sighting.HasField("plate") for sighting in recognition.sightings)

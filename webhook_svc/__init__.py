@@ -1,0 +1,1 @@
+"""Aggregator (parts in, answer and result out) and webhook delivery."""

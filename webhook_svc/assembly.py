@@ -1,0 +1,61 @@
+"""The three parts of a job put together. Pure functions over messages."""
+
+from __future__ import annotations
+
+import time
+
+from platelane.bus import subjects
+from platelane.pb.v1 import domain_pb2, stages_pb2
+
+_PART_OF_STAGE = {stages_pb2.STAGE_PLATES: subjects.PLATES, stages_pb2.STAGE_VEHICLES: subjects.VEHICLES}
+
+
+def assemble(parts: dict[str, bytes]) -> domain_pb2.Recognition | None:
+    """All that was read, or None while a part is still due.
+
+    Args:
+        parts: serialized parts by the last token of their subject.
+    """
+    if subjects.DETECTION not in parts:
+        return None
+    detection = stages_pb2.DetectionPart.FromString(parts[subjects.DETECTION])
+    if any(_PART_OF_STAGE[stage] not in parts for stage in detection.due):
+        return None
+    plates = stages_pb2.PlatesPart.FromString(parts.get(subjects.PLATES, b"")).plates
+    vehicles = stages_pb2.VehiclesPart.FromString(parts.get(subjects.VEHICLES, b"")).vehicles
+    for found, read in zip(detection.plates, plates, strict=bool(plates)):
+        found.MergeFrom(read)
+    for seen, described in zip(detection.vehicles, vehicles, strict=bool(vehicles)):
+        seen.MergeFrom(described)
+    context = detection.context
+    return domain_pb2.Recognition(
+        id=context.id,
+        camera_id=context.camera_id,
+        filename=context.filename,
+        timestamp_us=context.timestamp_us,
+        image_width=detection.image_width,
+        image_height=detection.image_height,
+        sightings=_sightings(detection),
+        options=detection.options,
+        processing_ms=(time.time_ns() // 1000 - context.accepted_us) / 1000,
+    )
+
+
+def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]:
+    """Plates that can be trusted, the best first, each with its vehicle; then vehicles without one, if wanted."""
+    options = detection.options
+    redaction = options.mode == domain_pb2.MODE_REDACTION
+    sightings: list[domain_pb2.Sighting] = []
+    carrying: set[int] = set()
+    for plate, owner in zip(detection.plates, detection.plate_vehicle, strict=True):
+        # redaction blurs a plate whether it can be read or not
+        if not redaction and (not plate.text or plate.text_score < options.threshold_text):
+            continue
+        carrying.add(owner)
+        vehicle = detection.vehicles[owner] if owner >= 0 else None
+        sightings.append(domain_pb2.Sighting(plate=plate, vehicle=vehicle))
+    sightings.sort(key=lambda sighting: -sighting.plate.text_score * sighting.plate.detection_score)
+    if options.vehicles:
+        without = (vehicle for i, vehicle in enumerate(detection.vehicles) if i not in carrying)
+        sightings += [domain_pb2.Sighting(vehicle=vehicle) for vehicle in without]
+    return sightings
