@@ -30,12 +30,11 @@ HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s -
     CMD ["healthcheck.sh", "8081", "/readyz"]
 CMD ["python", "-m", "gateway"]
 
-# NVIDIA's Triton from the wheel that carries it, laid out as in NVIDIA's image. It needs an environment of its own: with
-# NumPy 2 it reports ready and hands every model corrupted tensors.
+# NVIDIA's Triton from the wheel that carries it, laid out as in NVIDIA's image, so that one command starts either.
 FROM ${PYTHON_IMAGE} AS triton-packages
+COPY requirements-triton.txt ./
 RUN python -m venv --without-pip /opt/triton \
-    && pip --python /opt/triton install --no-cache-dir --disable-pip-version-check --no-deps nvidia-pytriton==0.7.0 \
-    && pip --python /opt/triton install --no-cache-dir --disable-pip-version-check 'numpy<2' onnxruntime
+    && pip --python /opt/triton install --no-cache-dir --disable-pip-version-check --no-deps -r requirements-triton.txt
 WORKDIR /opt/tritonserver
 RUN packages=$(/opt/triton/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
     && python=$(python -c 'import sys; print("{}.{}".format(*sys.version_info))') \
