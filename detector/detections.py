@@ -61,7 +61,7 @@ class Detections:
         return self[self.scores >= threshold]
 
     def in_picture(self, fit: Letterbox, xmin: float = 0.0, ymin: float = 0.0) -> Detections:
-        """From canvas pixels to those of the picture, of which the canvas shows the part that begins at (xmin, ymin)."""
+        """From canvas pixels to those of the picture, of which the canvas shows the part from (xmin, ymin) on."""
         offset = np.array([xmin, ymin], dtype=np.float32)
         boxes = (fit.to_picture(self.boxes.reshape(-1, 2, 2)) + offset).reshape(-1, 4)
         return Detections(boxes, self.scores, self.classes, fit.to_picture(self.corners) + offset)

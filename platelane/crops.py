@@ -61,7 +61,8 @@ def rectify_plate(image: Image, corners: Corners) -> Image:
         [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], dtype=np.float32
     )
     source, corners = _neighbourhood(image, corners, margin=2 * PLATE_MARGIN)
-    transform = cv2.getPerspectiveTransform(corners, target)
+    # corners are measured from pixel edges, the warp counts from pixel centres
+    transform = cv2.getPerspectiveTransform(corners - np.float32(0.5), target - np.float32(0.5))
     warped = cv2.warpPerspective(
         source, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

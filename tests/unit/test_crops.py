@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platelane import crops
+from platelane.geometry import Box
+
+
+def checkered(width: int, height: int) -> crops.Image:
+    """Quadrants of four greys."""
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    for level, (y, x) in zip((30, 90, 150, 210), ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
+        image[y * height // 2 : (y + 1) * height // 2, x * width // 2 : (x + 1) * width // 2] = level
+    return image
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_the_canvas_that_shows_most_is_chosen(height: int, width: int) -> None:
+    chosen = crops.frame_canvas(height, width)
+    assert chosen in crops.FRAME_CANVASES
+    scale = min(chosen[0] / height, chosen[1] / width)
+    assert all(min(h / height, w / width) <= scale for h, w in crops.FRAME_CANVASES)
+
+
+@pytest.mark.parametrize(("height", "width"), [(720, 1280), (1280, 720), (500, 500), (7, 2000), (2000, 7), (1, 1)])
+def test_a_letterboxed_picture_is_grey_only_outside(height: int, width: int) -> None:
+    canvas, fit = crops.letterbox(np.full((height, width, 3), 255, dtype=np.uint8), (384, 640))
+    assert canvas.shape == (384, 640, 3)
+    white = (canvas == 255).all(axis=2)
+    assert set(np.unique(canvas)) <= {crops.GREY, 255}
+    assert white.any()
+    ys, xs = np.nonzero(white)
+    assert (xs.min(), ys.min()) == (fit.dx, fit.dy)
+
+
+def test_a_slanted_plate_is_straightened_with_a_margin_around_it() -> None:
+    corners = np.array([[200, 120], [420, 180], [410, 270], [190, 200]], dtype=np.float32)
+    image = np.zeros((480, 640, 3), dtype=np.uint8)
+    cv2.fillConvexPoly(image, corners.astype(np.int32), (255, 255, 255))
+    plate = crops.rectify_plate(image, corners)
+    assert plate.shape == crops.PLATE_SHAPE
+    top, left = (round(side * crops.PLATE_MARGIN / (1 + 2 * crops.PLATE_MARGIN)) for side in plate.shape[:2])
+    inside = plate[top + 3 : -top - 3, left + 3 : -left - 3]
+    assert inside.min() > 200
+    assert plate[: top - 2].max() < 60
+    assert plate[:, : left - 2].max() < 60
+
+
+def test_a_plate_keeps_its_upper_left_corner_when_it_hangs_upside_down() -> None:
+    image = checkered(320, 128)
+    corners = Box(0, 0, 320, 128).corners()
+    upright, turned = crops.rectify_plate(image, corners), crops.rectify_plate(image, np.roll(corners, 2, axis=0))
+    np.testing.assert_allclose(upright[::-1, ::-1].astype(int), turned.astype(int), atol=2)
+    assert upright[16, 30, 0] < 60 < 180 < turned[16, 30, 0]
+
+
+def test_a_large_plate_is_averaged_not_skipped() -> None:
+    stripes = np.zeros((640, 1600, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    plate = crops.rectify_plate(stripes, Box(100, 100, 1500, 540).corners())
+    assert abs(int(plate[20:-20, 20:-20].mean()) - 127) < 6
+    assert plate[20:-20, 20:-20].std() < 30
+
+
+@pytest.mark.parametrize("box", [Box(-50, -50, 20, 20), Box(300, 200, 900, 700), Box(5, 5, 5.1, 5.1)])
+def test_a_vehicle_at_the_border_still_gives_a_crop(box: Box) -> None:
+    assert crops.crop_vehicle(checkered(320, 240), box).shape == crops.VEHICLE_SHAPE
+
+
+def test_a_plate_partly_outside_the_picture_still_gives_a_crop() -> None:
+    corners = np.array([[-30, 10], [60, 12], [60, 40], [-30, 38]], dtype=np.float32)
+    assert crops.rectify_plate(checkered(320, 240), corners).shape == crops.PLATE_SHAPE
