@@ -3,6 +3,7 @@
 # Needs Python 3.11 or newer and make, on Linux x86-64 with glibc 2.35 or newer. Elsewhere: docker compose.
 
 SHELL := /bin/bash
+, := ,
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .SUFFIXES:
@@ -22,6 +23,9 @@ help: ## Show this list
 .PHONY: run
 run: platform .venv/.ready $(TRITON_READY) ## Set up, start everything, read a photo (PHOTO=mine.jpg), serve until Ctrl-C
 	@exec .venv/bin/platelane up --photo "$${PHOTO:-samples/gate.jpg}"
+
+.PHONY: install
+install: platform .venv/.ready $(TRITON_READY) ## Set up only
 
 .PHONY: up
 up: platform .venv/.ready $(TRITON_READY) ## Set up, start everything, serve until Ctrl-C
@@ -58,14 +62,19 @@ ifneq ($(SUPPORTED),yes)
 	@exit 1
 endif
 
-# The first of some Pythons that is at least 3.11 and can make environments.
-# $(1): a further condition on v, its version
+# Sets `python` to the first interpreter that is at least 3.11 and can make environments; empty if there is none.
+# $(1): a further condition on it, with `v` its version
 define find_python
-for candidate in $(PYTHON) python3.12 python3.11 python3 python3.13 python3.14 python; do \
-	if "$$candidate" -c 'import sys, venv, ensurepip; v = sys.version_info; raise SystemExit(v < (3, 11) or not ($(1)))' \
-		2>/dev/null; then python=$$candidate; break; fi; \
+python=; for candidate in $(PYTHON) python3.12 python3.11 python3 python3.13 python3.14 python; do \
+	if "$$candidate" -c 'import sys, sysconfig, venv, ensurepip; from pathlib import Path; v = sys.version_info[:2]; \
+		raise SystemExit(v < (3, 11) or not ($(1)))' 2>/dev/null; \
+	then python=$$candidate; break; fi; \
 done
 endef
+
+# Triton runs models with Pythons up to 3.12 whose shared library is there.
+runs_models := v < (3, 13) and any(Path(d, f"libpython3.{v[1]}.so.1.0").exists() \
+	for d in (sysconfig.get_config_var("LIBDIR"), "/usr/lib/x86_64-linux-gnu"))
 
 # Installs packages, with a dot for each and the whole of pip's words only when it fails.
 # $(1): environment; $(2): what it is, for people; $(3): arguments of pip install
@@ -78,7 +87,7 @@ else echo; tail -n 20 $(1)/setup.log >&2; echo "Setting up $(1) failed; all of i
 endef
 
 .venv/bin/python:
-	@python=; $(call find_python,True); \
+	@$(call find_python,True); \
 	if [ -z "$$python" ]; then \
 		echo "Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install python3 python3-venv)," >&2; \
 		echo "found: $$(python3 --version 2>&1 || echo no python3). PYTHON=/path/to/python names one that is not on the PATH." >&2; \
@@ -94,20 +103,18 @@ endef
 	@$(call install,.venv,the services$(,) nats-server and the tests (about a minute),-e '.[local,test]')
 	@touch .venv/.ready $@
 
-# Triton's Python backend exists for Python up to 3.12; with a newer one alone, uv fetches that version.
 .venv-triton/bin/python: | .venv/bin/python
-	@python=; $(call find_python,v < (3$(,) 13)); \
-	if [ -n "$$python" ]; then "$$python" -m venv .venv-triton; \
-	else \
-		echo "Fetching Python 3.12 for Triton"; \
-		.venv/bin/python -m pip install --quiet --disable-pip-version-check uv && \
-		.venv/bin/uv venv --quiet --seed --python 3.12 .venv-triton || { \
-			echo "Triton on the CPU needs Python 3.11 or 3.12 beside the Python that is here: install one, or use docker compose." >&2; \
-			exit 1; }; \
+	@$(call find_python,$(runs_models)); \
+	if [ -n "$$python" ]; then "$$python" -m venv .venv-triton; exit; fi; \
+	echo "Fetching a Python 3.12 for Triton"; \
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv; \
+	if ! .venv/bin/uv venv --quiet --seed --python-preference only-managed --python 3.12 .venv-triton; then \
+		echo "Triton on the CPU needs Python 3.11 or 3.12 with its shared library, and none could be fetched." >&2; \
+		echo "Debian, Ubuntu: apt install python3.12-venv libpython3.12 (or 3.11). With Docker: docker compose." >&2; \
+		exit 1; \
 	fi
 
 $(TRITON_READY): requirements-triton.txt | .venv-triton/bin/python
 	@$(call install,.venv-triton,Triton for the CPU (about a minute),--no-deps -r requirements-triton.txt)
 	@touch $@
 
-, := ,
