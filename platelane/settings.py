@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -28,7 +28,11 @@ class Settings(BaseSettings):
     profile: Literal["sdk", "cloud"] = Field(
         "sdk", description="which of the API's two servers to be: on-premise or cloud"
     )
+    tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="tokens the cloud profile accepts, comma-separated"
+    )
     upload_limit: int = Field(6_000_000, ge=1_000, le=7_500_000, description="largest accepted image, bytes")
+    upload_timeout: float = Field(30.0, gt=0, description="seconds an upload may take to arrive")
     pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image, pixels after decoding")
     deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a caller gets 503")
     max_calls: int = Field(
@@ -58,7 +62,7 @@ class Settings(BaseSettings):
         Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
     )
 
-    @field_validator("webhook_targets", mode="before")
+    @field_validator("tokens", "webhook_targets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

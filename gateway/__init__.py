@@ -1,0 +1,1 @@
+"""The edge: HTTP requests in, jobs out, answers back."""

@@ -1,0 +1,212 @@
+"""The REST API on the paths that clients use, one thin function each."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections.abc import Coroutine, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+import structlog
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import accounts, uploads
+from gateway.recognizer import Answer, Recognizer
+from platelane.answers import Usage, recognition_body
+from platelane.bus import Bus
+from platelane.errors import PlatelaneError, Throttled, Unavailable
+from platelane.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+VERSION: Final = version("platelane")
+PATHS: Final = ("/v1/plate-reader", "/alpr")
+
+_CORS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Max-Age": "86400",
+}
+_CLIENT_CLOSED: Final = 499
+_PREFIX_ALPHABET: Final = string.ascii_uppercase + string.digits
+
+
+class JsonResponse(Response):
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def create_app(recognizer: Recognizer, bus: Bus, settings: Settings) -> ASGIApp:
+    """The REST API as an ASGI application."""
+    api = _Api(recognizer, bus, settings)
+    routes = [Route(path, api.recognize, methods=["POST"]) for path in PATHS]
+    routes += [
+        Route("/", api.index, methods=["GET"]),
+        Route("/info", api.info, methods=["GET"]),
+        Route("/v1/statistics", api.statistics, methods=["GET"]),
+    ]
+    starlette = Starlette(
+        routes=routes,
+        exception_handlers={
+            PlatelaneError: _platelane_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _client_gone,
+            Exception: _internal_error,
+        },
+    )
+    starlette.router.redirect_slashes = False
+    return _Edge(starlette)
+
+
+class _Api:
+    def __init__(self, recognizer: Recognizer, bus: Bus, settings: Settings) -> None:
+        self._recognizer = recognizer
+        self._bus = bus
+        self._settings = settings
+
+    async def index(self, _request: Request) -> Response:
+        """Clients probe this before they upload: it asks nobody."""
+        return JsonResponse({"name": "platelane", "version": VERSION, "recognition": "/v1/plate-reader/"})
+
+    async def recognize(self, request: Request) -> Response:
+        if _is_probe(request):
+            # an installer asks like this whether the server is there, and takes any 4xx for a no
+            return _error(200, "There is no image: send it in the field upload.")
+        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+        with self._recognizer.admitted():
+            photograph = await uploads.receive(request, self._settings)
+            if self._settings.profile == "cloud":
+                photograph = replace(photograph, filename=_cloud_prefix(datetime.now(UTC)) + photograph.filename)
+            answer = await _while_connected(request, self._recognizer.recognize(photograph, account))
+        return self._answer(answer)
+
+    def _answer(self, answer: Answer) -> Response:
+        if self._settings.profile == "cloud":
+            return JsonResponse(recognition_body(answer.recognition), status_code=201)
+        usage = Usage(answer.calls, self._settings.max_calls)
+        return JsonResponse(recognition_body(answer.recognition, usage=usage, zulu=False))
+
+    async def statistics(self, request: Request) -> Response:
+        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+        now = datetime.now(UTC)
+        resets_on = datetime(now.year + now.month // 12, now.month % 12 + 1, 1)
+        usage = {
+            "month": now.month,
+            "calls": await self._bus.counted(account, accounts.month_of(now)),
+            "year": now.year,
+            "resets_on": f"{resets_on.isoformat()}Z",
+        }
+        return JsonResponse({"usage": usage, "total_calls": self._settings.max_calls})
+
+    async def info(self, request: Request) -> Response:
+        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+        return JsonResponse(
+            {
+                "version": VERSION,
+                "license_key": "open-source",
+                "total_calls": self._settings.max_calls,
+                "usage": {"calls": await self._bus.counted(account, accounts.month_of(datetime.now(UTC)))},
+                "webhooks": [_without_secrets(target) for target in self._settings.webhook_targets],
+            }
+        )
+
+
+class _Edge:
+    """Around everything: one spelling of each path, preflights, and the CORS headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await Response(headers=_CORS)(scope, receive, send)
+        else:
+            path = "/" + "/".join(part for part in scope["path"].split("/") if part)
+            await self._app({**scope, "path": path}, receive, _with_cors(send))
+
+
+def _with_cors(send: Send) -> Send:
+    async def send_with_cors(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_CORS)
+        await send(message)
+
+    return send_with_cors
+
+
+def _is_probe(request: Request) -> bool:
+    headers = request.headers
+    bodiless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    return bodiless and "content-type" not in headers
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """The result of `work`, which is dropped as soon as the client hangs up."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _cloud_prefix(now: datetime) -> str:
+    return f"{now:%H%M}_{''.join(secrets.choice(_PREFIX_ALPHABET) for _ in range(5))}_"
+
+
+def _without_secrets(address: str) -> str:
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JsonResponse({"detail": detail, "error": detail, "status_code": status}, status, headers)
+
+
+async def _platelane_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlatelaneError)
+    if error.status >= 500:
+        log.warning("request_failed", path=request.url.path, status=error.status, error=error.detail)
+    retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Throttled | Unavailable) else None
+    return _error(error.status, error.detail, retry)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    details = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}
+    return _error(error.status_code, details.get(error.status_code, error.detail), error.headers)
+
+
+async def _client_gone(_request: Request, _exception: Exception) -> Response:
+    """Nobody reads this."""
+    return Response(status_code=_CLIENT_CLOSED)
+
+
+async def _internal_error(_request: Request, _exception: Exception) -> Response:
+    return _error(500, "Internal server error.")

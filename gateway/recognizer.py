@@ -1,0 +1,150 @@
+"""The core that every edge of the gateway is thin over: a picture goes out as a job, the answer comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from platelane.bus import Bus, subjects
+from platelane.errors import (
+    BadImage,
+    BadRequest,
+    DeadlineExceeded,
+    EngineUnavailable,
+    Fault,
+    Overloaded,
+    PlatelaneError,
+)
+from platelane.images import probe
+from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_ERRORS: Final[dict[stages_pb2.FailureKind, type[PlatelaneError]]] = {
+    stages_pb2.FAILURE_KIND_BAD_IMAGE: BadImage,
+    stages_pb2.FAILURE_KIND_BAD_REQUEST: BadRequest,
+    stages_pb2.FAILURE_KIND_UNAVAILABLE: EngineUnavailable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """What a caller wants read. `image` is encoded; the time is microseconds since 1970 UTC."""
+
+    image: bytes
+    options: domain_pb2.Options
+    camera_id: str
+    filename: str
+    timestamp_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was read, and how many calls the account has made this month."""
+
+    recognition: domain_pb2.Recognition
+    calls: int
+
+
+class Recognizer:
+    """Sends jobs and waits for their replies on one inbox, for the life of the process."""
+
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._inbox = bus.new_inbox()
+        self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
+        self._admitted = 0
+
+    async def start(self) -> None:
+        """Listen for replies; before the first `recognize`."""
+        await self._bus.subscribe(self._inbox, self._on_reply)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs whose replies are still awaited."""
+        return len(self._waiting)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold one of the process's places for uploads, from before the picture is received until it is answered.
+
+        Raises:
+            Overloaded: all are taken.
+        """
+        if self._admitted >= self._settings.http_in_flight:
+            raise Overloaded("The server is working on as many uploads as it can.")
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def recognize(self, photograph: Photograph, account: str) -> Answer:
+        """Have a photograph read; the call is counted on `account`. Cancelling forgets the answer.
+
+        Raises:
+            BadImage, BadRequest: the photograph or the options cannot be used.
+            Overloaded: the queue is full.
+            EngineUnavailable: NATS or the engine is out of reach.
+            DeadlineExceeded: no answer within the deadline.
+            Fault: a stage failed.
+        """
+        accepted = time.time()
+        deadline = accepted + self._settings.deadline
+        probe(photograph.image, self._settings.pixel_limit)
+        job_id = new_job_id(accepted)
+        job = stages_pb2.Job(
+            context=stages_pb2.JobContext(
+                id=job_id,
+                deadline_us=round(deadline * 1e6),
+                accepted_us=round(accepted * 1e6),
+                reply_subject=self._inbox,
+                camera_id=photograph.camera_id,
+                filename=photograph.filename,
+                timestamp_us=photograph.timestamp_us,
+                account=account,
+            ),
+            options=photograph.options,
+            image=photograph.image,
+        )
+        reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(deadline - time.time()):
+                await self._bus.publish(subjects.DETECT, job, job_id, deadline)
+                return _answer(await reply)
+        except TimeoutError:
+            log.warning("deadline_exceeded", job=job_id)
+            raise DeadlineExceeded(f"The answer was not ready within {self._settings.deadline:g} seconds.") from None
+        finally:
+            del self._waiting[job_id]
+
+    async def _on_reply(self, data: bytes) -> None:
+        try:
+            reply = stages_pb2.Reply.FromString(data)
+        except DecodeError:
+            log.error("undecodable_reply", size=len(data))
+            return
+        waiting = self._waiting.get(reply.job_id)
+        if waiting and not waiting.done():
+            waiting.set_result(reply)
+
+
+def new_job_id(now: float) -> str:
+    """32 hex digits that sort by time (milliseconds, then 80 random bits)."""
+    return f"{round(now * 1e3):012x}{secrets.token_hex(10)}"
+
+
+def _answer(reply: stages_pb2.Reply) -> Answer:
+    if reply.HasField("recognition"):
+        return Answer(reply.recognition, reply.calls)
+    raise _ERRORS.get(reply.failure.kind, Fault)(reply.failure.detail)

@@ -1,0 +1,77 @@
+"""From an HTTP request to the photograph it carries: the body read within its limits, then understood."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.requests import Request
+
+from gateway import fields, forms, pictures
+from gateway.recognizer import Photograph
+from platelane.errors import BadImage, BadRequest, UploadTooLarge
+from platelane.settings import Settings
+
+_WRAPPING: Final = 1.6
+"""What base64, line breaks and escapes add to a picture at most."""
+_OTHER_FIELDS: Final = 64 << 10
+"""Bytes for the other fields and the headers of the parts."""
+
+
+async def receive(request: Request, settings: Settings) -> Photograph:
+    """Read and understand a request.
+
+    Raises:
+        UploadTooLarge: the picture is over the limit; a body that cannot but be is not read to its end.
+        BadImage: there is no picture.
+        BadRequest: broken encoding or fields, or the body did not arrive in time.
+        starlette.requests.ClientDisconnect: the client hung up.
+    """
+    body = await _read(request, settings)
+    form = forms.parse(body, request.headers.get("content-type", ""))
+    return _photograph(form, settings.upload_limit, datetime.now(UTC))
+
+
+async def _read(request: Request, settings: Settings) -> bytes:
+    limit = int(settings.upload_limit * _WRAPPING) + _OTHER_FIELDS
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise UploadTooLarge(settings.upload_limit)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.upload_timeout):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise UploadTooLarge(settings.upload_limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise BadRequest(f"The upload did not arrive within {settings.upload_timeout:g} seconds.") from None
+    return b"".join(chunks)
+
+
+def _photograph(form: forms.Form, upload_limit: int, now: datetime) -> Photograph:
+    image = _image(form, upload_limit)
+    return Photograph(
+        image=image,
+        options=fields.options(
+            form.last("config"),
+            [*form.values.get("regions", ()), *form.values.get("region", ())],
+            form.last("mmc"),
+        ),
+        camera_id=fields.camera_id(form.last("camera_id")),
+        filename=form.filename or f"upload.{pictures.extension(image)}",
+        timestamp_us=fields.timestamp_us(form.last("timestamp"), now),
+    )
+
+
+def _image(form: forms.Form, upload_limit: int) -> bytes:
+    if not form.upload:
+        if form.last("upload_url"):
+            raise BadRequest("upload_url is not supported by this server; send the image in the field upload.")
+        raise BadImage("There is no image: send it in the field upload, as a file or as base64 text.")
+    image = pictures.decode_upload(form.upload)
+    if len(image) > upload_limit:
+        raise UploadTooLarge(upload_limit)
+    return image
