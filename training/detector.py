@@ -1,0 +1,229 @@
+"""Train the detector: plates with corners and vehicles, one model from nothing but the labelled photographs.
+
+    python -m training.detector --minutes 40 --out runs/detector-first
+    python -m training.detector --minutes 60 --initial runs/detector-first/best.pt \\
+        --pseudo-labels runs/detector-first/best.pt
+    python -m training.detector --export-only
+
+The second step labels what nobody labelled (vehicles in the plate sets, plates in the vehicle sets) with the first
+step's model and trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from detector.detections import Detections
+from training import loop
+from training.detector_data import PLATES, VEHICLES, Composer, Floats, Scene, Scenes, load_scenes
+from training.detector_loss import Targets, detection_loss
+from training.detector_metrics import Tally, corner_errors, detect, known_in, overlaps_of
+from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
+from training.export import Outputs, export
+
+SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
+LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))
+LARGE_FROM: Final = 0.65
+"""Share of the time budget after which the large canvases join the small ones."""
+PIXELS_A_BATCH: Final = 2**20
+
+CERTAIN, DOUBTFUL = 0.5, 0.1
+"""A pseudo-label teaches from the first score on; from the second on it is left out of the loss."""
+
+Batch = tuple[Tensor, Targets]
+
+
+@dataclass(slots=True)
+class DetectorTask:
+    """The detector as a task of the training loop."""
+
+    model: torch.nn.Module
+    composer: Composer
+    validation: Scenes
+
+    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
+        while True:
+            canvases = SMALL_CANVASES if progress.share < LARGE_FROM else SMALL_CANVASES + LARGE_CANVASES
+            height, width = canvases[self.composer.random.integers(len(canvases))]
+            yield self.composer.batch(height, width, max(4, PIXELS_A_BATCH // (height * width)))
+
+    def loss(self, model: torch.nn.Module, batch: Batch, device: torch.device) -> Tensor:
+        images, targets = batch
+        found: Predictions = model(images.to(device))
+        with torch.autocast(device.type, enabled=False):
+            return detection_loss(found, Targets(*(part.to(device) for part in targets)))
+
+    def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
+        assert isinstance(model, Detector)
+        return validate(model, self.validation, device)
+
+
+def validate(model: Detector, scenes: Scenes, device: torch.device) -> dict[str, float]:
+    """Figures at IoU 0.5 on whole photographs in the canvases that serving uses; `small`: shown half as large."""
+    plates, small_plates, vehicles, close_vehicles = Tally(), Tally(), Tally(), Tally()
+    errors: list[float] = []
+    right_class: list[bool] = []
+    pictures = scenes.photos + scenes.negatives
+    for index, found in detect(model, [scene.image for scene in pictures], device):
+        scene = pictures[index]
+        if known_in(scene, PLATES):
+            errors += _count_plates(plates, found, scene)
+        truth = scene.groups == VEHICLES
+        if truth.any() or known_in(scene, VEHICLES):
+            right_class += _count_vehicles(vehicles, found.vehicles, scene, smallest=24)
+            _count_vehicles(close_vehicles, found.vehicles, scene, smallest=48)
+    with_plates = [scene for scene in pictures if known_in(scene, PLATES)]
+    for index, found in detect(model, [scene.image for scene in with_plates], device, shrink=2):
+        _count_plates(small_plates, found, with_plates[index])
+    plate_ap, small_ap, vehicle_ap = (t.average_precision() for t in (plates, small_plates, vehicles))
+    return {
+        "score": 0.5 * plate_ap + 0.2 * small_ap + 0.3 * vehicle_ap,
+        "plate_ap": plate_ap,
+        "plate_recall_20": plates.recall(0.2),
+        "plate_precision_20": plates.precision(0.2),
+        "plate_recall_40": plates.recall(0.4),
+        "plate_precision_40": plates.precision(0.4),
+        "small_plate_ap": small_ap,
+        "small_plate_recall_20": small_plates.recall(0.2),
+        "corner_error": float(np.mean(errors)) if errors else 1.0,
+        "vehicle_ap": vehicle_ap,
+        "vehicle_recall_20": close_vehicles.recall(0.2),
+        "vehicle_precision_40": close_vehicles.precision(0.4),
+        "vehicle_class": float(np.mean(right_class)) if right_class else 0.0,
+    }
+
+
+def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) -> Scenes:
+    """The scenes with what `model` finds in them where nobody labelled."""
+    return replace(
+        scenes,
+        photos=_completed(scenes.photos, model, device),
+        crops=_completed(scenes.crops, model, device),
+    )
+
+
+def completed(scene: Scene, found: Detections) -> Scene:
+    """A scene in which the groups nobody labelled are labelled by detections.
+
+    Certain ones become objects, doubtful ones ignored areas; what is left is known to be empty.
+    """
+    unknown = np.isin(np.where(found.classes == PLATE, PLATES, VEHICLES), scene.ignored_groups)
+    found = found[unknown]
+    groups = np.where(found.classes == PLATE, PLATES, VEHICLES)
+    known = (overlaps_of(found.boxes, scene.boxes) > 0.5) & (groups[:, None] == scene.groups[None])
+    new = ~known.any(axis=1)
+    certain = new & (found.scores >= CERTAIN)
+    doubtful = new & ~certain & (found.scores >= DOUBTFUL)
+    corners = np.where((found.classes == PLATE)[:, None, None], found.corners, np.float32(np.nan))
+    return replace(
+        scene,
+        boxes=np.concatenate([scene.boxes, found.boxes[certain]]),
+        classes=np.concatenate([scene.classes, found.classes[certain]]),
+        corners=np.concatenate([scene.corners, corners[certain]]),
+        ignored=found.boxes[doubtful],
+        ignored_groups=groups[doubtful],
+    )
+
+
+def export_detector(checkpoint: Path, folder: Path) -> None:
+    """Write `1/model.onnx` and `labels.txt` of a checkpoint into a folder of the model repository."""
+    export(
+        Decoder(load_detector(checkpoint)),
+        torch.zeros(2, 384, 640, 3, dtype=torch.uint8),
+        folder / "1" / "model.onnx",
+        "image",
+        OUTPUTS,
+        dynamic_axes={"image": {1: "height", 2: "width"}},
+        check_shapes=[(1, 384, 640, 3), (3, 640, 384, 3), (2, 320, 320, 3)],
+        tolerance=0.1,
+        difference=ranked_difference,
+    )
+    (folder / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+
+
+def ranked_difference(expected: Outputs, actual: Outputs) -> float:
+    """The largest difference of two lists of detections: pixels, or hundredths of score.
+
+    Detections whose scores are equal to within rounding may change places or fall off the end of the list; every
+    other one must have a counterpart.
+    """
+    rows = [
+        np.concatenate([np.atleast_3d(part).astype(np.float64) for part in side], axis=2) for side in (expected, actual)
+    ]
+    scale = np.array([1.0] * 4 + [100.0] + [1000.0] + [1.0] * 8)
+    worst = 0.0
+    for ours, theirs in zip(*rows, strict=True):
+        ours, theirs = ours * scale, theirs * scale
+        certain = ours[:, 4] > ours[-1, 4] + 0.01
+        apart = np.abs(ours[certain, None] - theirs[None]).max(axis=2).min(axis=1, initial=np.inf)
+        worst = max(worst, float(apart.max(initial=0.0)), float(np.abs(ours[:, 4] - theirs[:, 4]).max()))
+    return worst
+
+
+def load_detector(checkpoint: Path) -> Detector:
+    """The model of a checkpoint that the training loop wrote."""
+    model = Detector()
+    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    return model
+
+
+def main() -> None:
+    parser = loop.parser(__doc__ or "", out="detector", minutes=60, learning_rate=1.5e-3)
+    parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
+    parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
+    parser.add_argument("--model-folder", type=Path, default=Path("triton_models/detector"))
+    arguments = parser.parse_args()
+    chosen = loop.options(arguments)
+    if not arguments.export_only:
+        cv2.setNumThreads(1)
+        device = loop.prepare(chosen)
+        scenes = load_scenes(chosen.data, "train", chosen.exclude_sets)
+        if arguments.pseudo_labels:
+            scenes = with_pseudo_labels(scenes, load_detector(arguments.pseudo_labels).to(device), device)
+        validation = load_scenes(chosen.data, "val", chosen.exclude_sets)
+        loop.train(DetectorTask(Detector(), Composer(scenes, chosen.seed), validation), chosen, device)
+    export_detector(chosen.out / "best.pt", arguments.model_folder)
+
+
+def _completed(scenes: list[Scene], model: Detector, device: torch.device) -> list[Scene]:
+    result = list(scenes)
+    images = [scene.image for scene in scenes]
+    for index, found in tqdm(detect(model, images, device, least_score=DOUBTFUL), "pseudo-labels", len(images)):
+        result[index] = completed(scenes[index], found)
+    return result
+
+
+def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:
+    """Count a picture's plates; returns the corner errors of those hit."""
+    found = found.plates
+    truth = scene.classes == PLATE
+    matches = tally.add(found, scene.boxes[truth], _none(), complete=True)
+    return corner_errors(found, matches, scene.corners[truth])
+
+
+def _count_vehicles(tally: Tally, found: Detections, scene: Scene, smallest: float) -> list[bool]:
+    """Count a picture's vehicles at least `smallest` pixels wide; returns of those hit whether the class is right."""
+    truth = scene.groups == VEHICLES
+    boxes, classes = scene.boxes[truth], scene.classes[truth]
+    large = boxes[:, 2] - boxes[:, 0] >= smallest
+    matches = tally.add(found, boxes[large], boxes[~large], complete=known_in(scene, VEHICLES))
+    hit = matches >= 0
+    actual = classes[large][matches[hit]]
+    return [bool(a == b) for a, b in zip(actual, found.classes[hit], strict=True) if a < len(LABELS)]
+
+
+def _none() -> Floats:
+    return np.zeros((0, 4), np.float32)
+
+
+if __name__ == "__main__":
+    main()

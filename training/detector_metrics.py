@@ -1,0 +1,137 @@
+"""What a trained detector finds in photographs, and how much of it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+import torch
+
+from detector.detections import Detections
+from platelane.crops import Image, frame_canvas, letterbox
+from training.detector_data import Floats, Integers, Scene
+from training.detector_model import OUTPUTS, Decoder, Detector
+
+PLATE_OVERLAP, VEHICLE_OVERLAP = 0.4, 0.55
+"""Intersection over union above which the lesser of two detections is dropped."""
+
+
+def detect(
+    model: Detector,
+    images: Sequence[Image],
+    device: torch.device,
+    shrink: int = 1,
+    least_score: float = 0.02,
+    batch_size: int = 8,
+) -> Iterator[tuple[int, Detections]]:
+    """Index of a picture and what is in it (in its pixels, best first), sorted by canvas.
+
+    `shrink` divides the canvas: 2 shows everything half as large.
+    """
+    decoder = Decoder(model).eval()
+    canvases = [frame_canvas(*image.shape[:2]) for image in images]
+    for canvas, members in groupby(sorted(range(len(images)), key=lambda i: canvases[i]), key=lambda i: canvases[i]):
+        indices = list(members)
+        size = (canvas[0] // shrink // 32 * 32, canvas[1] // shrink // 32 * 32)
+        for start in range(0, len(indices), batch_size):
+            chosen = indices[start : start + batch_size]
+            fitted = [letterbox(images[i], size) for i in chosen]
+            batch = torch.from_numpy(np.stack([image for image, _ in fitted])).to(device)
+            with torch.no_grad():
+                outputs = dict(zip(OUTPUTS, (output.cpu().numpy() for output in decoder(batch)), strict=True))
+            for index, (_, fit), found in zip(chosen, fitted, Detections.of_outputs(outputs), strict=True):
+                yield index, suppressed(found.above(least_score).in_picture(fit))
+
+
+def suppressed(found: Detections) -> Detections:
+    """Non-maximum suppression, plates among plates and vehicles of all classes among vehicles; best first."""
+    kept = [found.plates.suppressed(PLATE_OVERLAP), found.vehicles.suppressed(VEHICLE_OVERLAP)]
+    both = Detections.concatenated(kept)
+    return both[np.argsort(-both.scores, kind="stable")]
+
+
+def overlaps_of(a: Floats, b: Floats) -> Floats:
+    """Intersection over union of every box in `a` (n, 4) with every box in `b` (m, 4), shape (n, m)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    area_a, area_b = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1) for boxes in (a, b))
+    overlaps: Floats = (shared / np.maximum(area_a[:, None] + area_b[None] - shared, 1e-9)).astype(np.float32)
+    return overlaps
+
+
+def matched(boxes: Floats, truth: Floats, least_overlap: float = 0.5) -> Integers:
+    """For each box, best first, the true box it overlaps most among those still free, or -1."""
+    overlaps = overlaps_of(boxes, truth)
+    matches = np.full(len(boxes), -1, np.int64)
+    if len(truth) == 0:
+        return matches
+    for index, row in enumerate(overlaps):
+        best = int(row.argmax())
+        if row[best] >= least_overlap:
+            matches[index] = best
+            overlaps[:, best] = 0
+    return matches
+
+
+@dataclass(slots=True)
+class Tally:
+    """Hits and false alarms of one group of classes over many pictures."""
+
+    objects: int = 0
+    scores: list[float] = field(default_factory=list)
+    hits: list[bool] = field(default_factory=list)
+
+    def add(self, found: Detections, truth: Floats, ignored: Floats, complete: bool) -> Integers:
+        """Count a picture; returns for each detection the true box it hit at IoU 0.5, or -1.
+
+        Detections of `ignored` boxes count neither way; where not everything is labelled (`complete` false), only
+        hits count.
+        """
+        self.objects += len(truth)
+        matches = matched(found.boxes, truth)
+        of_ignored = overlaps_of(found.boxes, ignored).max(axis=1, initial=0.0) >= 0.5
+        for score, match, ignore in zip(found.scores.tolist(), matches.tolist(), of_ignored.tolist(), strict=True):
+            if match >= 0 or (complete and not ignore):
+                self.scores.append(score)
+                self.hits.append(match >= 0)
+        return matches
+
+    def recall(self, threshold: float) -> float:
+        """Share of the objects found with at least that score."""
+        return self._hits(threshold) / max(1, self.objects)
+
+    def precision(self, threshold: float) -> float:
+        """Share of the detections with at least that score that are right."""
+        return self._hits(threshold) / max(1, sum(score >= threshold for score in self.scores))
+
+    def average_precision(self) -> float:
+        """Area under the curve of precision over recall, precision made monotonous."""
+        order = np.argsort(-np.array(self.scores, np.float64), kind="stable")
+        hits = np.cumsum(np.array(self.hits, np.float64)[order])
+        precision = hits / np.arange(1, len(hits) + 1)
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+        recall = hits / max(1, self.objects)
+        return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+    def _hits(self, threshold: float) -> int:
+        return sum(hit and score >= threshold for score, hit in zip(self.scores, self.hits, strict=True))
+
+
+def corner_errors(found: Detections, matches: Integers, corners: Floats) -> list[float]:
+    """Mean distance of the corners of each plate that was hit, in shares of the plate's height."""
+    errors = []
+    for predicted, match in zip(found.corners, matches.tolist(), strict=True):
+        if match < 0 or np.isnan(corners[match]).any():
+            continue
+        actual = corners[match]
+        height = float(np.linalg.norm(actual[3] - actual[0]) + np.linalg.norm(actual[2] - actual[1])) / 2
+        errors.append(float(np.linalg.norm(predicted - actual, axis=1).mean()) / max(height, 1.0))
+    return errors
+
+
+def known_in(scene: Scene, group: int) -> bool:
+    """Whether a scene as loaded is labelled exhaustively for a group of classes."""
+    return group not in scene.ignored_groups
