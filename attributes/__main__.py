@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from platelane.inference import InferenceClient
-
 from attributes.handler import Classifier
-from platelane import models, service
-from platelane.bus import Bus, Worker, topology
-from platelane.pb.v1 import stages_pb2
+from platelane import models, service, stage
+from platelane.bus import Bus, topology
+from platelane.pb.v1.stages_pb2 import VehicleCrops
 from platelane.settings import Settings
 
 
-async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
+async def main(_: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on vehicles until `stop` is set."""
-    async with InferenceClient(settings.triton_url) as inference:
-        service.health.require("triton", inference.ready)
-        await inference.wait_for(models.ATTRIBUTES, service.PATIENCE)
-        classifier = Classifier(bus, inference)
-        await Worker(bus, topology.ATTRIBUTES, stages_pb2.VehicleCrops, classifier.handle, settings.in_flight).run(stop)
+    await stage.work(bus, stop, models.ATTRIBUTES, topology.ATTRIBUTES, VehicleCrops, Classifier)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from platelane.inference import InferenceClient
 
 from detector.detections import Detections
 from detector.search import Found, search
@@ -16,6 +15,7 @@ from platelane import crops, images, models
 from platelane.bus import Bus, subjects
 from platelane.crops import Image
 from platelane.geometry import Box
+from platelane.inference import InferenceClient
 from platelane.pb.v1 import domain_pb2, stages_pb2
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class Detector:
         self._bus = bus
         self._inference = inference
 
-    async def handle(self, job: stages_pb2.Job) -> None:
+    async def __call__(self, job: stages_pb2.Job) -> None:
         """Raises: BadImage, and what the bus and the inference client raise."""
         deadline = job.context.deadline_us / 1e6
 
@@ -39,7 +39,7 @@ class Detector:
         image = await asyncio.to_thread(images.decode, job.image)
         found = await search(model, image, job.options)
         part = _part(job, image, found)
-        plate_crops, vehicle_crops = await asyncio.to_thread(_cut, image, found, _attributed(part))
+        plate_crops, vehicle_crops = await asyncio.to_thread(cut, image, found, _attributed(part))
         messages = []
         if plate_crops:
             part.due.append(stages_pb2.STAGE_PLATES)
@@ -77,8 +77,8 @@ def _attributed(part: stages_pb2.DetectionPart) -> list[Box]:
     return [Box(v.box.xmin, v.box.ymin, v.box.xmax, v.box.ymax) for v in part.vehicles]
 
 
-def _cut(image: Image, found: Found, vehicles: list[Box]) -> tuple[list[bytes], list[bytes]]:
-    """The readers' inputs, ready to be sent to the models as they are."""
+def cut(image: Image, found: Found, vehicles: list[Box]) -> tuple[list[bytes], list[bytes]]:
+    """The inputs of the reader and of the attribute model, ready to be sent as they are: plates, vehicles."""
     return (
         [crops.rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
         [crops.crop_vehicle(image, box).tobytes() for box in vehicles],

@@ -1,0 +1,51 @@
+"""What the attribute model says about one vehicle, as names with scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.models import AttributeLabels
+from platelane.pb.v1 import domain_pb2
+
+TOP: Final = 3
+_MIN_NAME: Final = 0.3
+_MIN_MAKE_MODEL: Final = 0.1
+"""A first choice less likely than this is no evidence: nothing is named, and the answer says `Unknown` or `generic`."""
+
+
+def describe(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) -> domain_pb2.Vehicle:
+    """A vehicle without its box; the best three of each attribute.
+
+    Args:
+        heads: for each output of the model its probabilities, FP32 (classes,).
+    """
+    return domain_pb2.Vehicle(
+        types=_scored(heads["type"], labels.types),
+        colors=_scored(heads["color"], labels.colors),
+        orientations=_scored(heads["orientation"], labels.orientations),
+        make_models=[
+            domain_pb2.MakeModel(
+                make=labels.make_models[i].make,
+                model=labels.make_models[i].model,
+                first_year=labels.make_models[i].first_year,
+                last_year=labels.make_models[i].last_year,
+                score=score,
+            )
+            for i, score in _top(heads["make_model"], _MIN_MAKE_MODEL)
+        ],
+    )
+
+
+def _scored(probabilities: NDArray[np.float32], names: Sequence[str]) -> list[domain_pb2.Scored]:
+    return [domain_pb2.Scored(value=names[i], score=score) for i, score in _top(probabilities, _MIN_NAME)]
+
+
+def _top(probabilities: NDArray[np.float32], minimum: float) -> Iterator[tuple[int, float]]:
+    """The best few with their probabilities; none if even the first is below `minimum`."""
+    order = np.argsort(-probabilities)[:TOP]
+    if probabilities[order[0]] >= minimum:
+        yield from ((int(i), float(probabilities[i])) for i in order)

@@ -1,0 +1,46 @@
+"""What the three services that run a model have in common: wait for the model, then work until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from platelane import service
+from platelane.bus import Bus, Worker
+from platelane.bus.topology import Consumer
+from platelane.bus.worker import Wire
+from platelane.inference import InferenceClient
+from platelane.models import ModelSpec
+
+M = TypeVar("M", bound=Wire)
+
+MODEL_PATIENCE: Final = 120.0
+"""Seconds that a starting service waits for Triton to serve its model."""
+
+
+async def work(
+    bus: Bus,
+    stop: asyncio.Event,
+    model: ModelSpec,
+    consumer: Consumer,
+    message_type: type[M],
+    handler: Callable[[Bus, InferenceClient], Callable[[M], Awaitable[None]]],
+) -> None:
+    """Handle the messages of `consumer` with what `handler` makes of the bus and the inference client.
+
+    Raises:
+        ModelMismatch: another model is served than the code was written for.
+        EngineUnavailable: Triton did not serve the model in `MODEL_PATIENCE` seconds.
+    """
+    async with InferenceClient(bus.settings.triton_url) as inference:
+        service.health.require("triton", inference.ready)
+        waiting = asyncio.create_task(inference.wait_for(model, MODEL_PATIENCE))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not waiting.done():
+            waiting.cancel()
+            return
+        waiting.result()
+        await Worker(bus, consumer, message_type, handler(bus, inference), bus.settings.in_flight).run(stop)
