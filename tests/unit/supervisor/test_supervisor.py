@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from platelane.errors import CannotStart
+from platelane.supervisor import state
+from platelane.supervisor.process import Process, Program
+from platelane.supervisor.programs import Plan
+from platelane.supervisor.supervisor import Supervisor, only_one
+
+from .conftest import SERVER, MakeProgram
+
+
+class Events(list[str]):
+    """Remembers what the supervisor said."""
+
+    def ready(self, process: Process, seconds: float) -> None:
+        assert seconds > 0
+        self.append(f"{process.name} ready")
+
+    def died(self, process: Process, how: str, delay: float) -> None:
+        self.append(f"{process.name} {how}, again in {delay:.1f}")
+
+    def back(self, process: Process, seconds: float) -> None:
+        assert seconds > 0
+        self.append(f"{process.name} back")
+
+    async def wait_for(self, event: str, count: int = 1) -> None:
+        async with asyncio.timeout(20):
+            while self.count(event) < count:
+                await asyncio.sleep(0.02)
+
+
+def plan(state_dir: Path, *stages: tuple[Program, ...]) -> Plan:
+    return Plan(
+        starts=stages,
+        stops=tuple(tuple(program.name for program in stage) for stage in reversed(stages)),
+        url="http://127.0.0.1:1",
+        nats_url="nats://127.0.0.1:2",
+        triton_url="127.0.0.1:3",
+        state_dir=state_dir,
+        moved_ports={},
+    )
+
+
+async def test_stages_start_in_order_and_stop_in_reverse(tmp_path: Path, make_program: MakeProgram) -> None:
+    order = tmp_path / "order"
+    traced = f"""
+import atexit, os, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+def note(text):
+    with open({str(order)!r}, "a") as file: print(text, file=file)
+atexit.register(note, "stop " + NAME)
+note("start " + NAME)
+"""
+    programs = [make_program(name, f"NAME = {name!r}{traced}{SERVER}") for name in ("one", "two", "three")]
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, *((program,) for program in programs)), events)
+    await supervisor.start()
+    running = state.read(tmp_path)
+    assert running is not None
+    assert list(running.processes) == ["one", "two", "three"]
+    assert not running.ready
+    supervisor.mark_ready()
+    assert (marked := state.read(tmp_path)) is not None
+    assert marked.ready
+    await supervisor.stop()
+    assert events == ["one ready", "two ready", "three ready"]
+    assert order.read_text().split("\n") == [
+        *("start one", "start two", "start three", "stop three", "stop two", "stop one", "")
+    ]
+    assert state.read(tmp_path) is None
+
+
+async def test_a_program_that_dies_is_started_again_after_a_growing_delay(
+    tmp_path: Path, make_program: MakeProgram
+) -> None:
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, (make_program(),)), events)
+    await supervisor.start()
+    try:
+        for count in (1, 2):
+            running = state.read(tmp_path)
+            assert running is not None
+            pid = running.processes["server"].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await events.wait_for("server back", count)
+    finally:
+        await supervisor.stop()
+    assert events == [
+        "server ready",
+        "server was ended by SIGKILL, again in 0.2",
+        "server back",
+        "server was ended by SIGKILL, again in 0.4",
+        "server back",
+    ]
+
+
+async def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, make_program: MakeProgram) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    broken = make_program("broken", "raise SystemExit('no such model')")
+    supervisor = Supervisor(plan(tmp_path, (make_program(),), (make_program("other"), broken)), Events())
+    with pytest.raises(CannotStart, match=r"(?s)broken ended with exit code 1.*no such model"):
+        await supervisor.start()
+    await supervisor.stop()
+    assert set(psutil.Process().children(recursive=True)) == before
+
+
+async def test_the_log_of_the_run_before_is_kept(tmp_path: Path, make_program: MakeProgram) -> None:
+    for _ in range(2):
+        supervisor = Supervisor(plan(tmp_path, (make_program(),)), Events())
+        await supervisor.start()
+        await supervisor.stop()
+    assert sorted(log.name for log in (tmp_path / "logs").iterdir()) == ["server.log", "server.previous.log"]
+
+
+def test_a_state_directory_serves_one_supervisor(tmp_path: Path) -> None:
+    with only_one(tmp_path / "new"), pytest.raises(CannotStart, match="already runs with"), only_one(tmp_path / "new"):
+        pass
+    with only_one(tmp_path / "new"):
+        pass
+
+
+def test_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotStart, match="--state-dir"), only_one(tmp_path / "file" / "below"):
+        pass
