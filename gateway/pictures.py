@@ -60,6 +60,6 @@ def _from_base64(data: bytes) -> bytes:
     if after.strip(b"=+"):
         raise binascii.Error("text after the padding")
     if not padding and len(text) % 4 == 1:
-        # no base64 has this length: the last character was a space behind it
-        text = text.rstrip(b"+")
+        # no base64 has this length: its last character was a space behind it
+        text = text.removesuffix(b"+")
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
