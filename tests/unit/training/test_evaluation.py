@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from platelane.geometry import Box
+from training.evaluation import figures
+from training.evaluation.figures import Reading
+from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel, readable
+from training.evaluation.matching import Matched, match
+
+
+def box(xmin: float, ymin: float, xmax: float, ymax: float) -> dict[str, float]:
+    return {"xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
+
+
+def plate(where: dict[str, float], *texts: str, score: float = 0.9) -> dict[str, Any]:
+    candidates = [{"value": text, "score": score} for text in texts]
+    return {"box": where, "score": 0.8, "props": {"plate": candidates, "region": [{"value": "gb", "score": 0.7}]}}
+
+
+def answer(*results: tuple[dict[str, Any] | None, dict[str, Any] | None]) -> dict[str, Any]:
+    return {"results": [{"plate": plate, "vehicle": vehicle} for plate, vehicle in results]}
+
+
+def photo(*, all_plates: bool = True) -> PhotoLabels:
+    return PhotoLabels(
+        "a.webp",
+        "some",
+        (
+            PlateLabel(Box(0, 0, 100, 20), "ab12cde", "gb", "clear"),
+            PlateLabel(Box(200, 0, 300, 20), "xy34", "gb", "clear"),
+        ),
+        (VehicleLabel(Box(0, 0, 400, 300), "car"),),
+        all_plates,
+        True,
+    )
+
+
+def test_labels_and_finds_are_paired_once_by_overlap() -> None:
+    car = {"box": box(5, 0, 400, 300), "type": "Sedan", "score": 0.9}
+    matched = match(
+        photo(),
+        answer(
+            (plate(box(0, 0, 90, 20), "ab12cde"), car),
+            (plate(box(2, 0, 100, 20), "ab12cdf"), None),
+            (plate(box(500, 0, 600, 20), "zz"), None),
+        ),
+    )
+    (_, first), (_, second) = matched.plates
+    assert first is not None
+    assert first.texts == ("ab12cdf",), "the larger overlap wins"
+    assert second is None
+    assert [found.texts for found in matched.extra_plates] == [("ab12cde",), ("zz",)]
+    assert matched.vehicles[0][1] is not None
+
+
+def test_recall_and_precision() -> None:
+    matched = match(photo(), answer((plate(box(0, 0, 100, 20), "a"), None), (plate(box(500, 0, 600, 20), "b"), None)))
+    assert figures.plate_detection([matched]) == figures.DetectionFigures(2, 0.5, 0.5)
+    unlabelled = Matched(photo(all_plates=False), matched.plates, matched.extra_plates, (), ())
+    assert figures.plate_detection([unlabelled]).count == 0
+
+
+def test_exact_match_and_character_error_rate() -> None:
+    found = figures.reading_figures(
+        [
+            Reading("ab1", ("ab1", "ab2")),
+            Reading("ab0", ("abo", "ab0")),
+            Reading("xyz", ("xyy", "xya", "xyb", "xyz")),
+            Reading("abc", ()),
+        ]
+    )
+    assert found == figures.ReadingFigures(4, 0.25, 0.5, 0.5, 5 / 12)
+
+
+def test_reliability_bins_hold_every_score_once() -> None:
+    bins = figures.reliability([(0.1, False), (0.5, True), (0.5, False), (1.0, True)], (0, 0.5, 1.0))
+    assert [(entry.count, entry.right) for entry in bins] == [(1, 0.0), (3, pytest.approx(2 / 3))]
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "expected"),
+    [("AB12", "gb", "ab12"), ("京PL3N67", "cn", "pl3n67"), ("AB?2", "gb", ""), ("", "gb", ""), ("京A", "jp", "")],
+)
+def test_labelled_texts_become_answers(text: str, region: str, expected: str) -> None:
+    assert readable(text, region) == expected

@@ -1,0 +1,100 @@
+"""The API's answers laid over the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from platelane.geometry import Box
+from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlate:
+    """A plate of an answer; `texts` are its candidates, best first, `regions` likewise."""
+
+    box: Box
+    dscore: float
+    texts: tuple[str, ...]
+    score: float
+    regions: tuple[str, ...]
+    vehicle: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVehicle:
+    box: Box
+    type: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """One photograph: each label with what was found for it, and what was found besides."""
+
+    photo: PhotoLabels
+    plates: tuple[tuple[PlateLabel, FoundPlate | None], ...]
+    extra_plates: tuple[FoundPlate, ...]
+    vehicles: tuple[tuple[VehicleLabel, FoundVehicle | None], ...]
+    extra_vehicles: tuple[FoundVehicle, ...]
+
+
+def match(photo: PhotoLabels, answer: Json, iou: float = 0.5) -> Matched:
+    """Pairs of highest overlap first, each label and each find used once."""
+    plates, vehicles = _plates(answer), _vehicles(answer)
+    plate_pairs = _pairs([label.box for label in photo.plates], [found.box for found in plates], iou)
+    vehicle_pairs = _pairs([label.box for label in photo.vehicles], [found.box for found in vehicles], iou)
+    return Matched(
+        photo,
+        tuple((label, _at(plates, plate_pairs.get(i))) for i, label in enumerate(photo.plates)),
+        tuple(found for i, found in enumerate(plates) if i not in plate_pairs.values()),
+        tuple((label, _at(vehicles, vehicle_pairs.get(i))) for i, label in enumerate(photo.vehicles)),
+        tuple(found for i, found in enumerate(vehicles) if i not in vehicle_pairs.values()),
+    )
+
+
+def _pairs(labels: Sequence[Box], found: Sequence[Box], iou: float) -> dict[int, int]:
+    overlaps = sorted(
+        ((a.iou(b), i, j) for i, a in enumerate(labels) for j, b in enumerate(found)), key=lambda entry: -entry[0]
+    )
+    pairs: dict[int, int] = {}
+    for overlap, i, j in overlaps:
+        if overlap >= iou and i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return pairs
+
+
+def _at(values: Sequence[T], index: int | None) -> T | None:
+    return None if index is None else values[index]
+
+
+def _box(box: Json) -> Box:
+    return Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"])
+
+
+def _plates(answer: Json) -> list[FoundPlate]:
+    """Plates of a vehicle-mode answer."""
+    return [
+        FoundPlate(
+            _box(plate["box"]),
+            plate["score"],
+            tuple(entry["value"] for entry in plate["props"]["plate"]),
+            plate["props"]["plate"][0]["score"],
+            tuple(entry["value"] for entry in plate["props"]["region"]),
+            result["vehicle"],
+        )
+        for result in answer["results"]
+        if (plate := result["plate"])
+    ]
+
+
+def _vehicles(answer: Json) -> list[FoundVehicle]:
+    return [
+        FoundVehicle(_box(vehicle["box"]), vehicle["type"], vehicle["score"])
+        for result in answer["results"]
+        if (vehicle := result["vehicle"])
+    ]
