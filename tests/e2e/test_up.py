@@ -1,0 +1,160 @@
+"""`platelane up` as a whole: starting, serving, stopping, and nothing left behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from .conftest import Stack, running_stack
+
+SERVICES = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
+
+
+def gone(processes: list[psutil.Process], seconds: float) -> bool:
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def platelane_read(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "platelane.cli", "read", "--url", stack.base_url, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: Path) -> Path:
+    """Three photos and a file that is none."""
+    for name in ("a.jpg", "b.jpg", "deeper/c.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, tmp_path / "photos" / name)
+    return tmp_path / "photos"
+
+
+class TestServing:
+    def test_everything_runs_and_says_where_it_is(self, stack: Stack) -> None:
+        running = stack.state
+        assert set(running.processes) == SERVICES | {"nats-server", "triton"}
+        assert httpx.get(f"{running.url}/", trust_env=False).status_code == 200
+        for name, process in running.processes.items():
+            assert f"{name} " in stack.said
+            assert f"pid {process.pid} " in stack.said
+            assert process.log.is_file()
+        assert "Platelane is ready after" in stack.said
+        assert running.url in stack.said
+
+    def test_only_the_loopback_is_listened_on(self, stack: Stack) -> None:
+        addresses = {
+            connection.laddr.ip
+            for process in stack.processes()
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert addresses == {"127.0.0.1"}
+
+    def test_a_photo_is_read(self, stack: Stack, photo: Path) -> None:
+        result = platelane_read(stack, str(photo), "--mmc", "--camera-id", "gate", "--regions", "gb,fr")
+        assert (result.returncode, result.stderr) == (0, "")
+        answer = json.loads(result.stdout)
+        assert answer["file"] == str(photo)
+        assert answer["camera_id"] == "gate"
+        assert answer["results"][0]["plate"]
+        assert answer["results"][0]["model_make"]
+
+    def test_a_folder_is_read_to_json_lines(self, stack: Stack, folder: Path) -> None:
+        result = platelane_read(stack, str(folder))
+        assert result.returncode == 0
+        answers: list[dict[str, Any]] = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [Path(answer["file"]).name for answer in answers] == ["a.jpg", "b.jpg", "c.jpg"]
+        assert len({answer["results"][0]["plate"] for answer in answers}) == 1
+        assert "3/3" in result.stderr  # the progress bar
+
+    def test_a_folder_is_read_to_csv(self, stack: Stack, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "plates.csv"
+        result = platelane_read(stack, str(folder), "--format", "csv", "--out", str(out), "--jobs", "2")
+        assert (result.returncode, result.stdout) == (0, "")
+        lines = list(csv.DictReader(io.StringIO(out.read_text())))
+        assert {Path(line["file"]).name for line in lines} == {"a.jpg", "b.jpg", "c.jpg"}
+        assert all(line["plate"] and line["processing_time"] and not line["error"] for line in lines)
+
+    def test_a_file_that_is_no_photo_is_reported_and_stops_nothing(self, stack: Stack, folder: Path) -> None:
+        (folder / "b.jpg").write_text("not a photo")
+        result = platelane_read(stack, str(folder))
+        assert result.returncode == 1
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [bool(answer.get("error")) for answer in answers] == [False, True, False]
+        assert answers[1]["status_code"] == 400
+        assert "b.jpg: 400: " in result.stderr
+        assert "1 of 3 photos were not read." in result.stderr
+
+    def test_a_service_that_is_killed_comes_back(self, stack: Stack, photo: Path) -> None:
+        pid = stack.kill("ocr")
+        assert stack.wait_until_ready("ocr", other_than=pid) != pid
+        assert "ocr was ended by SIGKILL" in stack.said
+        assert platelane_read(stack, str(photo)).returncode == 0
+
+
+def test_ctrl_c_stops_everything_in_a_few_seconds(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        processes = stack.processes()
+        assert len(processes) >= 8
+        assert stack.stop(signal.SIGINT) == 0
+        assert gone(processes, seconds=0.5)
+        assert "Everything is stopped after" in stack.said
+        assert not (stack.state_dir / "up.json").exists()
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_one_starts(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        processes = stack.processes()
+        stack.supervisor.kill()
+        assert gone(processes, seconds=5)
+    with running_stack(tmp_path) as stack:
+        assert stack.state.ready
+
+
+def test_other_ports_are_used_when_the_usual_ones_are_taken_and_stages_scale(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as http, socket.create_server(("127.0.0.1", 0)) as nats:
+        taken = [http.getsockname()[1], nats.getsockname()[1]]
+        settings = {"PORT": str(taken[0]), "NATS_URL": f"nats://127.0.0.1:{taken[1]}"}
+        with running_stack(tmp_path, "--scale", "ocr=2", settings=settings) as stack:
+            for port in taken:
+                assert f"Port {port} is taken; " in stack.said
+                assert str(port) not in stack.base_url + stack.nats_url
+            assert {"ocr-1", "ocr-2"} < set(stack.names)
+            assert stack.stop(signal.SIGTERM) == 0
+
+
+def test_a_second_up_with_the_same_directory_is_refused(stack: Stack) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "platelane.cli", "up", "--state-dir", str(stack.state_dir)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"already runs with {stack.state_dir} at {stack.base_url}" in result.stderr
+
+
+def test_a_program_that_cannot_start_is_explained_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "nats").write_text("a file where a folder should be")
+    with running_stack(tmp_path, ready=False) as stack:
+        assert stack.supervisor.wait(60) == 1
+        assert "Error: nats-server ended with exit code 1" in stack.said
+        assert "  | " in stack.said  # its last log lines
