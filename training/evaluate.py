@@ -1,0 +1,35 @@
+"""Measure everything on the validation split and write the tables of docs/models.md.
+
+Photographs go through the REST API of a running system (`platelane up`), the labelled crops through its Triton server.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks import stack
+from training.data import DEFAULT_DATA, Part
+from training.evaluation import api, given_crops, report, sheet
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "models.md", help="where the tables go")
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="folder for the contact sheet")
+    arguments = parser.parse_args()
+    with stack.running() as state:
+        photos, encoded = api.matched_photos(state.url, Part(arguments.data, "photos"), "val")
+        plates = given_crops.read_plates(state.triton_url, Part(arguments.data, "plates"), "val")
+        vehicles = given_crops.describe_vehicles(state.triton_url, Part(arguments.data, "vehicles"), "val")
+    sections = [report.end_to_end(photos), report.plate_crops(plates), report.vehicle_crops(vehicles)]
+    report.write(arguments.document, "\n\n".join(sections))
+    sheet.contact_sheet(photos, encoded, arguments.out / "failures.jpg")
+    print(f"Tables: {arguments.document}\nWorst failures: {arguments.out / 'failures.jpg'}")
+
+
+if __name__ == "__main__":
+    main()

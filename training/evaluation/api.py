@@ -1,0 +1,46 @@
+"""Validation photographs through the running system, over its REST API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Final
+
+import httpx
+from tqdm import tqdm
+
+from training.data import Part, Split
+from training.evaluation.labels import photo_labels
+from training.evaluation.matching import Json, Matched, match
+
+CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0, "plates_per_vehicle": 0}
+"""Everything that is found, readable or not; thresholds on the text are applied to the figures."""
+
+_CALLERS: Final = 3
+
+
+async def read_photos(url: str, photos: Mapping[str, bytes]) -> dict[str, Json]:
+    """The answer to each encoded photograph, by its name."""
+    answers: dict[str, Json] = {}
+    left = iter(tqdm(photos.items(), desc="photos", unit="photo"))
+    data = {"config": json.dumps(CONFIG), "mmc": "true"}
+
+    async def caller(client: httpx.AsyncClient) -> None:
+        for file, photo in left:
+            upload = {"upload": (PurePath(file).name, photo)}
+            response = await client.post("/v1/plate-reader/", files=upload, data=data)
+            answers[file] = response.raise_for_status().json()
+
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await asyncio.gather(*(caller(client) for _ in range(_CALLERS)))
+    return answers
+
+
+def matched_photos(url: str, part: Part, split: Split) -> tuple[list[Matched], dict[str, bytes]]:
+    """Every photograph of the split with its answer laid over its labels; and the photographs themselves."""
+    rows = part.by_picture(split)
+    photos = dict(part.encoded(rows))
+    answers = asyncio.run(read_photos(url, photos))
+    return [match(photo_labels(file, rows[file]), answers[file]) for file in rows], photos

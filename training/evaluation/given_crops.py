@@ -1,0 +1,86 @@
+"""The models by themselves: labelled crops through the same Triton server, so that detection plays no part."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from attributes.description import describe
+from ocr.reading import read
+from platelane import crops, models
+from platelane.inference import InferenceClient
+from platelane.models import ModelSpec
+from platelane.pb.v1 import domain_pb2
+from training.data import Part, Row, Split, box, corners
+from training.evaluation.labels import readable
+
+_BATCH: Final = 16
+_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCrop:
+    """A labelled plate crop and what the reader says; `text` is empty where it is not known."""
+
+    set: str
+    region: str
+    legibility: str
+    text: str
+    plate: domain_pb2.Plate
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedCrop:
+    row: Row
+    vehicle: domain_pb2.Vehicle
+
+
+def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
+    rows = part.rows(split)
+    pictures = dict(part.pictures([row["file"] for row in rows]))
+    inputs = []
+    for row in rows:
+        quadrilateral = corners(row)
+        image = pictures[row["file"]]
+        inputs.append(crops.rectify_plate(image, box(row).corners() if quadrilateral is None else quadrilateral))
+    outputs = asyncio.run(_infer(triton_url, models.READER, inputs))
+    return [
+        ReadCrop(
+            row["set"],
+            row["region"],
+            row["legibility"],
+            readable(row["text"], row["region"]),
+            read(output["characters"], output["region"], models.characters(), models.regions()),
+        )
+        for row, output in zip(rows, outputs, strict=True)
+    ]
+
+
+def describe_vehicles(triton_url: str, part: Part, split: Split) -> list[DescribedCrop]:
+    rows = part.rows(split)
+    pictures = part.pictures([row["file"] for row in rows])
+    inputs = [crops.crop_vehicle(image, box(row)) for row, (_, image) in zip(rows, pictures, strict=True)]
+    outputs = asyncio.run(_infer(triton_url, models.ATTRIBUTES, inputs))
+    labels = models.attribute_labels()
+    return [DescribedCrop(row, describe(output, labels)) for row, output in zip(rows, outputs, strict=True)]
+
+
+async def _infer(url: str, model: ModelSpec, inputs: Sequence[crops.Image]) -> list[dict[str, NDArray[Any]]]:
+    answers: list[dict[str, NDArray[Any]]] = []
+    async with InferenceClient(url) as inference:
+        for batch in tqdm(list(_batches(inputs)), desc=model.name, unit="batch"):
+            outputs = await inference.infer(model, np.stack(batch), time.time() + _SECONDS)
+            answers += [{name: values[i] for name, values in outputs.items()} for i in range(len(batch))]
+    return answers
+
+
+def _batches(inputs: Sequence[crops.Image]) -> Iterator[Sequence[crops.Image]]:
+    for start in range(0, len(inputs), _BATCH):
+        yield inputs[start : start + _BATCH]
