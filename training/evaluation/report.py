@@ -85,8 +85,8 @@ def end_to_end(photos: Sequence[Matched]) -> str:
             "Where vehicles are not labelled exhaustively, finds without a label do not count as false.",
             "### Reading, through the API",
             table(_READING_HEADER, rows),
-            "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score is "
-            f"under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
+            "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "
+            f"is under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
             "### What the scores mean",
             table(["`score`", "plates", "mean score", "read exactly"], _bins(kept, (0, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0))),
             table(["`dscore`", "finds", "mean dscore", "are plates"], _bins(dscores, (0.2, 0.3, 0.4, 0.6, 0.8, 1.0))),
