@@ -72,10 +72,14 @@ class TritonPythonModel:
 
 
 def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:
-    """As many threads as configured, which do not spin: models, server and services share the processor."""
+    """As many threads as configured, which do not spin: models, server and services share the processor.
+
+    Memory is not laid out ahead by input shape: sizes of pictures and batches vary, and each would keep its own.
+    """
     options = onnxruntime.SessionOptions()
     parameter = config["parameters"].get("intra_op_thread_count", {"string_value": "1"})
     options.intra_op_num_threads = int(parameter["string_value"])
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
