@@ -1,0 +1,76 @@
+"""What was tried too often: kept for an operator, taken out of its queue, and its caller told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+import structlog
+from google.protobuf.message import DecodeError
+from nats.js.errors import NotFoundError
+
+from platelane.bus import topology
+from platelane.bus.connection import Bus
+from platelane.bus.worker import INTERNAL_ERROR, Worker, bury, fail
+from platelane.errors import Undecodable
+from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, PlatesPart
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """The server's word that a message has been delivered as often as its consumer allows."""
+
+    stream: str
+    consumer: str
+    sequence: int
+    deliveries: int
+
+    @classmethod
+    def FromString(cls, data: bytes, /) -> Advisory:  # noqa: N802  the name protobuf classes have
+        """Read the server's JSON.
+
+        Raises:
+            Undecodable: it is not such an advisory.
+        """
+        try:
+            fields = json.loads(data)
+            return cls(fields["stream"], fields["consumer"], int(fields["stream_seq"]), int(fields["deliveries"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Undecodable(f"not a max-deliveries advisory: {error!r}") from error
+
+
+class DeadLetters:
+    """Moves exhausted messages of all streams to the DEAD stream; any number of these may run."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`."""
+        await Worker(self._bus, topology.DEAD_LETTERS, Advisory, self._bury, in_flight=2).run(stop)
+
+    async def _bury(self, advisory: Advisory) -> None:
+        stream, sequence = advisory.stream, advisory.sequence
+        manager = self._bus.client.jsm()
+        try:
+            message = await manager.get_msg(stream, seq=sequence)
+        except NotFoundError:
+            return
+        data = message.data or b""
+        reason = f"{advisory.consumer} was given it {advisory.deliveries} times"
+        letter = DeadLetter(subject=message.subject or "", data=data, reason=reason)
+        await bury(self._bus, stream, f"{stream}.{sequence}", letter)
+        if stream in topology.JOB_STREAMS:
+            await self._tell_caller(data)
+        if stream in topology.WORK_QUEUES:
+            await manager.delete_msg(stream, sequence)
+
+    async def _tell_caller(self, data: bytes) -> None:
+        try:
+            context = PlatesPart.FromString(data).context
+        except DecodeError:
+            return
+        await fail(self._bus, context, FAILURE_KIND_INTERNAL, INTERNAL_ERROR)

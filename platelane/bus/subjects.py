@@ -1,0 +1,76 @@
+"""Every subject on the bus. Words from outside (camera ids, accounts, hooks) travel as one subject token each."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from platelane.errors import BadRequest
+
+DETECT: Final = "platelane.jobs.detect"
+PLATE_CROPS: Final = "platelane.crops.plates"
+VEHICLE_CROPS: Final = "platelane.crops.vehicles"
+
+DETECTION: Final = "detection"
+PLATES: Final = "plates"
+VEHICLES: Final = "vehicles"
+
+ALL_RESULTS: Final = "platelane.results.>"
+
+WORD_LIMIT: Final = 1_000
+"""UTF-8 bytes of one encoded word; NATS refuses protocol lines over 4,096 bytes, and a byte takes up to three."""
+
+_EMPTY: Final = "%"
+_SAFE: Final = "~"
+
+
+def encode(word: str) -> str:
+    """One subject token for any text: percent-encoded UTF-8, so that plain names stay readable.
+
+    Raises:
+        BadRequest: the text is longer than `WORD_LIMIT` bytes.
+    """
+    data = word.encode("utf-8", "surrogatepass")
+    if len(data) > WORD_LIMIT:
+        raise BadRequest(f"A name of {len(data)} bytes is too long; the limit is {WORD_LIMIT}.")
+    return quote(data, safe=_SAFE).replace(".", "%2E") or _EMPTY
+
+
+def decode(token: str) -> str:
+    """The text that `encode` made this token of."""
+    return "" if token == _EMPTY else unquote(token, encoding="utf-8", errors="surrogatepass")
+
+
+def part(job_id: str, stage: str) -> str:
+    """Where a stage (`DETECTION`, `PLATES` or `VEHICLES`) leaves its part of a job."""
+    return f"platelane.parts.{job_id}.{stage}"
+
+
+def parts(job_id: str) -> str:
+    """All parts of a job."""
+    return part(job_id, "*")
+
+
+def result(camera_id: str, job_id: str) -> str:
+    """Where the result of a job goes."""
+    return f"platelane.results.{encode(camera_id)}.{job_id}"
+
+
+def results(camera_id: str) -> str:
+    """All results of a camera."""
+    return result(camera_id, "*")
+
+
+def delivery(hook: str) -> str:
+    """Where the deliveries for a webhook queue up."""
+    return f"platelane.deliveries.{encode(hook)}"
+
+
+def dead(stream: str) -> str:
+    """Where the dead letters of a stream are kept."""
+    return f"platelane.dead.{stream}"
+
+
+def usage(account: str, month: str) -> str:
+    """The counter of an account's calls in a month (`2026-11`)."""
+    return f"platelane.usage.{encode(account)}.{encode(month)}"

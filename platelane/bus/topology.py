@@ -1,0 +1,190 @@
+"""The streams and durable consumers everything runs on, as data, and the one function that makes them so.
+
+Storage is always files: a stream in memory vanishes, definition and all, when nats-server restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamManager
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, ServiceUnavailableError
+
+from platelane.bus import subjects
+from platelane.errors import EngineUnavailable, Fault
+from platelane.settings import Settings
+
+JOBS: Final = "JOBS"
+CROPS: Final = "CROPS"
+PARTS: Final = "PARTS"
+RESULTS: Final = "RESULTS"
+DELIVERIES: Final = "DELIVERIES"
+DEAD: Final = "DEAD"
+USAGE: Final = "USAGE"
+ADVISORIES: Final = "ADVISORIES"
+
+JOB_STREAMS: Final = frozenset({JOBS, CROPS, PARTS})
+"""Streams whose messages begin with a JobContext."""
+WORK_QUEUES: Final = frozenset({JOBS, CROPS, DELIVERIES, ADVISORIES})
+"""Streams that keep a message until it has been dealt with."""
+
+DELIVERY_ATTEMPTS: Final = 10
+_MINUTE: Final = 60.0
+_DAY: Final = 86_400.0
+_MIB: Final = 1 << 20
+_STREAM_NAME_TAKEN: Final = 10058
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A durable pull consumer. What is None comes from the settings."""
+
+    stream: str
+    name: str
+    filter: str | None = None
+    max_deliver: int | None = None
+
+    def attempts(self, settings: Settings) -> int:
+        """Times a message is delivered before it is a dead letter."""
+        return self.max_deliver or settings.max_deliver
+
+
+DETECTOR: Final = Consumer(JOBS, "detector", subjects.DETECT)
+OCR: Final = Consumer(CROPS, "ocr", subjects.PLATE_CROPS)
+ATTRIBUTES: Final = Consumer(CROPS, "attributes", subjects.VEHICLE_CROPS)
+AGGREGATOR: Final = Consumer(PARTS, "aggregator")
+DISPATCHER: Final = Consumer(RESULTS, "dispatcher")
+DELIVERER: Final = Consumer(DELIVERIES, "deliverer", max_deliver=DELIVERY_ATTEMPTS)
+DEAD_LETTERS: Final = Consumer(ADVISORIES, "dead_letters", max_deliver=1_000)
+
+CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, DISPATCHER, DELIVERER, DEAD_LETTERS)
+
+
+def streams(settings: Settings) -> list[StreamConfig]:
+    """Every stream.
+
+    A queue refuses what is over its limit (the caller gets 503) instead of dropping the oldest. Jobs outlive their
+    deadline only where no worker is left to drop them; their age ends that.
+    """
+    job_age = max(2 * _MINUTE, 2 * settings.deadline)
+    deduplicated = StreamConfig(duplicate_window=2 * _MINUTE, discard=DiscardPolicy.NEW)
+    queue = deduplicated.evolve(retention=RetentionPolicy.WORK_QUEUE)
+    kept = deduplicated.evolve(retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD)
+    configs = [
+        queue.evolve(
+            name=JOBS,
+            subjects=["platelane.jobs.>"],
+            max_msgs=settings.queue_limit,
+            max_bytes=settings.queue_limit * 2 * _MIB,
+            max_age=job_age,
+        ),
+        queue.evolve(
+            name=CROPS,
+            subjects=["platelane.crops.>"],
+            max_msgs=2 * settings.queue_limit,
+            max_bytes=settings.queue_limit * _MIB,
+            max_age=job_age,
+        ),
+        deduplicated.evolve(
+            name=PARTS,
+            subjects=["platelane.parts.*.*"],
+            retention=RetentionPolicy.LIMITS,
+            max_bytes=256 * _MIB,
+            max_age=job_age,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+        ),
+        kept.evolve(
+            name=RESULTS,
+            subjects=[subjects.ALL_RESULTS],
+            max_bytes=settings.results_bytes,
+            max_age=settings.results_days * _DAY,
+            allow_direct=True,
+        ),
+        queue.evolve(
+            name=DELIVERIES,
+            subjects=["platelane.deliveries.*"],
+            max_bytes=256 * _MIB,
+            max_age=settings.results_days * _DAY,
+        ),
+        kept.evolve(
+            name=DEAD,
+            subjects=["platelane.dead.*"],
+            max_bytes=256 * _MIB,
+            max_age=settings.results_days * _DAY,
+        ),
+        kept.evolve(
+            name=USAGE,
+            subjects=["platelane.usage.*.*"],
+            duplicate_window=10 * _MINUTE,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+            allow_msg_counter=True,
+        ),
+        queue.evolve(
+            name=ADVISORIES,
+            subjects=["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"],
+            discard=DiscardPolicy.OLD,
+            max_bytes=16 * _MIB,
+            max_age=_DAY,
+        ),
+    ]
+    return [config.evolve(storage=StorageType.FILE, num_replicas=settings.nats_replicas) for config in configs]
+
+
+def _durable(consumer: Consumer, settings: Settings) -> ConsumerConfig:
+    return ConsumerConfig(
+        name=consumer.name,
+        durable_name=consumer.name,
+        filter_subject=consumer.filter,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=settings.ack_wait,
+        max_deliver=consumer.attempts(settings),
+        max_ack_pending=4_096,
+        max_waiting=4_096,
+    )
+
+
+async def ensure_topology(manager: JetStreamManager, settings: Settings, patience: float = 10.0) -> None:
+    """Make every stream and consumer what it should be. Safe to run by many services at once, and again.
+
+    Raises:
+        EngineUnavailable: JetStream did not answer for `patience` seconds.
+        Fault: the server refuses a definition, for a reason that waiting does not mend.
+    """
+    for config in streams(settings):
+        await _patiently(f"stream {config.name}", partial(_ensure_stream, manager, config), patience)
+    for consumer in CONSUMERS:
+        durable = partial(manager.add_consumer, consumer.stream, _durable(consumer, settings))
+        await _patiently(f"consumer {consumer.name} of {consumer.stream}", durable, patience)
+
+
+async def _ensure_stream(manager: JetStreamManager, config: StreamConfig) -> None:
+    try:
+        await manager.add_stream(config)
+    except APIError as error:
+        if error.err_code != _STREAM_NAME_TAKEN:
+            raise
+        await manager.update_stream(config)
+
+
+async def _patiently(what: str, attempt: Callable[[], Awaitable[object]], patience: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + patience
+    while True:
+        try:
+            await attempt()
+        except NatsError as error:
+            if isinstance(error, APIError) and not isinstance(error, ServiceUnavailableError):
+                raise Fault(f"NATS refuses {what}: {error.description}") from error
+            if loop.time() > end:
+                raise EngineUnavailable(f"NATS does not make {what}: {error}") from error
+            await asyncio.sleep(0.2)
+        else:
+            return

@@ -1,0 +1,214 @@
+"""The runner of all handlers: pulls messages, maps outcomes and errors to ack, nak and term."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, Self, TypeVar
+
+import structlog
+from google.protobuf.message import DecodeError
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from platelane import telemetry
+from platelane.bus import subjects
+from platelane.bus.connection import Bus
+from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
+from platelane.bus.pull import Pull
+from platelane.bus.topology import Consumer
+from platelane.errors import BadImage, PlatelaneError, RequestError, Unavailable, Undecodable
+from platelane.pb.v1.stages_pb2 import (
+    FAILURE_KIND_BAD_IMAGE,
+    FAILURE_KIND_BAD_REQUEST,
+    FAILURE_KIND_INTERNAL,
+    FAILURE_KIND_UNAVAILABLE,
+    DeadLetter,
+    Failure,
+    FailureKind,
+    JobContext,
+    Reply,
+)
+
+log = structlog.get_logger(__name__)
+
+GRACE: Final = 5.0
+"""Seconds that work in flight gets to finish after a stop."""
+INTERNAL_ERROR: Final = "The photograph could not be processed."
+
+_attempt: ContextVar[int] = ContextVar("attempt")
+
+
+class Wire(Protocol):
+    """What can be read from the bytes of a message: every protobuf class, for one."""
+
+    @classmethod
+    def FromString(cls, s: bytes, /) -> Self: ...  # noqa: N802
+
+
+M = TypeVar("M", bound=Wire)
+
+
+def attempt() -> int:
+    """Inside a handler: how often its message has been delivered, this time included."""
+    return _attempt.get()
+
+
+async def fail(bus: Bus, context: JobContext, kind: FailureKind, detail: str) -> None:
+    """Tell the caller of a job that it ends without an answer."""
+    if context.reply_subject:
+        await bus.send(context.reply_subject, Reply(job_id=context.id, failure=Failure(kind=kind, detail=detail)))
+
+
+async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> None:
+    """Keep a message where an operator finds it."""
+    log.error("dead_letter", stream=stream, subject=letter.subject, reason=letter.reason)
+    await bus.publish(subjects.dead(stream), letter, message_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The caller has been told why there is no answer."""
+
+    reason: str
+
+
+class Worker(Generic[M]):
+    """Handles the messages of one consumer, `in_flight` at a time."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        consumer: Consumer,
+        message_type: type[M],
+        handler: Callable[[M], Awaitable[Outcome | None]],
+        in_flight: int,
+    ) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._decode = message_type.FromString
+        self._handler = handler
+        self._slots = in_flight
+        self._attempts = consumer.attempts(bus.settings)
+        self._busy: dict[str, Msg] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
+        slots = [asyncio.create_task(self._slot(stop)) for _ in range(self._slots)]
+        helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
+        try:
+            await asyncio.wait((*slots, *helpers), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(slots, timeout=GRACE)
+        finally:
+            for task in (*slots, *helpers):
+                task.cancel()
+            await asyncio.wait((*slots, *helpers))
+        for slot in slots:
+            if not slot.cancelled():
+                slot.result()
+
+    async def _slot(self, stop: asyncio.Event) -> None:
+        pull = Pull(self._bus, self._consumer)
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            while not stop.is_set():
+                waiting = asyncio.create_task(pull.next())
+                await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
+                if not waiting.done():
+                    waiting.cancel()
+                    break
+                await self._work(waiting.result())
+        finally:
+            stopped.cancel()
+            for message in await pull.close():
+                await message.nak()
+
+    async def _work(self, message: Msg) -> None:
+        self._busy[message.reply] = message
+        try:
+            await self._handle(message)
+        except asyncio.CancelledError:
+            await message.nak()
+            raise
+        except (PlatelaneError, NatsError) as error:
+            log.warning("message_not_settled", subject=message.subject, error=str(error))
+        finally:
+            del self._busy[message.reply]
+
+    async def _handle(self, message: Msg) -> None:
+        try:
+            body = self._decode(message.data)
+        except (DecodeError, Undecodable, ValueError) as error:
+            await self._bury(message, f"undecodable: {error}")
+            await _term(message, "undecodable")
+            return
+        context = getattr(body, "context", None) or JobContext()
+        left = context.deadline_us / 1e6 - time.time() if context.deadline_us else None
+        with telemetry.job(context.id):
+            if left is not None and left <= 0:
+                log.info("deadline_passed", subject=message.subject)
+                await message.ack()
+                return
+            await self._settle(message, context, await self._outcome(message, body, context, left))
+
+    async def _outcome(self, message: Msg, body: M, context: JobContext, left: float | None) -> Outcome | _Refused:
+        delivered = message.metadata.num_delivered
+        _attempt.set(delivered)
+        try:
+            async with asyncio.timeout(left):
+                return await self._handler(body) or Done()
+        except TimeoutError:
+            log.info("deadline_passed", subject=message.subject)
+            return Done()
+        except RequestError as error:
+            kind = FAILURE_KIND_BAD_IMAGE if isinstance(error, BadImage) else FAILURE_KIND_BAD_REQUEST
+            await fail(self._bus, context, kind, error.detail)
+            return _Refused(error.detail)
+        except Unavailable as error:
+            wait = max(0.1, float(error.retry_after))
+            if context.reply_subject and (delivered >= self._attempts or (left is not None and wait > left)):
+                await fail(self._bus, context, FAILURE_KIND_UNAVAILABLE, error.detail)
+                return _Refused(error.detail)
+            return RetryAfter(wait, error.detail)
+        except Undecodable as error:
+            return Reject(error.detail)
+        except Exception as error:
+            log.exception("handler_failed", subject=message.subject, attempt=delivered)
+            return RetryAfter(0.1 * 2**delivered, f"{type(error).__name__}: {error}")
+
+    async def _settle(self, message: Msg, context: JobContext, outcome: Outcome | _Refused) -> None:
+        match outcome:
+            case Done():
+                await message.ack()
+            case RetryAfter(seconds, reason):
+                log.warning("retry", subject=message.subject, seconds=seconds, reason=reason)
+                await message.nak(delay=seconds)
+            case _Refused(reason):
+                await _term(message, reason)
+            case Reject(reason):
+                await self._bury(message, reason)
+                await fail(self._bus, context, FAILURE_KIND_INTERNAL, INTERNAL_ERROR)
+                await _term(message, reason)
+
+    async def _bury(self, message: Msg, reason: str) -> None:
+        where = message.metadata
+        letter = DeadLetter(subject=message.subject, data=message.data, reason=reason)
+        await bury(self._bus, where.stream, f"{where.stream}.{where.sequence.stream}", letter)
+
+    async def _keep_alive(self) -> None:
+        """Tell the server about slow handlers, so that their messages do not go to somebody else as well."""
+        while True:
+            await asyncio.sleep(self._bus.settings.ack_wait / 3)
+            for message in tuple(self._busy.values()):
+                try:
+                    await message.in_progress()
+                except NatsError as error:
+                    log.debug("not_kept_alive", error=str(error))
+
+
+async def _term(message: Msg, reason: str) -> None:
+    """The library's own term() has no reason."""
+    await message._client.publish(message.reply, Msg.Ack.Term + b" " + reason.encode())

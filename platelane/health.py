@@ -1,0 +1,97 @@
+"""A health page for probes: `/healthz` says the process answers, `/readyz` whether it can work right now.
+
+`/liveliness/` and `/readiness/` are the same two under the names the Plate Recognizer SDK uses. Nothing is measured in
+advance: a check runs when somebody asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+Check = Callable[[], Awaitable[bool]]
+
+CHECK_PATIENCE: Final = 2.0
+"""Seconds a check may take before it counts as failed."""
+
+_ALIVE: Final = frozenset({"/healthz", "/liveliness"})
+_READY: Final = frozenset({"/readyz", "/readiness"})
+_REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
+_REQUEST_PATIENCE: Final = 5.0
+
+
+class Health:
+    """What a process needs in order to work, each with a check."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+
+    def require(self, name: str, check: Check) -> None:
+        """From now on the process is ready only while `check` says so."""
+        self._checks[name] = check
+
+    async def report(self) -> dict[str, bool]:
+        """Every requirement and whether it is met now."""
+        results = await asyncio.gather(*(_passes(check) for check in self._checks.values()))
+        return dict(zip(self._checks, results, strict=True))
+
+    async def serve(self, host: str, port: int) -> asyncio.Server:
+        """Listen for probes; the caller closes the server.
+
+        Raises:
+            OSError: the address is taken.
+        """
+        return await asyncio.start_server(self._converse, host, port, limit=8_192)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(
+            OSError, ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
+        ):
+            async with asyncio.timeout(_REQUEST_PATIENCE):
+                head = await reader.readuntil(b"\r\n\r\n")
+                status, body = await self._answer(head)
+                content = b"" if head.startswith(b"HEAD ") else body
+                writer.write(
+                    f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+                    + content
+                )
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async def _answer(self, head: bytes) -> tuple[int, bytes]:
+        words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+        if len(words) != 3:
+            return 400, orjson.dumps({"detail": "Not an HTTP request."})
+        method, target, _ = words
+        path = target.partition("?")[0].rstrip("/")
+        if path not in _ALIVE | _READY:
+            return 404, orjson.dumps({"detail": "Not found."})
+        if method not in ("GET", "HEAD"):
+            return 405, orjson.dumps({"detail": f'Method "{method}" not allowed.'})
+        if path in _ALIVE:
+            return 200, orjson.dumps({"alive": True})
+        report = await self.report()
+        ready = all(report.values())
+        return (200 if ready else 503), orjson.dumps({"ready": ready, "checks": report})
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_PATIENCE):
+            return await check()
+    except Exception:
+        return False

@@ -1,0 +1,135 @@
+"""What every `python -m <service>` has in common: logs, signals, the connection, the health page, exit codes.
+
+async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
+    service.health.require("triton", inference.ready)
+    await Worker(...).run(stop)
+
+service.run("detector", main)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Final, NoReturn, TypeVar
+
+import structlog
+
+from platelane import telemetry
+from platelane.bus import Bus
+from platelane.errors import CannotStart, PlatelaneError
+from platelane.health import Health
+from platelane.settings import Settings, settings
+
+try:
+    import uvloop
+except ImportError:  # not made for every platform
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+else:
+    new_event_loop = uvloop.new_event_loop
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Main = Callable[[Settings, Bus, asyncio.Event], Awaitable[None]]
+
+health: Final = Health()
+"""The health page of this process; a service adds what it cannot work without."""
+
+
+def run(name: str, main: Main) -> NoReturn:
+    """Run a service until SIGTERM or SIGINT; the same signal a second time ends it at once.
+
+    Exits with 0 after a stop, and with 1 and one line in the log where the service cannot start or go on.
+    """
+    configuration = settings()
+    telemetry.configure(name, configuration)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        code = runner.run(_serve(name, main, configuration))
+    sys.exit(code)
+
+
+async def _serve(name: str, main: Main, configuration: Settings) -> int:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    try:
+        async with _health_page(configuration, stop):
+            bus = await _unless(stop, Bus.connect(configuration, name))
+            if bus is not None:
+                await _work(main, configuration, bus, stop)
+    except PlatelaneError as error:
+        log.error("cannot_run", reason=error.detail)
+        return 1
+    except Exception:
+        log.exception("crashed")
+        return 1
+    log.info("stopped")
+    return 0
+
+
+async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Event) -> None:
+    async def connected() -> bool:
+        return bus.connected
+
+    health.require("nats", connected)
+    log.info("started")
+    try:
+        await main(configuration, bus, stop)
+    finally:
+        await bus.close()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """A supervisor may pass SIGTERM on while the terminal sends SIGINT, so only the same one again means "at once"."""
+    loop = asyncio.get_running_loop()
+    seen: set[int] = set()
+
+    def on_signal(number: int) -> None:
+        if number in seen:
+            os._exit(128 + number)
+        seen.add(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+
+
+async def _unless(stop: asyncio.Event, starting: Coroutine[object, object, T]) -> T | None:
+    """The result of `starting`, or None if `stop` comes first."""
+    task, stopped = asyncio.create_task(starting), asyncio.create_task(stop.wait())
+    await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait((task,))
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _health_page(configuration: Settings, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Served from before the connection is there, so that a probe sees a process that starts, not one that is dead."""
+
+    async def running() -> bool:
+        return not stop.is_set()
+
+    health.require("running", running)
+    health.require("nats", _not_yet)
+    if configuration.health_port == 0:
+        yield
+        return
+    try:
+        server = await health.serve(configuration.health_host, configuration.health_port)
+    except OSError as error:
+        address = f"{configuration.health_host}:{configuration.health_port}"
+        raise CannotStart(f"The health page cannot listen on {address}: {error.strerror}") from error
+    async with server:
+        yield
+
+
+async def _not_yet() -> bool:
+    return False
