@@ -8,7 +8,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,8 @@ class Program:
     """What to start, and how to tell that it is ready.
 
     `environment` is added to the supervisor's own; `ready_url` answers 200 once the program can work; `address` is
-    where people and other programs reach it (empty for a worker, which listens to nobody).
+    where people and other programs reach it (empty for a worker, which listens to nobody); `on_ready` gets the
+    process id whenever the program has become ready.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Program:
     address: str = ""
     start_seconds: float = 60.0
     stop_seconds: float = 4.0
+    on_ready: Callable[[int], None] = lambda _pid: None
 
 
 @dataclass(slots=True)
@@ -85,7 +87,8 @@ class Process:
         ends = asyncio.create_task(self.ended())
         try:
             await asyncio.wait((answers, ends), timeout=self.program.start_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if answers.done():
+            if answers.done() and self.pid:
+                self.program.on_ready(self.pid)
                 return time.monotonic() - self.started
             problem = ends.result() if ends.done() else f"is not ready after {self.program.start_seconds:.0f} s"
             raise CannotStart(f"{self.name} {problem}.\n{self.log_tail()}")

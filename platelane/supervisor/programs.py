@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from platelane.errors import CannotStart
 from platelane.settings import Settings
 from platelane.supervisor.ports import LOOPBACK, Ports
 from platelane.supervisor.process import Program
+from platelane.supervisor.shared_memory import free_shared_memory_with_its_users
 from platelane.triton_server import triton_program
 
 WORKERS = ("detector", "ocr", "attributes", "webhook_svc")
@@ -73,7 +74,11 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         for service in SERVICES
     }
     nats = _nats(nats_url, ports.take(), state_dir)
-    triton = triton_program(settings.model_repository, state_dir, triton_port, ports.take())
+    triton = replace(
+        triton_program(settings.model_repository, state_dir, triton_port, ports.take()),
+        start_seconds=120.0,
+        on_ready=free_shared_memory_with_its_users,
+    )
     workers = tuple(program for service in WORKERS for program in services[service])
 
     def names(*stage: str) -> tuple[str, ...]:

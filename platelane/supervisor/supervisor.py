@@ -40,7 +40,8 @@ class Supervisor:
         self._logs = plan.state_dir / "logs"
         self._processes: dict[str, Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
-        self._client = httpx.AsyncClient(trust_env=False, timeout=2.0)
+        # Connections are not kept: Triton's exit waits for every one that is open.
+        self._client = httpx.AsyncClient(trust_env=False, timeout=2.0, limits=httpx.Limits(max_keepalive_connections=0))
         self._ready = False
 
     @property
