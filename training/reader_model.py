@@ -54,7 +54,8 @@ class Attention(nn.Module):
         queries, keys, values = split.permute(2, 0, 3, 1, 4)
         weights = torch.softmax(queries @ keys.transpose(2, 3) * (width // self.heads) ** -0.5, dim=-1)
         x = x + self.mix((weights @ values).transpose(1, 2).reshape(-1, places, width))
-        return x + self.feed(x)
+        fed: Tensor = x + self.feed(x)
+        return fed
 
 
 class Reader(nn.Module):

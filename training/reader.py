@@ -1,0 +1,212 @@
+"""Train the plate reader and export it.
+
+The reader takes a rectified plate and gives the characters of 80 CTC frames and the plate's region in one pass. It
+learns in two phases: `python -m training.reader` on real plates, mildly augmented at first (strong augmentation or
+drawn plates from the first step keep CTC on its plateau of blanks), then
+`python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.7 --synthetic 0.4`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from platelane.crops import PLATE_SHAPE, Image, rectify_plate
+from training import loop
+from training.export import export
+from training.reader_augment import augmented
+from training.reader_model import Reader, Served
+from training.reader_samples import Sample, allowed_regions, group_of, load, weights
+from training.reader_synthetic import SyntheticPlates
+from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, text_of
+
+BATCH = 64
+REGION_WEIGHT = 0.15
+MODEL = Path("triton_models/reader")
+TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Plates (B, 64, 160, 3); the texts' classes one after the other, their lengths (0: unknown); regions (B, R)."""
+
+    plates: Tensor
+    classes: Tensor
+    lengths: Tensor
+    regions: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """How training gets harder between a tenth and six tenths of the time budget.
+
+    The augmentation's severity grows from `severity` to 1, the share of drawn plates from none to `synthetic`.
+    """
+
+    severity: float
+    synthetic: float
+
+    def at(self, share: float) -> Difficulty:
+        grown = min(1.0, max(0.0, (share - 0.1) / 0.5))
+        return Difficulty(self.severity + (1 - self.severity) * grown, self.synthetic * grown)
+
+
+class ReaderTask:
+    """The reader as a task of the training loop."""
+
+    def __init__(
+        self, train: Sequence[Sample], val: Sequence[Sample], regions: Sequence[str], difficulty: Difficulty, seed: int
+    ) -> None:
+        self.model: nn.Module = Reader(len(regions))
+        self.train = train
+        self.val = val
+        self.regions = regions
+        self.difficulty = difficulty
+        self.rng = np.random.default_rng(seed)
+        codes = {*regions, *(sample.region for sample in (*train, *val))}
+        self.allowed = {code: allowed_regions(code, regions) for code in codes}
+
+    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
+        chances = weights(self.train)
+        drawn = SyntheticPlates.over(self.train)
+        while True:
+            now = self.difficulty.at(progress.share)
+            count = int(self.rng.binomial(BATCH, now.synthetic))
+            chosen = [self.train[i] for i in self.rng.choice(len(self.train), BATCH - count, p=chances)]
+            chosen += [drawn.sample(now.severity, self.rng) for _ in range(count)]
+            plates = [augmented(one.image, one.corners, now.severity * self.rng.random(), self.rng) for one in chosen]
+            yield self._batch(plates, chosen)
+
+    def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+        characters, regions = model(batch.plates.to(device))
+        return text_loss(characters, batch.classes.to(device), batch.lengths) + REGION_WEIGHT * region_loss(
+            regions, batch.regions.to(device)
+        )
+
+    def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        return figures(self.val, self.regions, *self.answers(model, device))
+
+    def answers(self, model: nn.Module, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The logits for every validation plate, from its labelled corners: (N, 80, 37) and (N, R)."""
+        characters, regions = [], []
+        with torch.inference_mode():
+            for start in range(0, len(self.val), BATCH):
+                plates = [rectify_plate(sample.image, sample.corners) for sample in self.val[start : start + BATCH]]
+                one, other = model(torch.from_numpy(np.stack(plates)).to(device))
+                characters.append(one.float().cpu())
+                regions.append(other.float().cpu())
+        return torch.cat(characters), torch.cat(regions)
+
+    def _batch(self, plates: Sequence[Image], samples: Sequence[Sample]) -> Batch:
+        texts = [sample.classes or () for sample in samples]
+        return Batch(
+            torch.from_numpy(np.stack(plates)),
+            torch.tensor([index for classes in texts for index in classes]),
+            torch.tensor([len(classes) for classes in texts]),
+            torch.from_numpy(np.stack([self.allowed[sample.region] for sample in samples])),
+        )
+
+
+def text_loss(logits: Tensor, classes: Tensor, lengths: Tensor) -> Tensor:
+    """Mean CTC loss a character over the texts that are known; logits (B, T, 37)."""
+    frames = torch.full_like(lengths, logits.shape[1])
+    scores = logits.float().log_softmax(dim=-1).transpose(0, 1)
+    losses = nn.functional.ctc_loss(scores, classes, frames, lengths, BLANK, reduction="none", zero_infinity=True)
+    known = (lengths > 0).to(losses.device)
+    per_character = losses / lengths.clamp(min=1).to(losses.device)
+    return (per_character * known).sum() / known.sum().clamp(min=1)
+
+
+def region_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Mean negative log of the probability of all allowed regions together, over the plates that allow any."""
+    scores = logits.float()
+    inside = scores.masked_fill(~allowed, -1e4).logsumexp(dim=1)
+    known = allowed.any(dim=1)
+    return ((scores.logsumexp(dim=1) - inside) * known).sum() / known.sum().clamp(min=1)
+
+
+def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tensor, region: Tensor) -> dict[str, float]:
+    """Exact match (strict, and with O/0 and I/1 taken as equal) and CER by group; regions right by country and state.
+
+    `score` is the strict exact match over all clear plates.
+    """
+    kept: dict[str, list[float]] = defaultdict(list)
+    mistakes = length = 0
+    for sample, classes, scores in zip(samples, characters.argmax(dim=2).tolist(), region, strict=True):
+        if sample.region:
+            code = regions[int(scores.argmax())]
+            kept["country"].append(code.split("-")[0] == sample.region.split("-")[0])
+            if sample.region.startswith("us-"):
+                kept["us_state"].append(code == sample.region)
+        if sample.classes is None:
+            continue
+        text, read = text_of(sample.classes), greedy(classes)
+        mistakes, length = mistakes + edits(text, read), length + len(text)
+        if sample.legible:
+            kept["score"].append(text == read)
+            kept["alike"].append(alike(text, read))
+            kept[f"{group_of(sample.region)}"].append(text == read)
+            kept[f"{group_of(sample.region)}_alike"].append(alike(text, read))
+    result = {name: float(np.mean(values)) for name, values in sorted(kept.items())}
+    return result | {"cer": mistakes / max(1, length)}
+
+
+def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[float, float]:
+    """The softening of both outputs under which the validation labels are most likely."""
+    batch = task._batch([np.zeros(PLATE_SHAPE, np.uint8)] * len(task.val), task.val)
+    return (
+        min(TEMPERATURES, key=lambda t: float(text_loss(characters / t, batch.classes, batch.lengths))),
+        min(TEMPERATURES, key=lambda t: float(region_loss(region / t, batch.regions))),
+    )
+
+
+def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
+    """Export the reader with its label files into a folder of the model repository; returns its figures."""
+    characters, region = task.answers(model, torch.device("cpu"))
+    softer = temperatures(task, characters, region)
+    example = torch.zeros((1, *PLATE_SHAPE), dtype=torch.uint8)
+    export(Served(model, *softer), example, folder / "1" / "model.onnx", "plate", ("characters", "region"))
+    (folder / "characters.txt").write_text("\n".join(("blank", *CHARACTERS[1:])) + "\n", encoding="utf-8")
+    return figures(task.val, task.regions, characters, region) | {
+        "characters_temperature": softer[0],
+        "region_temperature": softer[1],
+    }
+
+
+def main() -> None:
+    parser = loop.parser("Train the plate reader.", "reader", minutes=45, learning_rate=6e-4)
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder with regions.txt, for the exported model")
+    parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
+    parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
+    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out without training")
+    arguments = parser.parse_args()
+    chosen = loop.options(arguments)
+    device = loop.prepare(chosen)
+    task = _task(chosen, arguments)
+    if arguments.export_only:
+        model = task.model
+        model.load_state_dict(torch.load(chosen.out / "best.pt", weights_only=True)["model"])
+    else:
+        model = loop.train(task, chosen, device)
+    model = model.cpu().eval()
+    assert isinstance(model, Reader)
+    for name, value in write(task, model, arguments.model).items():
+        print(f"{name} {value:.4f}")
+
+
+def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
+    regions = (arguments.model / "regions.txt").read_text(encoding="utf-8").split()
+    train = [] if arguments.export_only else load(chosen.data, "train", chosen.exclude_sets)
+    val = load(chosen.data, "val", chosen.exclude_sets)
+    return ReaderTask(train, val, regions, Difficulty(arguments.severity, arguments.synthetic), chosen.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""What happens to a labelled plate on its way into a training batch: a loose cut, then a poor camera.
+
+Everything is scaled by a severity of 0 (the labelled corners, the picture as it is) to 1.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image, rectify_plate
+from platelane.geometry import Corners
+from training.synthesis.paste import sides
+
+Pixels = NDArray[np.float32]
+"""A picture while it is worked on, shape (height, width, 3)."""
+
+_INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float32)
+
+
+def augmented(image: Image, plate: Corners, severity: float, rng: np.random.Generator) -> Image:
+    """A rectified plate, shape `PLATE_SHAPE`, cut and photographed less well the higher the severity."""
+    return photographed(rectify_plate(image, loosened(plate, severity, rng)), severity, rng)
+
+
+def loosened(plate: Corners, severity: float, rng: np.random.Generator) -> Corners:
+    """Corners as a detector finds them: a few per cent off, now and then without the band, or only the box."""
+    if rng.random() < 0.12 * severity:
+        (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
+        plate = np.array([[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]], dtype=np.float32)
+    size = np.array(sides(plate), dtype=np.float32)
+    wobble = rng.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 1.0]
+    shift = rng.normal(0, 0.005 + 0.015 * severity, (1, 2))
+    inward = rng.normal(0, 0.005 + 0.022 * severity, (1, 2)) * _INWARD
+    moved = plate + (wobble + shift + inward).astype(np.float32) * size
+    if rng.random() < 0.08 * severity:
+        side = rng.uniform(-0.08, 0.09)
+        moved[0] += (moved[1] - moved[0]) * np.float32(side)
+        moved[3] += (moved[2] - moved[3]) * np.float32(side)
+    return np.asarray(moved, dtype=np.float32)
+
+
+def photographed(image: Image, severity: float, rng: np.random.Generator) -> Image:
+    """The same picture taken in worse light, by a smaller and noisier camera."""
+    result = _lit(image.astype(np.float32), severity, rng)
+    if rng.random() < 0.5 * severity:
+        result = _coarse(result, rng)
+    if rng.random() < 0.4 * severity:
+        result = _blurred(result, severity, rng)
+    if rng.random() < 0.6 * severity:
+        result += rng.normal(0, rng.uniform(1, 14), result.shape).astype(np.float32)
+    pixels: Image = np.clip(result, 0, 255).astype(np.uint8)
+    if rng.random() < 0.4 * severity:
+        _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 85))])
+        pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return pixels
+
+
+def _lit(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+    """Contrast, brightness, colour cast, gamma, a shadow's edge; seldom grey or inverted."""
+    gain = np.exp(rng.normal(0, 0.08 + 0.2 * severity) + rng.normal(0, 0.02 + 0.08 * severity, 3)).astype(np.float32)
+    result = (image - 128) * gain + 128 + np.float32(rng.normal(0, 6 + 22 * severity))
+    if rng.random() < 0.3 * severity:
+        result = 255 * (np.clip(result, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.4)))
+    if rng.random() < 0.25 * severity:
+        result *= _shadow(image.shape[0], image.shape[1], rng)
+    if rng.random() < 0.10 * severity:
+        result = np.repeat(result.mean(axis=2, keepdims=True), 3, axis=2)
+    if rng.random() < 0.03 * severity:
+        result = 255 - result
+    return result
+
+
+def _shadow(height: int, width: int, rng: np.random.Generator) -> Pixels:
+    """A factor for every pixel, shape (height, width, 1): one side of a random line is darker or lighter."""
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    across = (x / width - rng.uniform(0.2, 0.8)) * np.cos(angle) + (y / height - rng.uniform(0.2, 0.8)) * np.sin(angle)
+    edge = 1 / (1 + np.exp(-np.clip(across * rng.uniform(4, 60), -20, 20)))
+    return np.asarray(1 + (rng.uniform(0.35, 1.5) - 1) * edge[..., None], dtype=np.float32)
+
+
+def _coarse(image: Pixels, rng: np.random.Generator) -> Pixels:
+    """Seen at a fraction of the pixels."""
+    height, width = image.shape[:2]
+    share = rng.uniform(0.25, 0.9)
+    small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
+    kind = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(small, (width, height), interpolation=kind), dtype=np.float32)
+
+
+def _blurred(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+    """Out of focus, or moved during the exposure."""
+    if rng.random() < 0.5:
+        soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.7 + 1.3 * severity))
+        return np.asarray(soft, dtype=np.float32)
+    length = int(rng.integers(2, 4 + round(5 * severity)))
+    kernel = np.zeros((2 * length + 1, 2 * length + 1), dtype=np.float32)
+    angle = rng.uniform(0, np.pi)
+    reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.round(length - reach).astype(int), np.round(length + reach).astype(int)
+    cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.float32)

@@ -1,0 +1,105 @@
+"""Labelled plates for the reader: picture, corners, CTC target and the regions that the label allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image
+from platelane.geometry import Box, Corners
+from training.data import Part, Row, Split, box, corners
+from training.reader_text import target
+
+EUROPE: Final = frozenset(
+    (
+        *("ad", "al", "at", "ba", "be", "bg", "by", "ch", "cy", "cz", "de", "dk", "ee", "es", "fi", "fo", "fr", "gb"),
+        *("ge", "gg", "gi", "gr", "hr", "hu", "ie", "im", "is", "it", "je", "li", "lt", "lu", "lv", "mc", "md", "me"),
+        *("mk", "mt", "nl", "no", "pl", "pt", "ro", "rs", "ru", "se", "si", "sk", "sm", "ua", "va", "xk"),
+    )
+)
+SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05, "pk": 0.05, "in": 0.05, "others": 0.13}
+"""How often a group of regions is drawn, whatever its size in the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown."""
+
+    image: Image
+    corners: Corners
+    classes: tuple[int, ...] | None
+    region: str
+    legible: bool
+
+
+def load(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> list[Sample]:
+    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already."""
+    close = Part(root, "plates")
+    known = {(row["set"], row["text"]) for row in close.rows(split)}
+    samples = _samples(close, split, exclude_sets, frozenset())
+    if split == "train":
+        samples += _samples(Part(root, "photos"), split, exclude_sets, frozenset(known))
+    return samples
+
+
+def group_of(region: str) -> str:
+    """The group of `SHARES` that a region code belongs to."""
+    country = region.split("-")[0]
+    if country in SHARES:
+        return country
+    return "europe" if country in EUROPE else "others"
+
+
+def weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """The chance of each sample to be drawn: by group as in `SHARES`, in a group the rarer regions somewhat more."""
+    regions = Counter(sample.region for sample in samples)
+    raw = np.array([regions[sample.region] ** -0.35 for sample in samples])
+    groups = np.array([group_of(sample.region) for sample in samples])
+    for name, share in SHARES.items():
+        members = groups == name
+        if members.any():
+            raw[members] *= share / raw[members].sum()
+    return np.asarray(raw / raw.sum(), dtype=np.float64)
+
+
+def allowed_regions(code: str, regions: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of `regions` a label allows, shape (R,): `us` stands for any of its states, an empty code for nothing."""
+    return np.array([bool(code) and (region == code or region.startswith(f"{code}-")) for region in regions])
+
+
+def around(image: Image, plate: Corners, margin: float = 0.5) -> tuple[Image, Corners]:
+    """The plate with a margin of its own size cut out of a photograph, and its corners in that cutting."""
+    (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
+    area = Box(float(xmin), float(ymin), float(xmax), float(ymax)).grown(margin)
+    area = area.clipped(image.shape[1], image.shape[0])
+    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    return view.copy(), plate - np.array([area.xmin, area.ymin], dtype=np.float32)
+
+
+def _samples(
+    part: Part, split: Split, exclude_sets: Collection[str], known: frozenset[tuple[str, str]]
+) -> list[Sample]:
+    pictures = part.by_picture(split, exclude_sets)
+    wanted = {
+        file: [row for row in rows if _is_plate_with_text(row) and (row["set"], row["text"]) not in known]
+        for file, rows in pictures.items()
+    }
+    wanted = {file: rows for file, rows in wanted.items() if rows}
+    return [_sample(image, row) for file, image in part.pictures(wanted) for row in wanted[file]]
+
+
+def _is_plate_with_text(row: Row) -> bool:
+    return row.get("class", "plate") == "plate" and bool(row["text"])
+
+
+def _sample(image: Image, row: Row) -> Sample:
+    found = corners(row)
+    view, plate = around(image, box(row).corners() if found is None else found)
+    classes = None if "?" in row["text"] else target(row["text"])
+    return Sample(view, plate, classes, row["region"], row["legibility"] != "hard")

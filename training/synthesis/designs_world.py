@@ -1,0 +1,246 @@
+"""Plate designs of Asia, Africa and Oceania."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from training.synthesis.designs import (
+    AMERICAN_FACES,
+    BLACK,
+    BLUE,
+    BRIGHT_BLUE,
+    CREAM,
+    GREEN,
+    HEAVY_FACES,
+    MAROON,
+    RED,
+    WHITE,
+    YELLOW,
+    Band,
+    Caption,
+    Color,
+    Design,
+    plain,
+)
+
+_INDIAN: Final = "{MH,DL,KA,TN,KL,UP,GJ,RJ,HR,PB,AP,TS,WB,MP,BR,OD,AS,CG,JH,UK,GA,HP}"
+_EMIRATES: Final = (
+    ("ae-du", "DUBAI"),
+    ("ae-az", "ABU DHABI"),
+    ("ae-sh", "SHARJAH"),
+    ("ae-aj", "AJMAN"),
+    ("ae-rk", "RAS AL KHAIMAH"),
+)
+
+
+def _indian(size: tuple[float, float], paper: Color, ink: Color, *serials: str, band: bool, share: float) -> Design:
+    strip = Band("left", 26, WHITE if paper == WHITE else YELLOW, "IND", ink=BRIGHT_BLUE) if band else None
+    return Design("in", size, plain(paper), ink, serials, (34, 66), HEAVY_FACES, strip, border=ink, share=share)
+
+
+def _one_line(
+    region: str,
+    size: tuple[float, float],
+    paper: Color,
+    ink: Color,
+    *serials: str,
+    top: str = "",
+    bottom: str = "",
+    share: float = 1.0,
+) -> Design:
+    """A plate without a band; its captions are small."""
+    print_height = 0.11 * size[1]
+    upper = (Caption(top, "top", print_height, ink),) if top else ()
+    captions = (*upper, *((Caption(bottom, "bottom", print_height, ink),) if bottom else ()))
+    height = size[1] * (0.62 if not captions else 0.52)
+    return Design(
+        region,
+        size,
+        plain(paper),
+        ink,
+        serials,
+        (height * 0.52, height),
+        HEAVY_FACES,
+        captions=captions,
+        border=ink,
+        share=share,
+    )
+
+
+def _two_lines(
+    region: str, size: tuple[float, float], paper: Color, ink: Color, *serials: str, share: float = 0.5
+) -> Design:
+    return Design(
+        region, size, plain(paper), ink, serials, (size[1] * 0.2, size[1] * 0.38), HEAVY_FACES, border=ink, share=share
+    )
+
+
+INDIA: Final = tuple(
+    _indian(size, paper, ink, *serials, band=band, share=share)
+    for paper, ink, colour_share in (
+        (WHITE, BLACK, 1.0),
+        (YELLOW, BLACK, 0.35),
+        (GREEN, WHITE, 0.05),
+        (BLACK, YELLOW, 0.05),
+    )
+    for band in (True, False)
+    for size, serials, share in (
+        (
+            (500.0, 120.0),
+            (f"{_INDIAN} ## @@ ####", f"{_INDIAN}##@@####", f"{_INDIAN} ## @ ####", f"{_INDIAN}-##-@@-####"),
+            colour_share,
+        ),
+        (
+            (340.0, 200.0),
+            (f"{_INDIAN} ##|@@ ####", f"{_INDIAN}-##-@@|####", f"{_INDIAN} ## @|####"),
+            colour_share * 0.5,
+        ),
+    )
+)
+
+ASIA: Final = (
+    _one_line("pk", (400, 130), WHITE, BLACK, "@@@-###", "@@@ ####", "@@-####", top="SINDH", share=0.7),
+    _one_line("pk", (400, 130), GREEN, WHITE, "@@@-###", "@@-####", top="PUNJAB", share=0.4),
+    _one_line("pk", (400, 130), WHITE, BLACK, "@@-###", "@@@-###", bottom="ICT-ISLAMABAD", share=0.7),
+    _two_lines("pk", (300, 180), WHITE, BLACK, "@@@ - ##|####", "@@@|###"),
+    _one_line("lk", (500, 120), WHITE, BLACK, "{WP,CP,SP,NW} @@@-####", "{WP,CP} @@-####"),
+    _one_line("my", (500, 110), BLACK, WHITE, "@@@ ####", "@ ####", "W@@ ####", "@@@ ###", share=1.2),
+    _two_lines("my", (300, 180), BLACK, WHITE, "@@@|####"),
+    _one_line("sg", (520, 120), BLACK, WHITE, "S@@ #### @", "S@@####@"),
+    _one_line(
+        "id", (430, 135), BLACK, WHITE, "{B,D,F,L,N,AB,AD} #### @@@", "{B,D,L} #### @@", bottom="12.24", share=0.8
+    ),
+    _one_line("id", (430, 135), WHITE, BLACK, "{B,D,F,L,AB,DK} #### @@@", bottom="07.27"),
+    _one_line("ph", (390, 140), WHITE, BLACK, "@@@ ####", "@@@ ###", bottom="REGION IV-A", top="PILIPINAS"),
+    _one_line("vn", (470, 110), WHITE, BLACK, "{30,51,29,59,43,15,60}@-###.##", "{30,51}@-####"),
+    _two_lines("vn", (190, 140), WHITE, BLACK, "{59,29,54,30}-@#|###.##", "{51,72}-@#|####"),
+    _one_line("cn", (440, 140), BLUE, WHITE, "*@.~####", "*@.#@###", "*@.#####"),
+    _one_line("cn", (480, 140), (190, 226, 200), BLACK, "*@.D#####", "*@.F#####", share=0.5),
+    _one_line("hk", (520, 110), WHITE, BLACK, "@@ ####", "@@ ###"),
+    _one_line("hk", (520, 110), YELLOW, BLACK, "@@ ####"),
+    _one_line("tw", (380, 160), WHITE, BLACK, "@@@-####", "####-@@"),
+    *(_one_line(region, (520, 110), WHITE, BLACK, "@ #####", "## #####", top=name) for region, name in _EMIRATES),
+    *(
+        Design(
+            region,
+            (305, 152),
+            plain(WHITE),
+            BLACK,
+            ("@ #####", "#####", "## #####"),
+            (30, 62),
+            AMERICAN_FACES,
+            captions=(Caption(name, "top", 22, RED),),
+        )
+        for region, name in _EMIRATES
+    ),
+    Design(
+        "sa",
+        (520, 110),
+        plain(WHITE),
+        BLACK,
+        ("#### @@@", "### @@@"),
+        (38, 66),
+        HEAVY_FACES,
+        Band("right", 40, WHITE, "KSA", ink=BLACK),
+        border=BLACK,
+        letters="ABDEGHJKLNRSTUVXZ",
+    ),
+    Design(
+        "qa",
+        (520, 110),
+        plain(WHITE),
+        BLACK,
+        ("######", "#####"),
+        (44, 72),
+        HEAVY_FACES,
+        Band("left", 60, MAROON, "QATAR"),
+    ),
+    Design(
+        "bh",
+        (400, 110),
+        plain(WHITE),
+        BLACK,
+        ("######", "#####"),
+        (42, 72),
+        HEAVY_FACES,
+        Band("left", 50, RED, "BAHRAIN"),
+    ),
+    Design(
+        "kw",
+        (320, 160),
+        plain(WHITE),
+        BLACK,
+        ("## #####", "#-#####"),
+        (34, 72),
+        HEAVY_FACES,
+        captions=(Caption("KUWAIT", "top", 20, BLACK),),
+    ),
+    _one_line("om", (500, 110), YELLOW, BLACK, "##### @@", "#### @"),
+    _one_line("jo", (520, 110), WHITE, BLACK, "##-#####", top="JORDAN"),
+    Design(
+        "lb",
+        (400, 110),
+        plain(WHITE),
+        BLACK,
+        ("@ ######", "@ #####"),
+        (36, 70),
+        HEAVY_FACES,
+        Band("left", 42, BLUE, "LIBAN"),
+    ),
+)
+
+AFRICA: Final = (
+    _one_line(
+        "za",
+        (440, 120),
+        WHITE,
+        BLACK,
+        "@@ ## @@ GP",
+        "@@@ ### GP",
+        "CA ######",
+        "ND ######",
+        "@@@ ### {L,MP,EC,NW}",
+        share=1.5,
+    ),
+    _one_line("za", (440, 120), WHITE, BLUE, "@@ ## @@ GP", "CA ### ###"),
+    _one_line("ke", (520, 110), WHITE, BLACK, "K@@ ###@"),
+    _one_line("ke", (520, 110), YELLOW, BLACK, "K@@ ###@"),
+    _one_line("ug", (520, 110), WHITE, BLACK, "U@@ ###@"),
+    _one_line("ug", (520, 110), YELLOW, BLACK, "U@@ ###@"),
+    _one_line(
+        "ng", (340, 150), WHITE, BLUE, "@@@-###@@", "@@@ ### @@", top="LAGOS", bottom="FEDERAL REPUBLIC OF NIGERIA"
+    ),
+    _one_line("gh", (520, 110), WHITE, BLACK, "{GR,GT,AS,WR} ####-##", "GW ###-##"),
+    _one_line("ma", (520, 110), WHITE, BLACK, "#####-@-##", "#####-#"),
+)
+
+_PACIFIC_FORMATS: Final = (
+    ("au-nsw", "NEW SOUTH WALES", YELLOW, BLACK, ("@@@-##@", "@@@ ###", "@@ ## @@")),
+    ("au-nsw", "NSW", WHITE, BLACK, ("@@@-##@", "@@ ## @@", "@@@ ###")),
+    ("au-vic", "VICTORIA - THE EDUCATION STATE", WHITE, BLUE, ("#@@-#@@", "@@@-###")),
+    ("au-vic", "VICTORIA - THE PLACE TO BE", WHITE, GREEN, ("@@@-###",)),
+    ("au-qld", "QUEENSLAND - SUNSHINE STATE", WHITE, MAROON, ("###-@@@", "###-@@#", "### @@@")),
+    ("au-wa", "WESTERN AUSTRALIA", WHITE, BLUE, ("#@@@-###", "1@@@ ###")),
+    ("au-sa", "SOUTH AUSTRALIA", WHITE, BLACK, ("S###-@@@", "@@@-###")),
+    ("au-tas", "TASMANIA - EXPLORE THE POSSIBILITIES", WHITE, BLUE, ("@ ## @@", "@@ ####")),
+    ("au-act", "CANBERRA - THE NATION'S CAPITAL", WHITE, BLUE, ("Y@@-##@",)),
+    ("au-nt", "NT - OUTBACK AUSTRALIA", CREAM, RED, ("@@ ## @@", "###-###")),
+)
+
+PACIFIC: Final = (
+    *(
+        Design(
+            region,
+            (372, 134),
+            plain(paper),
+            ink,
+            serials,
+            (36, 70),
+            AMERICAN_FACES,
+            captions=(Caption(name, "bottom", 15, ink),),
+            border=ink,
+        )
+        for region, name, paper, ink, serials in _PACIFIC_FORMATS
+    ),
+    _one_line("nz", (360, 125), WHITE, BLACK, "@@@###", "@@####", share=2),
+)

@@ -1,0 +1,76 @@
+"""Puts a drawn plate over a labelled plate of a real photograph, in that photograph's perspective and light."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image
+from platelane.geometry import Corners
+
+_OVERSAMPLED: Final = 2
+
+
+def sides(corners: Corners) -> tuple[float, float]:
+    """The mean width and the mean height of a plate in a photograph, in pixels."""
+    top, bottom = corners[1] - corners[0], corners[2] - corners[3]
+    left, right = corners[3] - corners[0], corners[2] - corners[1]
+    along = float(np.linalg.norm(top) + np.linalg.norm(bottom)) / 2
+    down = float(np.linalg.norm(left) + np.linalg.norm(right)) / 2
+    return along, max(down, 1e-3)
+
+
+def covering(corners: Corners, aspect: float) -> Corners:
+    """Corners of a plate with that aspect ratio (width by height) that covers the given one, about the same centre."""
+    along, down = sides(corners)
+    present = along / down
+    wider, higher = max(1.0, aspect / present), max(1.0, present / aspect)
+    across = (corners[1] - corners[0] + corners[2] - corners[3]) / 4 * (wider * 1.04 - 1)
+    upright = (corners[3] - corners[0] + corners[2] - corners[1]) / 4 * (higher * 1.04 - 1)
+    outward = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float32)
+    return np.asarray(corners + outward[:, :1] * across + outward[:, 1:] * upright, dtype=np.float32)
+
+
+def pasted(photo: Image, corners: Corners, plate: Image, rng: np.random.Generator) -> Image:
+    """The photograph, shape unchanged, with `plate` in place of what was within `corners`."""
+    lit = _in_light_of(photo, corners, plate.astype(np.float32), rng)
+    source = _near_size(lit, corners)
+    height, width = source.shape[:2]
+    outline = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
+    transform = cv2.getPerspectiveTransform(outline - 0.5, (corners * _OVERSAMPLED - 0.5).astype(np.float32))
+    size = (photo.shape[1] * _OVERSAMPLED, photo.shape[0] * _OVERSAMPLED)
+    layer = cv2.warpPerspective(source, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cover = cv2.warpPerspective(np.ones((height, width), np.float32), transform, size, flags=cv2.INTER_LINEAR)
+    layer = cv2.resize(layer, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_AREA)
+    cover = cv2.resize(cover, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_AREA)
+    blur = rng.uniform(0.3, 0.9)
+    layer, cover = cv2.GaussianBlur(layer, (0, 0), blur), cv2.GaussianBlur(cover, (0, 0), blur)
+    mixed = photo + cover[..., None] * (layer - photo)
+    return np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _in_light_of(
+    photo: Image, corners: Corners, plate: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """The plate as bright and as tinted as the brightest tenth of what it replaces, more or less."""
+    mask = np.zeros(photo.shape[:2], dtype=np.uint8)
+    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
+    inside = photo[mask > 0]
+    if len(inside) == 0:
+        return plate
+    old, new = np.percentile(inside, 90, axis=0), np.percentile(plate.reshape(-1, 3), 90, axis=0)
+    level = float(np.clip(old.mean() / max(new.mean(), 60.0), 0.3, 1.2))
+    tint = np.clip(old / old.mean().clip(1), 0.75, 1.3) ** rng.uniform(0, 0.7)
+    haze = rng.uniform(0, 25) * min(1.0, level)
+    return np.asarray(plate * (level * tint) * (1 - haze / 255) + haze, dtype=np.float32)
+
+
+def _near_size(plate: NDArray[np.float32], corners: Corners) -> NDArray[np.float32]:
+    """The plate made about as small as it will appear, times the oversampling of the warp, against aliasing."""
+    along, down = sides(corners)
+    width = min(plate.shape[1], max(4, round(along * _OVERSAMPLED)))
+    height = min(plate.shape[0], max(4, round(down * _OVERSAMPLED)))
+    return np.asarray(cv2.resize(plate, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)

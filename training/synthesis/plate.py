@@ -1,0 +1,279 @@
+"""Draws one plate as it leaves the workshop: flat, clean, evenly lit, straight from ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image
+from training.synthesis import fonts
+from training.synthesis.designs import AMERICAN_FACES, CAPTION_FACES, SCRIPT, Band, Caption, Color, Design
+from training.synthesis.serials import Serial, compose
+
+Canvas = NDArray[np.float32]
+"""Shape (height, width, 3), blue-green-red, 0 to 255."""
+
+_STICKERS: Final[tuple[Color, ...]] = (
+    (220, 60, 50),
+    (240, 200, 40),
+    (50, 110, 200),
+    (60, 160, 80),
+    (235, 235, 235),
+    (230, 130, 40),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A drawn plate; `text` as it is read (A-Z, 0-9, upper line first)."""
+
+    image: Image
+    text: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """Where something is set, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def render(design: Design, rng: np.random.Generator, serial: Serial | None = None, width: int = 320) -> Plate:
+    """A plate of a design, `width` pixels wide; without a `serial`, a random one of the design's patterns."""
+    if serial is None:
+        serial = compose(design.serials[rng.integers(len(design.serials))], rng, design.letters)
+    scale = width / design.size[0]
+    canvas = _paper(design, width, round(design.size[1] * scale), rng)
+    ink = _varied(design.ink, rng, 10)
+    area = _Area(0, 0, canvas.shape[1], canvas.shape[0])
+    if design.border is not None and rng.random() < 0.85:
+        _border(canvas, _varied(design.border, rng, 10), scale)
+    if design.band is not None:
+        area = _band(canvas, design.band, area, scale, rng)
+    for caption in design.captions:
+        area = _caption(canvas, caption, area, scale, rng)
+    if design.stickers:
+        _stickers(canvas, scale, rng)
+    _serial(canvas, design, serial, area, scale, ink, rng)
+    return Plate(np.clip(canvas, 0, 255).astype(np.uint8), serial.text, design.region)
+
+
+def _bgr(color: Color) -> NDArray[np.float32]:
+    return np.array(color[::-1], dtype=np.float32)
+
+
+def _varied(color: Color, rng: np.random.Generator, spread: float) -> Color:
+    red, green, blue = np.clip(np.array(color) + rng.normal(0, spread, 3), 0, 255).round()
+    return (int(red), int(green), int(blue))
+
+
+def _paper(design: Design, width: int, height: int, rng: np.random.Generator) -> Canvas:
+    tint = rng.normal(0, 9) + rng.normal(0, 4, 3)
+    top, bottom = (_bgr(color) + tint.astype(np.float32) for color in design.paper)
+    blend = np.clip(np.linspace(-0.4, 1.4, height) + rng.normal(0, 0.15), 0, 1)[:, None, None].astype(np.float32)
+    canvas = np.repeat(top * (1 - blend) + bottom * blend, width, axis=1)
+    if design.faces is AMERICAN_FACES and rng.random() < 0.3:
+        canvas += _picture(height, width, rng)
+    return np.ascontiguousarray(canvas, dtype=np.float32)
+
+
+def _picture(height: int, width: int, rng: np.random.Generator) -> Canvas:
+    """The faint landscape of many American plates: soft patches of colour."""
+    shade = rng.normal(0, rng.uniform(5, 20), (4, 7, 1)) + rng.normal(0, rng.uniform(2, 9), (4, 7, 3))
+    return np.asarray(
+        cv2.resize(shade.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32
+    )
+
+
+def _stamp(canvas: Canvas, mask: fonts.Mask, x: float, y: float, color: Color) -> None:
+    """Paint a mask's shape in one colour, its upper left corner at (x, y); what lies outside is cut off."""
+    left, top = round(x), round(y)
+    rows = slice(max(0, top), min(canvas.shape[0], top + mask.shape[0]))
+    columns = slice(max(0, left), min(canvas.shape[1], left + mask.shape[1]))
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return
+    cover = mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left, None]
+    canvas[rows, columns] += cover * (_bgr(color) - canvas[rows, columns])
+
+
+def _narrowed(mask: fonts.Mask, width: float) -> fonts.Mask:
+    size = (max(1, round(width)), mask.shape[0])
+    return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+def _border(canvas: Canvas, color: Color, scale: float) -> None:
+    height, width = canvas.shape[:2]
+    inset, thick = max(1, round(2.5 * scale)), max(1, round(3 * scale))
+    mask = np.zeros((height, width), dtype=np.float32)
+    cv2.rectangle(mask, (inset, inset), (width - 1 - inset, height - 1 - inset), 1.0, thick, cv2.LINE_AA)
+    _stamp(canvas, mask, 0, 0, color)
+
+
+def _band(canvas: Canvas, band: Band, area: _Area, scale: float, rng: np.random.Generator) -> _Area:
+    """Paint the band, with its letters and stars; returns the area that is left."""
+    extent = band.extent * scale
+    color = _bgr(_varied(band.color, rng, 10))
+    face = CAPTION_FACES[rng.integers(len(CAPTION_FACES))]
+    if band.side == "top":
+        canvas[: round(extent)] = color
+        mask = fonts.line(face, band.text, max(4, round(extent * 0.5)))
+        _stamp(canvas, mask, (area.width - mask.shape[1]) / 2, extent * 0.25, band.ink)
+        return _Area(area.left, area.top + extent, area.right, area.bottom)
+    left = area.left if band.side == "left" else area.right - extent
+    canvas[:, round(left) : round(left + extent)] = color
+    mask = fonts.line(face, band.text, max(4, round(min(extent * 0.55, area.height * 0.2))))
+    if mask.shape[1] > extent * 0.85:
+        mask = _narrowed(mask, extent * 0.85)
+    _stamp(canvas, mask, left + (extent - mask.shape[1]) / 2, area.bottom - area.height * 0.32, band.ink)
+    if band.stars:
+        _stars(canvas, left + extent / 2, area.top + area.height * 0.32, extent * 0.3)
+    inner = (area.left + extent, area.right) if band.side == "left" else (area.left, area.right - extent)
+    return _Area(inner[0], area.top, inner[1], area.bottom)
+
+
+def _stars(canvas: Canvas, x: float, y: float, radius: float) -> None:
+    for angle in np.linspace(0, 2 * np.pi, 12, endpoint=False):
+        center = (round(x + radius * float(np.cos(angle))), round(y + radius * float(np.sin(angle))))
+        cv2.circle(canvas, center, max(1, round(radius * 0.13)), (30.0, 205.0, 250.0), -1, cv2.LINE_AA)
+
+
+def _caption(canvas: Canvas, caption: Caption, area: _Area, scale: float, rng: np.random.Generator) -> _Area:
+    """Set a caption at the edge; returns the area that is left for the serial."""
+    face = SCRIPT if caption.script else CAPTION_FACES[rng.integers(len(CAPTION_FACES))]
+    height = max(4, round(caption.height * scale))
+    mask = fonts.line(face, caption.text, height)
+    widest = area.width * 0.72
+    if mask.shape[1] > widest:
+        mask = _narrowed(mask, widest)
+    edge = 6 * scale
+    y = area.top + edge if caption.place == "top" else area.bottom - edge - height
+    _stamp(canvas, mask, area.left + (area.width - mask.shape[1]) / 2, y, _varied(caption.ink, rng, 10))
+    if caption.place == "top":
+        return _Area(area.left, area.top + edge + height, area.right, area.bottom)
+    return _Area(area.left, area.top, area.right, area.bottom - edge - height)
+
+
+def _stickers(canvas: Canvas, scale: float, rng: np.random.Generator) -> None:
+    """Month and year stickers in some of the corners."""
+    height, width = canvas.shape[:2]
+    for right in (False, True):
+        for low in (False, True):
+            if rng.random() > 0.3:
+                continue
+            w, h = 36 * scale, 24 * scale
+            x, y = (width - w - 8 * scale if right else 8 * scale), (height - h - 7 * scale if low else 7 * scale)
+            color = _STICKERS[rng.integers(len(_STICKERS))]
+            _stamp(canvas, np.ones((round(h), round(w)), dtype=np.float32), x, y, color)
+            mark = fonts.line(CAPTION_FACES[0], str(rng.integers(10, 29)), max(3, round(h * 0.6)))
+            _stamp(
+                canvas,
+                mark,
+                x + (w - mark.shape[1]) / 2,
+                y + h * 0.2,
+                (20, 20, 20) if sum(color) > 380 else (240, 240, 240),
+            )
+
+
+def _serial(
+    canvas: Canvas, design: Design, serial: Serial, area: _Area, scale: float, ink: Color, rng: np.random.Generator
+) -> None:
+    """Set the serial's lines in the area, each centred, narrowed where it would not fit."""
+    face = design.faces[rng.integers(len(design.faces))]
+    count = len(serial.lines)
+    cap = min(design.cell[1] * scale * rng.uniform(0.94, 1.03), area.height * (0.84 if count == 1 else 0.41))
+    wide = design.cell[0] * scale * rng.uniform(0.9, 1.08)
+    spacing, gap = wide * rng.uniform(0.12, 0.32), wide * rng.uniform(0.4, 0.75)
+    for row, content in enumerate(serial.lines):
+        middle = area.top + area.height * ((row + 0.5) / count if count == 1 else (0.27, 0.74)[row])
+        room = area.width - 16 * scale
+        needed = _advance(face, content, wide, cap, spacing, gap)
+        narrower = min(1.0, room / needed)
+        left = area.left + (area.width - needed * narrower) / 2
+        _line(
+            canvas,
+            face,
+            content,
+            left,
+            middle - cap / 2,
+            wide * narrower,
+            cap,
+            spacing * narrower,
+            gap * narrower,
+            ink,
+            rng,
+        )
+
+
+def _advance(face: str, content: str, wide: float, cap: float, spacing: float, gap: float) -> float:
+    total = -spacing
+    for character in content:
+        total += gap if character in " *" else _part(face, character, wide, cap).shape[1] + spacing
+        total += gap * 0.8 if character == "*" else 0
+    return max(total, 1.0)
+
+
+def _part(face: str, character: str, wide: float, cap: float) -> fonts.Mask:
+    """The mask of a letter, a digit or one of the marks `-` and `.`."""
+    if character in "-.":
+        size = (max(1, round(wide * (0.45 if character == "-" else 0.22))), max(1, round(cap * 0.13)))
+        return np.ones(size[::-1], dtype=np.float32)
+    return fonts.glyph(face, character, max(2, round(wide)), max(3, round(cap)))
+
+
+def _line(
+    canvas: Canvas,
+    face: str,
+    content: str,
+    x: float,
+    y: float,
+    wide: float,
+    cap: float,
+    spacing: float,
+    gap: float,
+    ink: Color,
+    rng: np.random.Generator,
+) -> None:
+    for character in content:
+        if character == " ":
+            x += gap
+        elif character == "*":
+            _emblem(canvas, x + gap * 0.9 - spacing / 2, y + cap / 2, gap * 0.62, rng)
+            x += gap * 1.8
+        else:
+            mask = _part(face, character, wide, cap)
+            _emboss(canvas, mask, x, y + (cap * 0.44 if character in "-." else 0), ink)
+            x += mask.shape[1] + spacing
+
+
+def _emboss(canvas: Canvas, mask: fonts.Mask, x: float, y: float, ink: Color) -> None:
+    """A pressed character: the ink, and beside it a thin light and a thin dark rim."""
+    edge = np.pad(mask, 1)
+    _stamp(canvas, np.roll(edge, (1, 1), (0, 1)) * 0.25, x - 1, y - 1, (60, 60, 62))
+    _stamp(canvas, np.roll(edge, (-1, -1), (0, 1)) * 0.2, x - 1, y - 1, (250, 250, 250))
+    _stamp(canvas, mask, x, y, ink)
+
+
+def _emblem(canvas: Canvas, x: float, y: float, radius: float, rng: np.random.Generator) -> None:
+    """A seal, crest or picture between two groups: coloured shapes without letters."""
+    color = rng.uniform(30, 220, 3)
+    center = (round(x), round(y + rng.uniform(-0.4, 0.4) * radius))
+    axes = (max(1, round(radius * rng.uniform(0.5, 1.0))), max(1, round(radius * rng.uniform(0.7, 1.2))))
+    cv2.ellipse(canvas, center, axes, 0, 0, 360, tuple(color.tolist()), -1, cv2.LINE_AA)
+    inner = (max(1, axes[0] // 2), max(1, axes[1] // 2))
+    cv2.ellipse(canvas, center, inner, 0, 0, 360, tuple(rng.uniform(60, 250, 3).tolist()), -1, cv2.LINE_AA)
