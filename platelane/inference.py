@@ -15,13 +15,13 @@ from typing import Any, Final, Self
 import grpc
 import numpy as np
 from numpy.typing import NDArray
-from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch, PlatelaneError
 from platelane.models import ANY, ModelSpec, Tensor
 
-Images = NDArray[np.uint8] | Sequence[bytes]
+Images = NDArray[Any] | Sequence[bytes]
 """One array, batch first, or the bytes of each image, which the model's specification gives a shape."""
 
 _CHECK_SECONDS: Final = 3.0
@@ -100,7 +100,7 @@ class InferenceClient:
         """Checks as `check` does, again and again for up to `timeout` seconds while the server is not there."""
         await AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, EngineUnavailable)),
-            wait=wait_exponential_jitter(initial=0.1, max=1, jitter=0.1),
+            wait=wait_random_exponential(multiplier=0.1, max=1),
             stop=stop_before_delay(timeout),
             reraise=True,
         )(self.check, spec)
@@ -151,7 +151,7 @@ class InferenceClient:
         try:
             return await AsyncRetrying(
                 retry=retry_if_exception(_is_away),
-                wait=wait_exponential_jitter(initial=0.05, max=0.5, jitter=0.05),
+                wait=wait_random_exponential(multiplier=0.05, max=0.5),
                 stop=stop_before_delay(max(0.0, deadline - time.time())),
                 reraise=True,
             )(call)
