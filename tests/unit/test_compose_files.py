@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_a_service_runs_its_package_from_the_one_image(name: str) -> None:
     assert service["command"] == ["python", "-m", name]
     assert (ROOT / name / "__main__.py").is_file()
     assert service["image"] == services(FILES[0])["gateway"]["image"]
+    assert ("build" in service) == (name == "gateway"), "built once; every service builds an image of its own otherwise"
     assert service["read_only"] is True
 
 
@@ -69,6 +71,14 @@ def test_a_gpu_is_asked_for_and_the_overlay_takes_it_back() -> None:
     assert set(overlay) == {"triton"}
     assert overlay["triton"]["deploy"]["resources"]["reservations"]["devices"] is None
     assert overlay["triton"]["build"]["target"] == "triton-cpu"
+
+
+@pytest.mark.parametrize("model", sorted(path.parent.name for path in ROOT.glob("triton_models/*/config.pbtxt")))
+def test_tensorrt_engines_are_kept_on_a_volume(model: str) -> None:
+    config = (ROOT / "triton_models" / model / "config.pbtxt").read_text()
+    folders = re.findall(r'"trt_engine_cache_path" value: "(.+?)"', config)
+    assert [f"engines:{folder}" for folder in folders] == ["engines:/var/cache/tensorrt"]
+    assert f"engines:{folders[0]}" in services(FILES[0])["triton"]["volumes"]
 
 
 @pytest.mark.parametrize("files", [FILES[:1], FILES], ids=["gpu", "cpu"])
