@@ -26,7 +26,7 @@ from gateway import accounts, uploads
 from gateway.recognizer import Answer, Recognizer
 from platelane.answers import Usage, recognition_body
 from platelane.bus import Bus
-from platelane.errors import PlatelaneError, Throttled, Unavailable
+from platelane.errors import EngineUnavailable, PlatelaneError, Throttled, Unavailable
 from platelane.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -107,7 +107,7 @@ class _Api:
         resets_on = datetime(now.year + now.month // 12, now.month % 12 + 1, 1)
         usage = {
             "month": now.month,
-            "calls": await self._bus.counted(account, accounts.month_of(now)),
+            "calls": await self._calls(account, now),
             "year": now.year,
             "resets_on": f"{resets_on.isoformat()}Z",
         }
@@ -120,10 +120,15 @@ class _Api:
                 "version": VERSION,
                 "license_key": "open-source",
                 "total_calls": self._settings.max_calls,
-                "usage": {"calls": await self._bus.counted(account, accounts.month_of(datetime.now(UTC)))},
+                "usage": {"calls": await self._calls(account, datetime.now(UTC))},
                 "webhooks": [_without_secrets(target) for target in self._settings.webhook_targets],
             }
         )
+
+    async def _calls(self, account: str, now: datetime) -> int:
+        if not self._bus.connected:
+            raise EngineUnavailable("NATS, which counts the calls, cannot be reached.")
+        return await self._bus.counted(account, accounts.month_of(now))
 
 
 class _Edge:

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, cast
 
+import httptools
 import orjson
 import structlog
 import uvicorn
@@ -22,40 +23,87 @@ log = structlog.get_logger(__name__)
 HEAD_LIMIT: Final = 64 << 10
 """Bytes of request line and headers."""
 _BACKLOG: Final = 1024
+_UPGRADE_HEADERS: Final = (b"connection", b"upgrade", b"http2-settings")
+
+
+class _OneWrite:
+    """A transport that sends in one piece what is written in one turn of the loop.
+
+    uvicorn writes headers and body apart; clients exist that keep only the last piece that reaches them.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pending: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._pending:
+            self._loop.call_soon(self._flush)
+        self._pending.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._transport.write(b"".join(self._pending))
+            self._pending.clear()
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection.
-
-    Status line, headers and body leave in one write: uvicorn writes twice in one turn of the loop, which uvloop joins.
-    """
+    """HTTP/1.1 on one connection."""
 
     _head_size = 0
     _in_head = True
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, _OneWrite(transport, self.loop)))
+
     def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
         if self._in_head:
             self._head_size += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_size > HEAD_LIMIT and not self.transport.is_closing():
-            self.send_400_response("The request's headers are too long.")
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("This is not an HTTP request.")
+        else:
+            if self._in_head and self._head_size > HEAD_LIMIT:
+                self.send_400_response("The request's headers are too long.")
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            self._in_head = False
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_size = True, 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._in_head, self._head_size = True, 0
+            super().on_message_complete()
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read the request again without its offer, after which the parser would leave the body to another protocol.
+
+        Java's client offers HTTP/2 with every request.
+        """
+        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        head += [name + b": " + value for name, value in self.headers if name not in _UPGRADE_HEADERS]
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_size = 0
+        self.data_received(b"\r\n".join([*head, b"", rest]))
 
     def send_400_response(self, msg: str) -> None:
         body = orjson.dumps({"detail": msg, "error": msg, "status_code": 400})
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[400] + head + body)
         self.transport.close()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Java's client offers HTTP/2 with every request; that is nothing to warn about."""
 
 
 class _Server(uvicorn.Server):

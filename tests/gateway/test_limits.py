@@ -1,0 +1,204 @@
+"""Too much at once, a queue that is full, no NATS, no answer in time, clients that leave, and stopping."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from platelane.settings import Settings
+
+from .conftest import (
+    DEADLINE,
+    PATIENCE,
+    SILENT_CAMERA,
+    SLOW,
+    SLOW_CAMERA,
+    Engine,
+    Gateway,
+    NatsServer,
+    digest,
+    running_gateway,
+    running_nats,
+)
+
+PATH = "/v1/plate-reader/"
+
+
+@pytest.fixture
+def narrow(served: NatsServer) -> Iterator[Gateway]:
+    """A gateway that works on one upload at a time."""
+    with running_gateway(served, http_in_flight=1) as gateway:
+        yield gateway
+
+
+def read(gateway: Gateway, picture: bytes, camera_id: str = "") -> httpx.Response:
+    with gateway.client() as client:
+        return client.post(PATH, data={"camera_id": camera_id}, files={"upload": ("car.jpg", picture)})
+
+
+def assert_busy(response: httpx.Response) -> None:
+    assert response.status_code == 503, response.text
+    assert response.json()["status_code"] == 503
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def started_upload(gateway: Gateway, picture: bytes, camera_id: str = "", *, all_of_it: bool = True) -> socket.socket:
+    """A connection on which a request was sent and nothing read."""
+    body = (
+        f'--x\r\nContent-Disposition: form-data; name="camera_id"\r\n\r\n{camera_id}\r\n'
+        '--x\r\nContent-Disposition: form-data; name="upload"; filename="car.jpg"\r\n\r\n'
+    ).encode() + picture
+    body += b"\r\n--x--\r\n"
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+    )
+    connection = socket.create_connection((gateway.host, gateway.port), PATIENCE)
+    connection.sendall(head.encode() + (body if all_of_it else body[: len(body) // 2]))
+    return connection
+
+
+def wait_until_read(gateway: Gateway, picture: bytes) -> float:
+    """Seconds until the gateway has a place for an upload again."""
+    started = time.monotonic()
+    while read(gateway, picture).status_code != 200:
+        assert time.monotonic() - started < PATIENCE
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def test_more_than_fits_is_refused_at_once(narrow: Gateway, picture: bytes) -> None:
+    with started_upload(narrow, picture, SLOW_CAMERA) as first:
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert_busy(read(narrow, picture))
+        assert time.monotonic() - started < SLOW / 2
+        assert first.recv(20).startswith(b"HTTP/1.1 200 ")
+    assert read(narrow, picture).status_code == 200
+
+
+@pytest.mark.parametrize("all_of_it", [True, False], ids=["while waiting", "while uploading"])
+def test_a_client_that_leaves_frees_its_place(narrow: Gateway, picture: bytes, all_of_it: bool) -> None:
+    connection = started_upload(narrow, picture, SILENT_CAMERA, all_of_it=all_of_it)
+    time.sleep(0.3)
+    assert_busy(read(narrow, picture))
+    connection.close()
+    assert wait_until_read(narrow, picture) < DEADLINE / 2
+
+
+def test_no_answer_within_the_deadline(gateway: Gateway, picture: bytes) -> None:
+    started = time.monotonic()
+    response = read(gateway, picture, SILENT_CAMERA)
+    assert_busy(response)
+    assert DEADLINE - 0.2 < time.monotonic() - started < DEADLINE + 1
+    assert "within" in response.json()["error"]
+
+
+def test_the_root_answers_while_uploads_wait_and_more_arrive(gateway: Gateway, picture: bytes) -> None:
+    large = picture + bytes(5_000_000)
+    with ThreadPoolExecutor(20) as pool, gateway.client() as client:
+        waiting = [pool.submit(read, gateway, large, SLOW_CAMERA) for _ in range(20)]
+        slowest = 0.0
+        while not all(each.done() for each in waiting):
+            started = time.monotonic()
+            assert client.get("/").status_code == 200
+            slowest = max(slowest, time.monotonic() - started)
+            time.sleep(0.01)
+    assert slowest < 1
+    assert {each.result().status_code for each in waiting} <= {200, 503}
+
+
+def test_a_full_queue_is_a_503(tmp_path: Path, picture: bytes) -> None:
+    with (
+        running_nats(tmp_path) as nats,
+        running_gateway(nats, queue_limit=1, deadline=1) as gateway,
+        started_upload(gateway, picture),  # nobody takes this job
+    ):
+        time.sleep(0.3)
+        started = time.monotonic()
+        response = read(gateway, picture)
+        assert_busy(response)
+        assert "full" in response.json()["error"]
+        assert time.monotonic() - started < 0.5
+
+
+def test_without_nats_there_is_a_503_in_time_and_afterwards_all_is_well(tmp_path: Path, picture: bytes) -> None:
+    with (
+        running_nats(tmp_path) as nats,
+        Engine(Settings(nats_url=nats.url)),
+        running_gateway(nats) as gateway,
+        gateway.client() as client,
+    ):
+        assert read(gateway, picture).status_code == 200
+        nats.stop()
+        assert client.get("/").status_code == 200
+        started = time.monotonic()
+        assert_busy(read(gateway, picture))
+        assert_busy(client.get("/v1/statistics/"))
+        assert time.monotonic() - started < 3 * DEADLINE
+        nats.start()
+        wait_until_read(gateway, picture)
+        assert client.get("/v1/statistics/").json()["usage"]["calls"] >= 2
+
+
+def test_a_stop_finishes_what_is_being_answered(served: NatsServer, picture: bytes) -> None:
+    with running_gateway(served) as gateway, ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(read, gateway, picture, SLOW_CAMERA) for _ in range(4)]
+        time.sleep(SLOW / 2)
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(gateway.url)
+        assert {each.result().status_code for each in answers} == {200}
+        assert gateway.process.wait(PATIENCE) == 0
+
+
+def test_a_port_that_is_taken_is_said_so(nats: NatsServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(pytest.fail.Exception, match=f"cannot listen on 127.0.0.1:{port}"),
+            running_gateway(nats, port=port),
+        ):
+            pass
+
+
+def test_many_clients_get_their_own_answers(gateway: Gateway, picture: bytes) -> None:
+    pictures = [picture + bytes([number]) for number in range(60)]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda each: read(gateway, each), pictures))
+    assert [each.json()["results"][0]["plate"] for each in answers] == [digest(each) for each in pictures]
+
+
+def test_memory_stays_where_it_is_whatever_is_sent(served: NatsServer, picture: bytes) -> None:
+    """Endless uploads to a gateway: what is held is bounded by the places and the limit."""
+    with running_gateway(served, http_in_flight=4, upload_limit=500_000) as gateway:
+        process = psutil.Process(gateway.process.pid)
+        read(gateway, picture)
+        before = process.memory_info().rss
+
+        def pour() -> None:
+            with socket.create_connection((gateway.host, gateway.port), PATIENCE) as connection:
+                connection.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+                chunk = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+                for _ in range(300):
+                    connection.sendall(chunk)
+
+        threads = [threading.Thread(target=pour) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        peak = before
+        while any(thread.is_alive() for thread in threads):
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.01)
+        assert peak - before < 40_000_000
+        assert read(gateway, picture).status_code == 200
