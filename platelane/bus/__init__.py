@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from platelane.bus import subjects, topology
 from platelane.bus.connection import Bus
+from platelane.bus.current import attempt
 from platelane.bus.deadletters import DeadLetters
 from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
-from platelane.bus.worker import Worker, attempt
+from platelane.bus.worker import Worker
 
 __all__ = [
     "Bus",

@@ -5,35 +5,40 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 import structlog
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionDrainingError, MaxPayloadError
+from nats.errors import ConnectionClosedError, ConnectionDrainingError, MaxPayloadError, UnexpectedEOF
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import Header, PubAck
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
+from nats.js.api import Header, PubAck, StatusCode
+from nats.js.errors import APIError, NotFoundError
 
-from platelane.bus import subjects, topology
-from platelane.errors import EngineUnavailable, Fault, Overloaded, UploadTooLarge
+from platelane.bus import current, subjects, topology
+from platelane.bus.inbox import Inbox, status
+from platelane.errors import EngineUnavailable, Fault, Overloaded, PlatelaneError, UploadTooLarge
 from platelane.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 CONNECT_PATIENCE: Final = 30.0
 """Seconds that a starting service waits for NATS."""
+SEND_PATIENCE: Final = 3.0
+"""Seconds that a plain message is offered while nobody listens."""
+PARTS_PATIENCE: Final = 2.0
 
 _PENDING_SIZE: Final = 64 << 20
-_FULL: Final = frozenset({10002, 10023, 10028, 10047, 10054, 10077, 10120, 10122, 10167})
+_FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
-_NO_PARTS: Final = "404"
-_END_OF_BATCH: Final = "204"
+_IN_PROCESS: Final = 10158
+"""A first attempt under the same message id has not come through the cluster yet."""
 
 
 class Bus:
@@ -46,9 +51,10 @@ class Bus:
         self._jetstream: JetStreamContext = client.jetstream()
         self._online = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
-        self._collectors: dict[str, asyncio.Queue[Msg]] = {}
-        self._collector_inbox = client.new_inbox()
-        self._restoring: asyncio.Task[None] | None = None
+        self._inbox = Inbox(client)
+        self._problem: Exception | None = None
+        self._restoring = False
+        self._background: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, settings: Settings, name: str, patience: float = CONNECT_PATIENCE) -> Bus:
@@ -59,19 +65,13 @@ class Bus:
             Fault: the address cannot be understood, or the server refuses a stream.
         """
         bus = cls(Client(), settings)
-        problems: list[Exception] = []
-
-        async def note(error: Exception) -> None:
-            problems.append(error)
-            log.debug("nats_error", error=str(error) or type(error).__name__)
-
         servers = [server.strip() for server in settings.nats_url.split(",") if server.strip()]
         try:
             async with asyncio.timeout(patience):
                 await bus.client.connect(
                     servers,
                     name=f"platelane-{name}",
-                    error_cb=note,
+                    error_cb=bus._on_error,
                     disconnected_cb=bus._on_disconnect,
                     reconnected_cb=bus._on_reconnect,
                     max_reconnect_attempts=-1,
@@ -82,12 +82,12 @@ class Bus:
                 )
         except TimeoutError:
             await bus.close()
-            reason = f": {problems[-1]}" if problems else ""
+            reason = f": {bus._problem}" if bus._problem else ""
             raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}") from None
         except (NatsError, OSError) as error:
             raise Fault(f"NATS cannot be used at {_public(servers)}: {error}") from error
         bus._online.set()
-        await bus.client.subscribe(f"{bus._collector_inbox}.*", cb=bus._collect)
+        await bus._inbox.open()
         try:
             await topology.ensure_topology(bus._jetstream, settings)
         except (EngineUnavailable, Fault):
@@ -114,14 +114,28 @@ class Bus:
         return not acknowledgement.duplicate
 
     async def send(self, subject: str, message: Message) -> None:
-        """Send a plain message: whoever listens now gets it."""
-        await self.client.publish(subject, message.SerializeToString())
+        """Send a plain message to whoever listens.
+
+        Nothing is stored. But while nobody listens it is sent again for `SEND_PATIENCE` seconds, because a receiver
+        that reconnects after an outage may come back later than the sender.
+
+        Raises:
+            EngineUnavailable: NATS is away and too much is waiting for it.
+        """
+        until = asyncio.get_running_loop().time() + SEND_PATIENCE
+        try:
+            await self._send(subject, message.SerializeToString(), until)
+        except NatsError as error:
+            raise EngineUnavailable("NATS does not take a message") from error
 
     async def subscribe(self, subject: str, handler: Callable[[bytes], Awaitable[None]]) -> None:
         """Call `handler` with every plain message on `subject`, one after another, for the life of the connection."""
 
         async def receive(msg: Msg) -> None:
-            await handler(msg.data)
+            try:
+                await handler(msg.data)
+            except Exception:
+                log.exception("subscriber_failed", subject=msg.subject)
 
         await self.client.subscribe(subject, cb=receive)
 
@@ -129,37 +143,23 @@ class Bus:
         """A subject nobody else uses."""
         return self.client.new_inbox()
 
-    async def parts(self, job_id: str, timeout: float = 2.0) -> dict[str, bytes]:
+    async def parts(self, job_id: str) -> dict[str, bytes]:
         """The parts of a job that are there: stage (last token of the subject) to message.
 
+        Inside a handler of parts the one at hand is among them, even where a replica that lags behind answers first.
+
         Raises:
-            EngineUnavailable: NATS did not answer in `timeout` seconds.
+            EngineUnavailable: NATS did not answer in `PARTS_PATIENCE` seconds.
         """
-        token = self.client.new_inbox().rpartition(".")[2]
-        replies: asyncio.Queue[Msg] = asyncio.Queue()
-        self._collectors[token] = replies
-        found: dict[str, bytes] = {}
+        at_hand = current.delivery()
         try:
-            async with asyncio.timeout(timeout):
-                await self.client.publish(
-                    f"$JS.API.DIRECT.GET.{topology.PARTS}",
-                    json.dumps({"multi_last": [subjects.parts(job_id)]}).encode(),
-                    reply=f"{self._collector_inbox}.{token}",
-                )
-                while True:
-                    reply = await replies.get()
-                    headers = reply.headers or {}
-                    status = headers.get(Header.STATUS)
-                    if status is None:
-                        found[headers["Nats-Subject"].rpartition(".")[2]] = reply.data
-                    elif status in (_END_OF_BATCH, _NO_PARTS):
-                        return found
-                    else:
-                        raise EngineUnavailable(f"NATS does not give the parts of a job: status {status}")
+            async with asyncio.timeout(PARTS_PATIENCE):
+                request = {"multi_last": [subjects.parts(job_id)], "min_last_seq": at_hand.sequence if at_hand else 0}
+                while (found := await self._direct_get(topology.PARTS, request)) is None:
+                    await asyncio.sleep(0.005)
+                return found
         except (TimeoutError, NatsError) as error:
             raise EngineUnavailable("NATS does not give the parts of a job") from error
-        finally:
-            del self._collectors[token]
 
     async def forget_parts(self, job_id: str) -> None:
         """Remove the parts of a job. What cannot be removed now goes by its age."""
@@ -192,19 +192,24 @@ class Bus:
             raise EngineUnavailable("NATS does not tell the number of calls") from error
         return int(json.loads(last.data or b"{}").get("val", 0))
 
-    async def online(self) -> None:
-        """Wait until NATS is connected."""
-        await self._online.wait()
-
-    def on_reconnect(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after every reconnect; returns the function that ends it."""
+    def on_reconnect(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every reconnect."""
         self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+
+    def off_reconnect(self, listener: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._listeners.discard(listener)
+
+    def restore(self) -> None:
+        """Make streams and consumers again, in the background: a server may come back without its files."""
+        if not self._restoring:
+            self._restoring = True
+            self._spawn(self._restore())
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
-        if self._restoring is not None:
-            self._restoring.cancel()
+        for task in self._background:
+            task.cancel()
         if self.client.is_connected:
             with contextlib.suppress(NatsError, TimeoutError):
                 await self.client.drain()
@@ -218,12 +223,12 @@ class Bus:
         while (left := end - time.time()) > 0:
             try:
                 async with asyncio.timeout(left):
-                    await self.online()
+                    await self._online.wait()
                     return await self._jetstream.publish(subject, data, timeout=patience, headers=headers)
             except APIError as error:
                 if error.err_code in _FULL:
                     raise Overloaded(f"The queue is full: {error.description}.") from error
-                if not isinstance(error, ServiceUnavailableError):
+                if (error.code or 0) < 500 and error.err_code != _IN_PROCESS:
                     raise Fault(f"NATS refuses a message on {subject}: {error.description}") from error
                 problem = error
             except MaxPayloadError as error:
@@ -237,9 +242,47 @@ class Bus:
             pause = min(2 * pause, 0.5)
         raise EngineUnavailable("NATS did not take a message in time") from problem
 
-    async def _collect(self, msg: Msg) -> None:
-        if collector := self._collectors.get(msg.subject.rpartition(".")[2]):
-            collector.put_nowait(msg)
+    async def _send(self, subject: str, data: bytes, until: float) -> None:
+        loop = asyncio.get_running_loop()
+
+        def on_answer(answer: Msg) -> None:
+            if status(answer) == StatusCode.SERVICE_UNAVAILABLE and loop.time() < until:
+                loop.call_later(0.1, lambda: self._spawn(self._send(subject, data, until)))
+
+        answer_to = self._inbox.expect(on_answer)
+        loop.call_later(SEND_PATIENCE, self._inbox.forget, answer_to)
+        await self.client.publish(subject, data, reply=answer_to)
+
+    async def _direct_get(self, stream: str, request: dict[str, object]) -> dict[str, bytes] | None:
+        """Messages by the last token of their subject; None from a replica that lags behind the request."""
+        answers: asyncio.Queue[Msg] = asyncio.Queue()
+        answer_to = self._inbox.expect(answers.put_nowait)
+        found: dict[str, bytes] = {}
+        try:
+            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), reply=answer_to)
+            while True:
+                answer = await answers.get()
+                match status(answer):
+                    case None:
+                        found[(answer.headers or {})["Nats-Subject"].rpartition(".")[2]] = answer.data
+                    case "204" | "404":  # the end of the batch; nothing there
+                        return found
+                    case "412":
+                        return None
+                    case problem:
+                        raise EngineUnavailable(f"NATS does not give the messages of {stream}: status {problem}")
+        finally:
+            self._inbox.forget(answer_to)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(_logged(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _on_error(self, error: Exception) -> None:
+        self._problem = error
+        level = logging.DEBUG if isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
+        log.log(level, "nats_error", error=str(error) or type(error).__name__)
 
     async def _on_disconnect(self) -> None:
         self._online.clear()
@@ -251,14 +294,20 @@ class Bus:
         self._online.set()
         for listener in tuple(self._listeners):
             listener()
-        self._restoring = asyncio.create_task(self._restore())
+        self.restore()
 
     async def _restore(self) -> None:
-        """A server that comes back without its files gets streams and consumers again."""
         try:
             await topology.ensure_topology(self._jetstream, self.settings)
-        except (EngineUnavailable, Fault) as error:
-            log.error("topology_not_restored", error=error.detail)
+        finally:
+            self._restoring = False
+
+
+async def _logged(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except (PlatelaneError, NatsError) as error:
+        log.error("background_work_failed", error=str(error))
 
 
 def _public(servers: list[str]) -> str:

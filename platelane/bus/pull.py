@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.js.api import Header, StatusCode
+from nats.js.api import StatusCode
 
 from platelane.bus.connection import Bus
+from platelane.bus.inbox import status
 from platelane.bus.topology import Consumer
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,8 @@ _PAUSE: Final = 0.2
 class Pull:
     """Messages of a consumer, one at a time, on an inbox that lives as long as this object.
 
-    The client library's own fetch sets up a subscription and timers for every batch; here a message costs one small
-    request and nothing is polled.
+    The client library's own fetch sets up timers and tasks for every batch; here a message costs one small request,
+    and nothing is polled.
     """
 
     def __init__(self, bus: Bus, consumer: Consumer) -> None:
@@ -38,29 +39,41 @@ class Pull:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
         self._inbox = bus.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._stopped = False
         self._subscription: Subscription | None = None
-        self._end_listening = bus.on_reconnect(lambda: self._arrived.put_nowait(None))
 
-    async def next(self) -> Msg:
-        """The next message, however long it takes."""
-        if self._subscription is None:
-            self._subscription = await self._bus.client.subscribe(self._inbox, cb=self._receive)
-        while True:
-            if self._arrived.empty():
-                await self._bus.online()
-                with contextlib.suppress(NatsError):
-                    await self._bus.client.publish(self._subject, _REQUEST, reply=self._inbox)
+    async def __aenter__(self) -> Self:
+        self._subscription = await self._bus.client.subscribe(self._inbox, cb=self._receive)
+        self._bus.on_reconnect(self._wake)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Messages that came too late go to others."""
+        self._bus.off_reconnect(self._wake)
+        with contextlib.suppress(NatsError, TimeoutError):
+            if self._subscription is not None:
+                await self._subscription.drain()  # type: ignore[no-untyped-call]
+            while not self._arrived.empty():
+                message = self._arrived.get_nowait()
+                if message is not None and status(message) is None:
+                    await message.nak()
+
+    async def next(self) -> Msg | None:
+        """The next message, however long it takes; None after `stop`."""
+        while not self._stopped:
+            if self._arrived.empty() and self._bus.connected:
+                await self._bus.client.publish(self._subject, _REQUEST, reply=self._inbox)
             if message := await self._answer():
                 return message
+        return None
 
-    async def close(self) -> list[Msg]:
-        """Stop pulling; returns the messages that came in the meantime, for others to have."""
-        self._end_listening()
-        if self._subscription is not None:
-            with contextlib.suppress(NatsError):
-                await self._subscription.drain()  # type: ignore[no-untyped-call]
-        left = [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
-        return [message for message in left if message is not None and _status(message) is None]
+    def stop(self) -> None:
+        """Let `next` return."""
+        self._stopped = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._arrived.put_nowait(None)
 
     async def _receive(self, message: Msg) -> None:
         self._arrived.put_nowait(message)
@@ -75,18 +88,16 @@ class Pull:
                 return None
             if message is None:
                 return None
-            match _status(message):
+            match status(message):
                 case None:
                     return message
                 case StatusCode.CONTROL_MESSAGE:
                     continue
                 case StatusCode.NO_MESSAGES | StatusCode.REQUEST_TIMEOUT:
                     return None
-                case status:
-                    log.debug("pull_refused", status=status, headers=message.headers)
+                case refusal:
+                    log.debug("pull_refused", status=refusal, headers=message.headers)
+                    if refusal == StatusCode.SERVICE_UNAVAILABLE:
+                        self._bus.restore()
                     await asyncio.sleep(_PAUSE)
                     return None
-
-
-def _status(message: Msg) -> str | None:
-    return message.headers.get(Header.STATUS) if message.headers and not message.data else None

@@ -35,6 +35,7 @@ WORK_QUEUES: Final = frozenset({JOBS, CROPS, DELIVERIES, ADVISORIES})
 """Streams that keep a message until it has been dealt with."""
 
 DELIVERY_ATTEMPTS: Final = 10
+_REMEMBERED_INCREMENTS: Final = 10_000
 _MINUTE: Final = 60.0
 _DAY: Final = 86_400.0
 _MIB: Final = 1 << 20
@@ -70,33 +71,37 @@ def streams(settings: Settings) -> list[StreamConfig]:
     """Every stream.
 
     A queue refuses what is over its limit (the caller gets 503) instead of dropping the oldest. Jobs outlive their
-    deadline only where no worker is left to drop them; their age ends that.
+    deadline only where no worker is left to drop them; their age ends that. The server learns message ids again from
+    what is stored when it restarts, so the counter keeps its latest increments, not only the total.
     """
-    job_age = max(2 * _MINUTE, 2 * settings.deadline)
-    deduplicated = StreamConfig(duplicate_window=2 * _MINUTE, discard=DiscardPolicy.NEW)
-    queue = deduplicated.evolve(retention=RetentionPolicy.WORK_QUEUE)
-    kept = deduplicated.evolve(retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD)
+    job_age = 2 * _MINUTE + settings.deadline
+    result_age = settings.results_days * _DAY
+    window = min(2 * _MINUTE, result_age)
+    queue = StreamConfig(
+        retention=RetentionPolicy.WORK_QUEUE, discard=DiscardPolicy.NEW, max_age=job_age, duplicate_window=window
+    )
+    kept = StreamConfig(
+        retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD, max_age=result_age, duplicate_window=window
+    )
     configs = [
         queue.evolve(
             name=JOBS,
             subjects=["platelane.jobs.>"],
             max_msgs=settings.queue_limit,
             max_bytes=settings.queue_limit * 2 * _MIB,
-            max_age=job_age,
         ),
         queue.evolve(
             name=CROPS,
             subjects=["platelane.crops.>"],
             max_msgs=2 * settings.queue_limit,
             max_bytes=settings.queue_limit * _MIB,
-            max_age=job_age,
         ),
-        deduplicated.evolve(
+        kept.evolve(
             name=PARTS,
             subjects=["platelane.parts.*.*"],
-            retention=RetentionPolicy.LIMITS,
-            max_bytes=256 * _MIB,
+            discard=DiscardPolicy.NEW,
             max_age=job_age,
+            max_bytes=256 * _MIB,
             max_msgs_per_subject=1,
             allow_direct=True,
         ),
@@ -104,26 +109,25 @@ def streams(settings: Settings) -> list[StreamConfig]:
             name=RESULTS,
             subjects=[subjects.ALL_RESULTS],
             max_bytes=settings.results_bytes,
-            max_age=settings.results_days * _DAY,
             allow_direct=True,
         ),
         queue.evolve(
             name=DELIVERIES,
             subjects=["platelane.deliveries.*"],
             max_bytes=256 * _MIB,
-            max_age=settings.results_days * _DAY,
+            max_age=result_age,
         ),
         kept.evolve(
             name=DEAD,
             subjects=["platelane.dead.*"],
             max_bytes=256 * _MIB,
-            max_age=settings.results_days * _DAY,
         ),
         kept.evolve(
             name=USAGE,
             subjects=["platelane.usage.*.*"],
+            max_age=None,
             duplicate_window=10 * _MINUTE,
-            max_msgs_per_subject=1,
+            max_msgs_per_subject=_REMEMBERED_INCREMENTS,
             allow_direct=True,
             allow_msg_counter=True,
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, Self, TypeVar
 
@@ -15,7 +14,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from platelane import telemetry
-from platelane.bus import subjects
+from platelane.bus import current, subjects
 from platelane.bus.connection import Bus
 from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
 from platelane.bus.pull import Pull
@@ -39,8 +38,6 @@ GRACE: Final = 5.0
 """Seconds that work in flight gets to finish after a stop."""
 INTERNAL_ERROR: Final = "The photograph could not be processed."
 
-_attempt: ContextVar[int] = ContextVar("attempt")
-
 
 class Wire(Protocol):
     """What can be read from the bytes of a message: every protobuf class, for one."""
@@ -50,11 +47,6 @@ class Wire(Protocol):
 
 
 M = TypeVar("M", bound=Wire)
-
-
-def attempt() -> int:
-    """Inside a handler: how often its message has been delivered, this time included."""
-    return _attempt.get()
 
 
 async def fail(bus: Bus, context: JobContext, kind: FailureKind, detail: str) -> None:
@@ -97,10 +89,13 @@ class Worker(Generic[M]):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
-        slots = [asyncio.create_task(self._slot(stop)) for _ in range(self._slots)]
+        pulls = [Pull(self._bus, self._consumer) for _ in range(self._slots)]
+        slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
         try:
             await asyncio.wait((*slots, *helpers), return_when=asyncio.FIRST_COMPLETED)
+            for pull in pulls:
+                pull.stop()
             await asyncio.wait(slots, timeout=GRACE)
         finally:
             for task in (*slots, *helpers):
@@ -110,21 +105,10 @@ class Worker(Generic[M]):
             if not slot.cancelled():
                 slot.result()
 
-    async def _slot(self, stop: asyncio.Event) -> None:
-        pull = Pull(self._bus, self._consumer)
-        stopped = asyncio.create_task(stop.wait())
-        try:
-            while not stop.is_set():
-                waiting = asyncio.create_task(pull.next())
-                await asyncio.wait((waiting, stopped), return_when=asyncio.FIRST_COMPLETED)
-                if not waiting.done():
-                    waiting.cancel()
-                    break
-                await self._work(waiting.result())
-        finally:
-            stopped.cancel()
-            for message in await pull.close():
-                await message.nak()
+    async def _slot(self, pull: Pull) -> None:
+        async with pull:
+            while message := await pull.next():
+                await self._work(message)
 
     async def _work(self, message: Msg) -> None:
         self._busy[message.reply] = message
@@ -156,13 +140,11 @@ class Worker(Generic[M]):
 
     async def _outcome(self, message: Msg, body: M, context: JobContext, left: float | None) -> Outcome | _Refused:
         delivered = message.metadata.num_delivered
-        _attempt.set(delivered)
+        current.enter(current.Delivery(delivered, message.metadata.sequence.stream))
+        limit = asyncio.timeout(left)
         try:
-            async with asyncio.timeout(left):
+            async with limit:
                 return await self._handler(body) or Done()
-        except TimeoutError:
-            log.info("deadline_passed", subject=message.subject)
-            return Done()
         except RequestError as error:
             kind = FAILURE_KIND_BAD_IMAGE if isinstance(error, BadImage) else FAILURE_KIND_BAD_REQUEST
             await fail(self._bus, context, kind, error.detail)
@@ -176,6 +158,9 @@ class Worker(Generic[M]):
         except Undecodable as error:
             return Reject(error.detail)
         except Exception as error:
+            if limit.expired():
+                log.info("deadline_passed", subject=message.subject)
+                return Done()
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
             return RetryAfter(0.1 * 2**delivered, f"{type(error).__name__}: {error}")
 
@@ -185,7 +170,8 @@ class Worker(Generic[M]):
                 await message.ack()
             case RetryAfter(seconds, reason):
                 log.warning("retry", subject=message.subject, seconds=seconds, reason=reason)
-                await message.nak(delay=seconds)
+                last = message.metadata.num_delivered >= self._attempts
+                await message.nak(delay=None if last else seconds)
             case _Refused(reason):
                 await _term(message, reason)
             case Reject(reason):
