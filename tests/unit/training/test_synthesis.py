@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from platelane.geometry import Box
+from training.synthesis import fonts
+from training.synthesis.catalogue import DESIGNS, choose
+from training.synthesis.designs import AMERICAN_FACES, EUROPEAN_FACES, HEAVY_FACES, Design
+from training.synthesis.noise import clouds
+from training.synthesis.paste import covering, pasted, sides
+from training.synthesis.serials import compose, expression
+from training.synthesis.solids import box, point, polygon, union
+from training.synthesis.wear import worn
+
+
+@pytest.mark.parametrize(
+    ("pattern", "form"),
+    [
+        ("@@@ ####", r"[A-Z]{3}[0-9]{4}"),
+        ("{MH,DL} ##|@@ ####", r"(MH|DL)[0-9]{2}[A-Z]{2}[0-9]{4}"),
+        ("#@*.~-7", r"[0-9][A-Z][A-Z0-9]7"),
+    ],
+)
+def test_a_serial_follows_its_pattern(pattern: str, form: str) -> None:
+    rng = np.random.default_rng(0)
+    texts = {compose(pattern, rng).text for _ in range(50)}
+    assert len(texts) > 25
+    assert all(re.fullmatch(form, text) for text in texts)
+
+
+def test_a_serial_keeps_its_lines_and_marks_but_does_not_read_them() -> None:
+    serial = compose("AB-1*2|C 3", np.random.default_rng(0))
+    assert serial.lines == ("AB-1*2", "C 3")
+    assert serial.text == "AB12C3"
+
+
+def test_letters_come_only_from_those_a_design_uses() -> None:
+    rng = np.random.default_rng(0)
+    assert set("".join(compose("@@@@", rng, "XYZ").text for _ in range(30))) == set("XYZ")
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.region)
+def test_a_design_is_sound(design: Design) -> None:
+    rng = np.random.default_rng(0)
+    assert re.fullmatch(r"[a-z]{2}(-[a-z]{2,3})?", design.region)
+    assert 0.9 < design.size[0] / design.size[1] < 6
+    assert design.cell[1] < design.size[1]
+    assert design.share > 0
+    for pattern in design.serials:
+        serial = compose(pattern, rng, design.letters)
+        assert expression(pattern, design.letters).fullmatch(serial.text)
+        assert 1 <= len(serial.text) <= 11
+        assert len(serial.lines) <= 2
+
+
+def test_designs_cover_every_state_and_all_faces_come_from_the_listed_packages() -> None:
+    regions = {design.region for design in DESIGNS}
+    assert sum(region.startswith("us-") for region in regions) == 51
+    assert {"br", "ar", "in", "gb", "de", "mx", "ae-du", "ca-on", "au-nsw"} <= regions
+    faces = {*EUROPEAN_FACES, *AMERICAN_FACES, *HEAVY_FACES}
+    assert {face.rpartition("-")[0] for face in faces} <= set(fonts.PACKAGES)
+
+
+def test_designs_are_drawn_most_where_real_pictures_are_few() -> None:
+    rng = np.random.default_rng(0)
+    countries = Counter(choose(rng).region.split("-")[0] for _ in range(2000))
+    assert 0.35 < countries["us"] / 2000 < 0.5
+    assert countries["ar"] > 80
+
+
+def test_a_font_that_is_not_there_is_named() -> None:
+    with pytest.raises(fonts.FontsMissingError, match="no-such-face-latin-400"):
+        fonts.glyph("no-such-face-400", "A", 10, 20)
+
+
+def test_wear_keeps_shape_and_type_and_repeats_with_its_seed() -> None:
+    plate = np.full((50, 200, 3), 200, np.uint8)
+    first, again = ([worn(plate, 1.0, np.random.default_rng(seed)) for seed in range(20)] for _ in range(2))
+    assert all(result.shape == plate.shape and result.dtype == np.uint8 for result in first)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert sum(bool((result != plate).any()) for result in first) > 10
+
+
+@pytest.mark.parametrize("aspect", [1.4, 2.0, 4.7])
+def test_covering_corners_have_the_aspect_asked_for_and_hide_the_plate(aspect: float) -> None:
+    plate = Box(50, 40, 110, 70).corners()
+    corners = covering(plate, aspect)
+    along, down = sides(corners)
+    assert along / down == pytest.approx(aspect, rel=0.01)
+    assert corners.min(axis=0)[0] < 50
+    assert corners.min(axis=0)[1] < 40
+    assert corners.max(axis=0)[0] > 110
+    assert corners.max(axis=0)[1] > 70
+
+
+def test_a_pasted_plate_changes_the_photograph_only_where_it_lies() -> None:
+    photo = np.full((80, 160, 3), 90, np.uint8)
+    photo[30:50, 50:110] = 220
+    plate = np.zeros((40, 120, 3), np.uint8)
+    result = pasted(photo, Box(50, 30, 110, 50).corners(), plate, np.random.default_rng(0))
+    assert result.shape == photo.shape
+    assert result.dtype == np.uint8
+    assert result[40, 80].max() < 60
+    assert (result[:20] == 90).all()
+    assert (result[:, :40] == 90).all()
+
+
+def test_distances_are_negative_inside_and_exact_outside() -> None:
+    square = ((0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0))
+    u, v = np.array([1.0, 5.0, -3.0], np.float32), np.array([1.0, 1.0, -4.0], np.float32)
+    assert polygon(u, v, square).tolist() == pytest.approx([-1, 3, 5])
+    assert float(box(point(0, 3, 0), (0, 0, 0), (1, 1, 1))) == pytest.approx(2)
+    near, far = np.array([0.1], np.float32), np.array([5.0], np.float32)
+    assert union(near, far, 0.05)[0] == pytest.approx(0.1)
+    assert union(near, near, 0.05)[0] < 0.1
+
+
+def test_textures_depend_on_place_and_seed_alone() -> None:
+    x, y = np.meshgrid(np.linspace(0, 9, 20), np.linspace(0, 9, 20))
+    assert (clouds(x, y, 3) == clouds(x, y, 3)).all()
+    assert (clouds(x, y, 3) != clouds(x, y, 4)).any()
+    assert 0 <= clouds(x, y, 3).min() <= clouds(x, y, 3).max() <= 1
