@@ -86,6 +86,9 @@ def triton_program(
     """
     environment = find_environment(folder)
     backends = assemble_backends(environment, state_dir / "triton-backends")
+    memory = f"platelane_triton_{http_port}_"
+    for leftover in Path("/dev/shm").glob(f"{memory}*"):  # of a server on this port that was killed
+        leftover.unlink()
     metrics = (f"--metrics-port={metrics_port}", "--allow-gpu-metrics=false") if metrics_port else ()
     return Program(
         name="triton",
@@ -93,6 +96,7 @@ def triton_program(
             str(environment.server / "bin" / "tritonserver"),
             f"--model-repository={model_repository}",
             f"--backend-directory={backends}",
+            f"--backend-config=python,shm-region-prefix-name={memory}",
             "--model-control-mode=none",
             "--disable-auto-complete-config",
             "--strict-readiness=true",

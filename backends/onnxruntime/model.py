@@ -8,6 +8,8 @@ place of a shared library, so that one model repository serves hosts with and wi
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,10 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(f"{path} is not as configured: {'; '.join(problems)}")
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
+        self.guard = Guard()
+
+    def finalize(self) -> None:
+        self.guard.release()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """One run for all requests: Triton's dynamic batcher brings together only those that agree in their shapes."""
@@ -69,6 +75,22 @@ class TritonPythonModel:
     def _response(self, arrays: Sequence[NDArray[Any]]) -> Any:
         tensors = [pb_utils.Tensor(name, array) for name, array in zip(self.outputs, arrays, strict=True)]
         return pb_utils.InferenceResponse(tensors)
+
+
+class Guard:
+    """Ends the server when this process dies, so that whoever started the server starts it anew.
+
+    Triton itself would report for ever that it is ready, and fail every request for the model. A shell waits until its
+    input ends; a line of input means that the model was unloaded in good order.
+    """
+
+    def __init__(self) -> None:
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", f"read line || kill -KILL {os.getppid()}"], stdin=subprocess.PIPE
+        )
+
+    def release(self) -> None:
+        self._shell.communicate(b"unloaded\n")
 
 
 def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:

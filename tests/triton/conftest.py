@@ -7,12 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import onnx
+import psutil
 import pytest
 from onnx import TensorProto, helper
 
@@ -51,7 +51,7 @@ class Server:
         self.state_dir.mkdir(exist_ok=True)
         with (self.state_dir / "triton.log").open("ab") as log:
             process = subprocess.Popen(
-                program.command, env=os.environ | program.environment, stdout=log, stderr=log, start_new_session=True
+                program.command, env={**os.environ, **program.environment}, stdout=log, stderr=log
             )
         self._processes.append(process)
         return process
@@ -65,18 +65,26 @@ class Server:
             time.sleep(0.05)
 
     def signal(self, number: signal.Signals) -> None:
-        os.killpg(self._processes[-1].pid, number)
+        self._processes[-1].send_signal(number)
 
     def stop(self) -> None:
         """Asks the server to finish, and waits for it."""
-        self._processes[-1].terminate()
-        self._processes[-1].wait(START_SECONDS)
+        self.signal(signal.SIGTERM)
+        self.wait()
 
     def kill(self) -> None:
+        """Ends the server at once; its models' processes notice and end too."""
         for process in self._processes:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
+
+    def wait(self) -> int:
+        """Waits for the end of the server; its exit code."""
+        return self._processes[-1].wait(START_SECONDS)
+
+    def model_processes(self) -> list[psutil.Process]:
+        children = psutil.Process(self._processes[-1].pid).children()
+        return [child for child in children if child.name().startswith("triton_python")]
 
 
 ServerFactory = Callable[[Path], Server]
@@ -181,5 +189,5 @@ def _write(
     onnx.save(model, folder / name / "1" / "model.onnx")
     (folder / name / "config.pbtxt").write_text(
         f'name: "{name}"\nbackend: "onnxruntime"\nmax_batch_size: {MAX_BATCH_SIZE}\ndynamic_batching {{ }}\n'
-        f"in{source_text}out{result_text}"
+        f"instance_group {{ kind: KIND_AUTO count: 1 }}\nin{source_text}out{result_text}"
     )

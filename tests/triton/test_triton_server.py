@@ -1,0 +1,108 @@
+"""`platelane.triton_server`: the local server starts, refuses what it must, and does not outlive its models."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from platelane.errors import CannotStart
+from platelane.inference import InferenceClient
+from platelane.models import ModelSpec
+from platelane.triton_server import ENVIRONMENT, assemble_backends, find_environment, is_ready
+
+from .conftest import Server, ServerFactory
+
+
+def test_it_is_ready_and_logs_little(server: Server) -> None:
+    assert is_ready(server.http_port)
+    assert not is_ready(1)
+    assert len(server.log.splitlines()) < 8, server.log
+
+
+def test_a_model_file_that_is_not_as_configured_keeps_it_from_starting(
+    make_server: ServerFactory, repository: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(repository / "echo_uint8", tmp_path / "models" / "echo_uint8")
+    config = tmp_path / "models" / "echo_uint8" / "config.pbtxt"
+    config.write_text(config.read_text().replace("[-1, -1, 3]", "[-1, -1, 4]", 1).replace("image_again", "again"))
+    server = make_server(tmp_path / "models")
+
+    server.launch()
+
+    assert server.wait() != 0
+    assert "image is tensor(uint8) ['batch', 'height', 'width', 3], configured" in server.log
+    assert "it has no again" in server.log
+
+
+async def test_it_ends_when_a_model_process_dies_and_callers_are_served_by_the_next(
+    make_server: ServerFactory, repository: Path, echo: ModelSpec
+) -> None:
+    server = make_server(repository)
+    server.start()
+    async with InferenceClient(server.url) as client:
+        await client.wait_for(echo, timeout=5)
+        for process in server.model_processes():
+            process.kill()
+        assert await asyncio.to_thread(server.wait) == -9
+
+        image = np.ones((1, 8, 8, 3), np.uint8)
+        call = asyncio.create_task(client.infer(echo, image, time.time() + 40))
+        await asyncio.to_thread(server.start)
+        np.testing.assert_array_equal((await call)["image_again"], image)
+
+
+def test_a_stop_in_good_order_takes_all_processes_along(make_server: ServerFactory, repository: Path) -> None:
+    server = make_server(repository)
+    server.start()
+    processes = server.model_processes()
+    assert len(processes) == 4
+
+    server.stop()
+
+    assert not any(process.is_running() for process in processes)
+    assert server.wait() == 0
+    assert not list(Path("/dev/shm").glob(f"platelane_triton_{server.http_port}_*"))
+
+
+def test_memory_of_a_killed_server_is_given_back(make_server: ServerFactory, repository: Path) -> None:
+    server = make_server(repository)
+    leftover = Path(f"/dev/shm/platelane_triton_{server.http_port}_left")
+    leftover.touch()
+
+    server.start()
+
+    assert not leftover.exists()
+
+
+def test_an_environment_is_checked_before_anything_starts(tmp_path: Path) -> None:
+    folder = tmp_path / "env"
+    with pytest.raises(CannotStart, match="no environment for Triton"):
+        find_environment(folder)
+
+    venv.create(folder)
+    with pytest.raises(CannotStart, match="lacks nvidia-pytriton, numpy, onnxruntime"):
+        find_environment(folder)
+
+    packages = next(folder.glob("lib/python3.*/site-packages"))
+    for name, version in (("nvidia_pytriton", "0.7.0"), ("numpy", "2.1.0"), ("onnxruntime", "1.23.2")):
+        metadata = packages / f"{name}-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    with pytest.raises(CannotStart, match=r"has numpy 2\.1\.0, with which Triton corrupts tensors"):
+        find_environment(folder)
+
+
+@pytest.mark.usefixtures("make_server")
+def test_backends_are_copied_once(tmp_path: Path) -> None:
+    environment = find_environment(ENVIRONMENT)
+    first = {path: path.stat() for path in assemble_backends(environment, tmp_path).rglob("*.*")}
+    second = {path: path.stat() for path in assemble_backends(environment, tmp_path).rglob("*.*")}
+
+    assert {path.name for path in first} == {"libtriton_python.so", "triton_python_backend_utils.py", "model.py"}
+    assert {path: stat.st_ino for path, stat in first.items()} == {path: stat.st_ino for path, stat in second.items()}
