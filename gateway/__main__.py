@@ -15,10 +15,10 @@ from platelane.settings import Settings
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Serve the REST API until `stop`."""
+    listener = server.bind(settings.host, settings.port)  # first, so that a gateway which says it is ready has a port
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a broken form is its sender's problem
     recognizer = Recognizer(bus, settings)
     await recognizer.start()
-    listener = server.bind(settings.host, settings.port)
     await server.serve(create_app(recognizer, bus, settings), listener, settings, stop)
 
 
