@@ -9,38 +9,53 @@ from rich.text import Text
 from platelane.cli.client import Reading
 from platelane.cli.rows import Row, rows
 
+_UNKNOWN = frozenset({"", "none", "unknown", "generic"})
+
 
 def answer_table(reading: Reading) -> RenderableType:
-    """The plates with their vehicles, the timing, and what was read of each."""
+    """The plates with their vehicles, and the timing."""
     if reading.error:
         return Text(f"{reading.file}: {reading.error}", style="red")
     found = [row for row in rows(reading) if row.get("plate") or row.get("vehicle")]
+    seconds = f"Read in {reading.answer.get('processing_time', '?')} ms"
+    if not found:
+        return Text(f"{reading.file}: no plate and no vehicle. {seconds}.")
     table = Table(title=str(reading.file), title_justify="left", header_style="bold")
-    for column in ("Plate", "Score", "Region", "Vehicle", "Score", "Make and model", "Color", "Seen from", "Box"):
-        table.add_column(column, justify="right" if column == "Score" else "left")
+    table.add_column("Plate", no_wrap=True, style="bold green")
+    table.add_column("Score", no_wrap=True, justify="right")
+    table.add_column("Region", no_wrap=True)
+    table.add_column("Vehicle")
+    table.add_column("Box (x, y, w x h)", no_wrap=True)
     for row in found:
         table.add_row(
-            Text(str(row.get("plate") or "-").upper(), style="bold green"),
+            Text(str(row.get("plate") or "").upper()),
             _score(row.get("score")),
-            str(row.get("region") or "-"),
-            str(row.get("vehicle") or "-"),
-            _score(row.get("vehicle_score")),
-            " ".join(str(row[key]) for key in ("make", "model") if row.get(key)) or "-",
-            str(row.get("color") or "-"),
-            str(row.get("orientation") or "-"),
+            f"{row.get('region') or ''} {_score(row.get('region_score'))}".strip(),
+            _vehicle(row),
             _box(row),
         )
-    seconds = f"read in {reading.answer.get('processing_time', '?')} ms"
-    return (
-        Group(table, Text(seconds, style="dim")) if found else Text(f"{reading.file}: no plate, no vehicle; {seconds}")
-    )
+    return Group(table, Text(f"{seconds}.", style="dim"))
+
+
+def _vehicle(row: Row) -> str:
+    """What is known of the vehicle, such as "Sedan 0.912, red, Ford Focus, Front"."""
+    kind = f"{row.get('vehicle') or ''} {_score(row.get('vehicle_score'))}".strip()
+    model = " ".join(filter(None, (_known(row.get("make")), _known(row.get("model")))))
+    words = (kind if row.get("vehicle_score") else "", _known(row.get("color")), model, _known(row.get("orientation")))
+    return ", ".join(filter(None, words))
+
+
+def _known(value: object) -> str:
+    return "" if str(value).lower() in _UNKNOWN else str(value)
 
 
 def _score(score: object) -> str:
-    return f"{score:.3f}" if isinstance(score, int | float) else "-"
+    return f"{score:.3f}" if isinstance(score, int | float) else ""
 
 
 def _box(row: Row) -> str:
-    if "xmin" not in row:
-        return "-"
-    return f"{row['xmin']},{row['ymin']} {row['xmax'] - row['xmin']}x{row['ymax'] - row['ymin']}"
+    return (
+        f"{row['xmin']}, {row['ymin']}, {row['xmax'] - row['xmin']} x {row['ymax'] - row['ymin']}"
+        if "xmin" in row
+        else ""
+    )

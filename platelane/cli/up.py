@@ -75,16 +75,16 @@ async def _serve(supervisor: Supervisor, plan: Plan, photo: Path | None, console
     with console.status("Starting ..."):
         await supervisor.start()
     with console.status("Reading the first photo ..."):
-        first = await _first_answer(plan.url, photo, console)
+        first = await _first_answer(plan, photo, console)
     supervisor.mark_ready()
     _welcome(plan, first, time.monotonic() - started, shown=photo is not None, console=console)
     await asyncio.Event().wait()
 
 
-async def _first_answer(url: str, photo: Path | None, console: Console) -> Reading:
+async def _first_answer(plan: Plan, photo: Path | None, console: Console) -> Reading:
     """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read."""
     fields = {"mmc": "true", "camera_id": "platelane-up"}
-    async with Client(url) as client:
+    async with Client(plan.url) as client:
         try:
             async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
                 for candidate in filter(None, (photo, SAMPLE)):
@@ -96,7 +96,10 @@ async def _first_answer(url: str, photo: Path | None, console: Console) -> Readi
                         return reading
                     console.print(f"{candidate} was refused: {reading.error}", style="red", markup=False)
         except TimeoutError:
-            raise CannotStart(f"No photo was read within {_FIRST_ANSWER_SECONDS:.0f} s: {reading.error}") from None
+            raise CannotStart(
+                f"No photo was read within {_FIRST_ANSWER_SECONDS:.0f} s: {reading.error}\n"
+                f"The reason is in one of the logs in {plan.logs}."
+            ) from None
     raise CannotStart("The server refuses the sample photo.")
 
 
@@ -111,7 +114,7 @@ def _welcome(plan: Plan, first: Reading, seconds: float, *, shown: bool, console
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
         f"  try     curl -F upload=@{escape(str(first.file))} -F mmc=true {plan.url}{READ_PATH}\n"
         f"  or      platelane read PHOTO...\n"
-        f"  logs    {plan.state_dir / 'logs'}\n"
+        f"  logs    {plan.logs}\n"
         f"  stop    Ctrl-C\n",
         soft_wrap=True,
         highlight=False,
@@ -126,7 +129,7 @@ class _Reporter:
 
     def ready(self, process: Process, seconds: float) -> None:
         where = process.program.address
-        self._say(f"[green]✓[/green] {process.name:<14}{seconds:5.1f} s   pid {process.pid or '-':<8} {where}")
+        self._say(f"[green]✓[/green] {process.name:<14}{seconds:5.1f} s   pid {process.pid or '-':<8} {where}".rstrip())
 
     def died(self, process: Process, how: str, delay: float) -> None:
         self._say(

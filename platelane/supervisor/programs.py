@@ -44,6 +44,10 @@ class Plan:
     state_dir: Path
     moved_ports: Mapping[int, int]
 
+    @property
+    def logs(self) -> Path:
+        return self.state_dir / "logs"
+
 
 def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None = None) -> Plan:
     """The programs of a local Platelane, on ports that are free now; `scale` has the number of processes by service.
@@ -86,14 +90,8 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
 
     return Plan(
         starts=((nats,), (triton, *workers, *services["gateway"])),
-        # The way that a photo goes: whoever stops has handed on all that it was given.
-        stops=(
-            names("gateway"),
-            names("detector"),
-            names("ocr", "attributes"),
-            names("webhook_svc"),
-            (triton.name, nats.name),
-        ),
+        # Once the gateway has answered whom it let in, the workers have nothing left to do for them.
+        stops=(names("gateway"), names(*WORKERS), (triton.name, nats.name)),
         url=url,
         nats_url=nats_url,
         triton_url=triton_url,

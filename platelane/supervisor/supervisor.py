@@ -37,7 +37,6 @@ class Supervisor:
     def __init__(self, plan: Plan, listener: Listener) -> None:
         self._plan = plan
         self._listener = listener
-        self._logs = plan.state_dir / "logs"
         self._processes: dict[str, Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
         # Connections are not kept: Triton's exit waits for every one that is open.
@@ -54,7 +53,7 @@ class Supervisor:
 
         Raises CannotStart when one does not start.
         """
-        self._logs.mkdir(exist_ok=True)
+        self._plan.logs.mkdir(exist_ok=True)
         for stage in self._plan.starts:
             processes = [Process(program, self._fresh_log(program.name)) for program in stage]
             self._processes.update({process.name: process for process in processes})
@@ -72,7 +71,7 @@ class Supervisor:
         self._listener.ready(process, await process.ready(self._client))
 
     def _fresh_log(self, name: str) -> Path:
-        log = self._logs / f"{name}.log"
+        log = self._plan.logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".previous.log"))
         return log
@@ -129,7 +128,7 @@ class Supervisor:
                 url=plan.url,
                 nats_url=plan.nats_url,
                 triton_url=plan.triton_url,
-                logs=self._logs,
+                logs=self._plan.logs,
                 ready=self._ready,
                 processes=processes,
             ),

@@ -124,7 +124,11 @@ def running_stack(
         pytest.skip(error.detail)
     output = folder / "output.txt"
     free_ports = {"PORT": "0", "NATS_URL": "nats://127.0.0.1:0", "TRITON_URL": "127.0.0.1:0"}
-    given = {name: value for name, value in os.environ.items() if not name.startswith("PLATELANE_")}
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PLATELANE_") or name == "PLATELANE_MODEL_REPOSITORY"  # other models may be tried
+    }
     chosen = {f"PLATELANE_{name}": value for name, value in (free_ports | dict(settings or {})).items()}
     with output.open("wb") as written:
         supervisor = subprocess.Popen(

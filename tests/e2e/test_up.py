@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import signal
 import socket
@@ -51,15 +52,14 @@ class TestServing:
         assert set(running.processes) == SERVICES | {"nats-server", "triton"}
         assert httpx.get(f"{running.url}/", trust_env=False).status_code == 200
         for name, process in running.processes.items():
-            assert f"{name} " in stack.said
-            assert f"pid {process.pid} " in stack.said
+            assert re.search(rf"✓ {name} .* pid {process.pid}\b", stack.said)
             assert process.log.is_file()
         assert "Platelane is ready after" in stack.said
         assert running.url in stack.said
 
     def test_only_the_loopback_is_listened_on(self, stack: Stack) -> None:
         addresses = {
-            connection.laddr.ip
+            connection.laddr.ip.removeprefix("::ffff:")
             for process in stack.processes()
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
