@@ -111,7 +111,7 @@ class AttributesTask:
         if self.random.random() >= cutmix:
             return Batch(torch.from_numpy(images), known, known, 1.0)
         partners = self.random.permutation(len(rows))
-        kept = _cut_in(images, images[partners], self.random)
+        kept = cut_in(images, images[partners], self.random)
         return Batch(torch.from_numpy(images), known, known.at(torch.from_numpy(partners)), kept)
 
     def targets(self, vehicles: list[views.Vehicle]) -> Targets:
@@ -134,7 +134,7 @@ class AttributesTask:
             if share > 0:
                 known = targets.to(device)
                 total = total + share * sum(
-                    weight * _mean_of_known(logits[head], known.admissible[head], known.smoothing[head])
+                    weight * mean_of_known(logits[head], known.admissible[head], known.smoothing[head])
                     for head, weight in LOSS_WEIGHTS.items()
                 )
         return total
@@ -152,15 +152,18 @@ class AttributesTask:
         return {head: torch.cat([batch[head].cpu() for batch in batches]) for head in LOSS_WEIGHTS}
 
     def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Accuracy by head over all held-out vehicles, and by part; `score` is the mean of the five heads'."""
+        """Accuracy by head over all held-out vehicles, and by part; `score` is the mean of the five heads'.
+
+        Always at the served size, so that the figures of the stages with small pictures are far too low.
+        """
         correct: dict[str, list[torch.Tensor]] = {}
         for part, held_out in self.held_out.items():
             logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
             for head, known in targets.admissible.items():
                 for name, count in ((head, 1), *((("make_model_top3", 3),) if head == "make_model" else ())):
-                    hits = _hits(logits[head], known, count)
-                    correct.setdefault(name, []).append(hits)
-                    correct.setdefault(f"{part}.{name}", []).append(hits)
+                    right = hits(logits[head], known, count)
+                    correct.setdefault(name, []).append(right)
+                    correct.setdefault(f"{part}.{name}", []).append(right)
         figures = {name: float(torch.cat(h).float().mean()) for name, h in correct.items() if sum(map(len, h))}
         return {"score": float(np.mean([figures[head] for head in LOSS_WEIGHTS if head in figures])), **figures}
 
@@ -170,7 +173,7 @@ class AttributesTask:
         for part, held_out in self.held_out.items():
             logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
             for head in HEADS:
-                single = targets.admissible[head].sum(dim=1) == 1
+                single = one_known(targets.admissible[head])
                 rows[head].append((logits[head][single], targets.admissible[head][single].int().argmax(dim=1)))
         return {
             head: fit_temperature(torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs]))
@@ -178,20 +181,25 @@ class AttributesTask:
         }
 
 
-def _mean_of_known(logits: torch.Tensor, admissible: torch.Tensor, smoothing: torch.Tensor) -> torch.Tensor:
+def mean_of_known(logits: torch.Tensor, admissible: torch.Tensor, smoothing: torch.Tensor) -> torch.Tensor:
     """Mean loss of the rows about which anything is known; zero where there is none."""
     known = ~admissible.all(dim=1) | (smoothing > 0)
     return set_losses(logits, admissible, smoothing).sum() / known.sum().clamp(min=1)
 
 
-def _hits(logits: torch.Tensor, admissible: torch.Tensor, count: int) -> torch.Tensor:
+def one_known(admissible: torch.Tensor) -> torch.Tensor:
+    """The rows of which one class, among several, is known to be right, BOOL [N]."""
+    return (admissible.sum(dim=1) == 1) & (admissible.shape[1] > 1)
+
+
+def hits(logits: torch.Tensor, admissible: torch.Tensor, count: int) -> torch.Tensor:
     """Whether the known class is among the `count` likeliest, for the rows where one class is known, BOOL [N]."""
-    single = admissible.sum(dim=1) == 1
+    single = one_known(admissible)
     best = logits[single].topk(min(count, logits.shape[1]), dim=1).indices
     return admissible[single].gather(1, best).any(dim=1)
 
 
-def _cut_in(images: views.Pixels, others: views.Pixels, random: np.random.Generator) -> float:
+def cut_in(images: views.Pixels, others: views.Pixels, random: np.random.Generator) -> float:
     """Paste the same rectangle of the others into the images; returns the share of the images that is left."""
     height, width = images.shape[1:3]
     side = np.sqrt(random.uniform(0.1, 0.6))

@@ -74,8 +74,8 @@ class Target:
 
     @property
     def single(self) -> bool:
-        """Exactly one class is known to be right."""
-        return int(self.admissible.sum()) == 1
+        """One class, among several, is known to be right."""
+        return len(self.admissible) > 1 and int(self.admissible.sum()) == 1
 
 
 def one_of(names: Sequence[str], label: str) -> Target:

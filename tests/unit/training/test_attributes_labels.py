@@ -46,6 +46,10 @@ def test_a_label_admits_its_class_alone() -> None:
     assert target.single
 
 
+def test_the_only_class_there_is_says_nothing() -> None:
+    assert not one_of(("generic",), "").single
+
+
 def test_a_label_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="'Tank'"):
         one_of(TYPES, "Tank")
