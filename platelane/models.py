@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
+from platelane.errors import CannotStart
 from platelane.settings import settings
 
 ANY: Final = -1
@@ -146,5 +146,10 @@ def _attributes() -> ModelSpec:
 
 
 def _lines(model: str, name: str) -> tuple[str, ...]:
-    path: Path = settings().model_repository / model / f"{name}.txt"
-    return tuple(path.read_text(encoding="utf-8").splitlines())
+    path = settings().model_repository / model / f"{name}.txt"
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except OSError as error:
+        raise CannotStart(
+            f"{path}: {error.strerror}. PLATELANE_MODEL_REPOSITORY names the folder of the models' label files."
+        ) from error
