@@ -22,6 +22,10 @@ log = structlog.get_logger(__name__)
 
 HEAD_LIMIT: Final = 64 << 10
 """Bytes of request line and headers."""
+UNREAD_LIMIT: Final = 64 << 20
+"""Bytes of a refused upload that are received for politeness."""
+_IDLE: Final = 65
+"""Seconds; longer than clients and proxies keep connections, so that they, not we, close them."""
 _BACKLOG: Final = 1024
 _UPGRADE_HEADERS: Final = (b"connection", b"upgrade", b"http2-settings")
 
@@ -60,14 +64,18 @@ class Protocol(HttpToolsProtocol):
 
     _head_size = 0
     _in_head = True
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _OneWrite(transport, self.loop)))
+        # the time a connection may idle is also the time that a request's head may take, the first one's too
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
         if self._in_head:
             self._head_size += len(data)
+        else:
+            self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -80,8 +88,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if not self.parser.should_upgrade():
-            self._in_head = False
+            self._unset_keepalive_if_required()
+            self._in_head, self._unread = False, 0
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self.cycle.response_complete:
+            # refused already; the rest is let pass, so that the client gets to read why, but not for ever
+            self._unread += len(body)
+            if self._unread > UNREAD_LIMIT:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
@@ -139,6 +156,7 @@ async def serve(app: ASGIApp, listener: socket.socket, settings: Settings, stop:
             log_level="warning",
             server_header=False,
             backlog=_BACKLOG,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=max(1, round(settings.deadline)),
         )
     )

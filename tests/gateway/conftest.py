@@ -107,7 +107,7 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 
 class Engine:
-    """Answers jobs like the stages do, in a thread of its own; what it reads is the picture's digest."""
+    """Answers jobs like the stages do, in a thread of its own: the picture's digest and the regions asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -156,7 +156,7 @@ def _recognition(job: stages_pb2.Job) -> domain_pb2.Recognition:
         text=text,
         text_score=0.8,
         candidates=[domain_pb2.Scored(value=text, score=0.8)],
-        regions=[domain_pb2.Scored(value="gb", score=0.7)],
+        regions=[domain_pb2.Scored(value=code, score=0.7) for code in job.options.regions],
     )
     empty = job.context.camera_id == EMPTY_CAMERA
     return domain_pb2.Recognition(

@@ -175,6 +175,26 @@ def test_vehicle_mode(client: httpx.Client, picture: bytes) -> None:
     assert result["vehicle"] is None
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"regions": "us-ca"},
+        {"regions": " US-CA ,mx"},
+        {"regions": ["us-ca", "mx"]},
+        {"regions[]": ["us-ca"]},
+        {"region": "us-ca"},
+        {"regions": "", "region": "us-ca"},
+    ],
+)
+def test_regions_reach_the_workers(client: httpx.Client, picture: bytes, data: dict[str, Any]) -> None:
+    def code(response: httpx.Response) -> str:
+        return str(response.json()["results"][0]["region"]["code"])
+
+    assert code(client.post(PATH, data=data, files={"upload": picture})) == "us-ca"
+    assert code(client.post(PATH, json={**data, "upload": base64.b64encode(picture).decode()})) == "us-ca"
+    assert code(client.post(PATH, files={"upload": picture})) == "unknown"
+
+
 @pytest.mark.parametrize("config", ["{}", "", '{"detection_rule":"False","region":"False"}', '{"unknown": [1]}'])
 def test_configs_of_popular_clients(client: httpx.Client, picture: bytes, config: str) -> None:
     data = {"config": config, "regions": ["us-ca", "atlantis"], "direction": "True", "other": "field"}

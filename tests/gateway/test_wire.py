@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from gateway.server import UNREAD_LIMIT
 
 from .conftest import PATIENCE, Gateway, NatsServer, digest, running_gateway
 
@@ -176,6 +179,18 @@ def test_too_large_in_chunks_is_refused_and_the_answer_can_be_read(small: Gatewa
         assert_error(connection.answer(), 413)
         connection.send(whole(picture))
         assert_read(connection.answer(), picture)
+
+
+def test_an_endless_upload_is_cut_off(small: Gateway) -> None:
+    chunk = b"40000\r\n" + bytes(0x40000) + b"\r\n"
+    sent = 0
+    with connected(small) as connection:
+        connection.send(request(TYPE, "Transfer-Encoding: chunked"))
+        with contextlib.suppress(OSError):
+            while sent < 4 * UNREAD_LIMIT:
+                connection.send(chunk)
+                sent += len(chunk)
+    assert sent < 2 * UNREAD_LIMIT
 
 
 def test_the_limit_is_the_pictures_size_in_every_encoding(small: Gateway, picture: bytes) -> None:
