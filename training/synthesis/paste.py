@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from platelane.crops import Image
 from platelane.geometry import Corners
-
-_OVERSAMPLED: Final = 2
 
 
 def sides(corners: Corners) -> tuple[float, float]:
@@ -40,12 +36,10 @@ def pasted(photo: Image, corners: Corners, plate: Image, rng: np.random.Generato
     source = _near_size(lit, corners)
     height, width = source.shape[:2]
     outline = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
-    transform = cv2.getPerspectiveTransform(outline - 0.5, (corners * _OVERSAMPLED - 0.5).astype(np.float32))
-    size = (photo.shape[1] * _OVERSAMPLED, photo.shape[0] * _OVERSAMPLED)
+    transform = cv2.getPerspectiveTransform(outline - 0.5, (corners - 0.5).astype(np.float32))
+    size = (photo.shape[1], photo.shape[0])
     layer = cv2.warpPerspective(source, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpPerspective(np.ones((height, width), np.float32), transform, size, flags=cv2.INTER_LINEAR)
-    layer = cv2.resize(layer, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_AREA)
-    cover = cv2.resize(cover, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_AREA)
     blur = rng.uniform(0.3, 0.9)
     layer, cover = cv2.GaussianBlur(layer, (0, 0), blur), cv2.GaussianBlur(cover, (0, 0), blur)
     mixed = photo + cover[..., None] * (layer - photo)
@@ -69,8 +63,8 @@ def _in_light_of(
 
 
 def _near_size(plate: NDArray[np.float32], corners: Corners) -> NDArray[np.float32]:
-    """The plate made about as small as it will appear, times the oversampling of the warp, against aliasing."""
+    """The plate made no larger than it will appear, against aliasing."""
     along, down = sides(corners)
-    width = min(plate.shape[1], max(4, round(along * _OVERSAMPLED)))
-    height = min(plate.shape[0], max(4, round(down * _OVERSAMPLED)))
+    width = min(plate.shape[1], max(4, round(along)))
+    height = min(plate.shape[0], max(4, round(down)))
     return np.asarray(cv2.resize(plate, (width, height), interpolation=cv2.INTER_AREA), dtype=np.float32)

@@ -63,7 +63,7 @@ def _dirty(canvas: Canvas, severity: float, rng: np.random.Generator) -> Canvas:
         rng.random((grain, grain * 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
     )
     fall = np.linspace(0.4, 1.0, height, dtype=np.float32)[:, None]
-    cover = np.clip((patches - rng.uniform(0.3, 0.7)) * 2, 0, 1) * fall * rng.uniform(0.1, 0.75 * severity)
+    cover = np.clip((patches - rng.uniform(0.3, 0.7)) * 2, 0, 1) * fall * rng.uniform(0.1, 0.75) * severity
     color = rng.uniform((50, 60, 70), (120, 135, 150)).astype(np.float32)
     return np.asarray(canvas + cover[..., None] * (color - canvas), dtype=np.float32)
 
