@@ -103,24 +103,20 @@ class Recognizer:
         deadline = accepted + self._settings.deadline
         probe(photograph.image, self._settings.pixel_limit)
         job_id = new_job_id(accepted)
-        job = stages_pb2.Job(
-            context=stages_pb2.JobContext(
-                id=job_id,
-                deadline_us=round(deadline * 1e6),
-                accepted_us=round(accepted * 1e6),
-                reply_subject=self._inbox,
-                camera_id=photograph.camera_id,
-                filename=photograph.filename,
-                timestamp_us=photograph.timestamp_us,
-                account=account,
-            ),
-            options=photograph.options,
-            image=photograph.image,
+        context = stages_pb2.JobContext(
+            id=job_id,
+            deadline_us=round(deadline * 1e6),
+            accepted_us=round(accepted * 1e6),
+            reply_subject=self._inbox,
+            camera_id=photograph.camera_id,
+            filename=photograph.filename,
+            timestamp_us=photograph.timestamp_us,
+            account=account,
         )
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(deadline - time.time()):
-                await self._bus.publish(subjects.DETECT, job, job_id, deadline)
+                await self._bus.publish(subjects.DETECT, _job(context, photograph), job_id, deadline)
                 return _answer(await reply)
         except TimeoutError:
             log.warning("deadline_exceeded", job=job_id)
@@ -142,6 +138,10 @@ class Recognizer:
 def new_job_id(now: float) -> str:
     """32 hex digits that sort by time (milliseconds, then 80 random bits)."""
     return f"{round(now * 1e3):012x}{secrets.token_hex(10)}"
+
+
+def _job(context: stages_pb2.JobContext, photograph: Photograph) -> stages_pb2.Job:
+    return stages_pb2.Job(context=context, options=photograph.options, image=photograph.image)
 
 
 def _answer(reply: stages_pb2.Reply) -> Answer:

@@ -106,12 +106,18 @@ class Protocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _decline_upgrade(self, rest: bytes) -> None:
-        """Read the request again without its offer, after which the parser would leave the body to another protocol.
+        """Read the request again without its offer, after which the parser leaves the body to the other protocol.
 
         Java's client offers HTTP/2 with every request.
         """
-        head = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self.send_400_response("This server is no proxy.")
+            return
+        head = [method + b" " + self.url + b" HTTP/1.1"]
         head += [name + b": " + value for name, value in self.headers if name not in _UPGRADE_HEADERS]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            head.append(b"connection: close")
         self.parser = httptools.HttpRequestParser(self)
         self._head_size = 0
         self.data_received(b"\r\n".join([*head, b"", rest]))

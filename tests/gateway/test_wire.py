@@ -254,6 +254,9 @@ def test_a_client_that_offers_http_2(gateway: Gateway, picture: bytes) -> None:
             time.sleep(0.05)
             connection.send(data[200:])
             assert_read(connection.answer(), picture)
+        connection.send(whole(picture, "Connection: Upgrade, close", "Upgrade: h2c"))
+        assert_read(connection.answer(), picture)
+        assert connection.ended()
 
 
 def test_http_1_0(gateway: Gateway, picture: bytes) -> None:
@@ -274,6 +277,8 @@ def test_http_1_0(gateway: Gateway, picture: bytes) -> None:
         b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
         "GET /žluť HTTP/1.1\r\n\r\n".encode(),
+        b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
 def test_what_is_no_http_gets_a_json_error(gateway: Gateway, data: bytes) -> None:
