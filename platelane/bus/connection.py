@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionDrainingError, MaxPayloadError, UnexpectedEOF
 from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError, UnexpectedEOF
 from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck, StatusCode
 from nats.js.errors import APIError, NotFoundError
@@ -48,7 +49,7 @@ class Bus:
         """Use `connect`."""
         self.settings = settings
         self.client = client
-        self._jetstream: JetStreamContext = client.jetstream()
+        self._jetstream: JetStreamContext = client.jetstream(timeout=2)
         self._online = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
         self._inbox = Inbox(client)
@@ -88,6 +89,8 @@ class Bus:
             raise Fault(f"NATS cannot be used at {_public(servers)}: {error}") from error
         bus._online.set()
         await bus._inbox.open()
+        if bus.client.max_payload < settings.upload_limit:
+            log.warning("nats_max_payload_too_small", max_payload=bus.client.max_payload, needed=settings.upload_limit)
         try:
             await topology.ensure_topology(bus._jetstream, settings)
         except (EngineUnavailable, Fault):
@@ -152,12 +155,15 @@ class Bus:
             EngineUnavailable: NATS did not answer in `PARTS_PATIENCE` seconds.
         """
         at_hand = current.delivery()
+        needed = at_hand.sequence if at_hand and self.settings.nats_replicas > 1 else 0
+        found: dict[str, bytes] = {}
         try:
             async with asyncio.timeout(PARTS_PATIENCE):
-                request = {"multi_last": [subjects.parts(job_id)], "min_last_seq": at_hand.sequence if at_hand else 0}
-                while (found := await self._direct_get(topology.PARTS, request)) is None:
+                while True:
+                    found, known = await self._last_of_each(topology.PARTS, subjects.parts(job_id))
+                    if known >= needed:
+                        return found
                     await asyncio.sleep(0.005)
-                return found
         except (TimeoutError, NatsError) as error:
             raise EngineUnavailable("NATS does not give the parts of a job") from error
 
@@ -184,13 +190,14 @@ class Bus:
         Raises:
             EngineUnavailable: NATS does not answer.
         """
+        request = json.dumps({"last_by_subj": subjects.usage(account, month)}).encode()
         try:
-            last = await self._jetstream.get_last_msg(topology.USAGE, subjects.usage(account, month))
+            answer = await self._ask(f"$JS.API.STREAM.MSG.GET.{topology.USAGE}", request, {}, None)
         except NotFoundError:
             return 0
-        except NatsError as error:
-            raise EngineUnavailable("NATS does not tell the number of calls") from error
-        return int(json.loads(last.data or b"{}").get("val", 0))
+        except APIError as error:
+            raise Fault(f"NATS does not tell the number of calls: {error.description}") from error
+        return int(json.loads(base64.b64decode(answer["message"]["data"]))["val"])
 
     def on_reconnect(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every reconnect."""
@@ -217,30 +224,37 @@ class Bus:
             await self.client.close()
 
     async def _store(self, subject: str, data: bytes, headers: dict[str, str], deadline: float | None) -> PubAck:
+        try:
+            return PubAck.from_response(await self._ask(subject, data, headers, deadline))
+        except APIError as error:
+            if error.err_code in _FULL:
+                raise Overloaded(f"The queue is full: {error.description}.") from error
+            raise Fault(f"NATS refuses a message on {subject}: {error.description}") from error
+
+    async def _ask(self, subject: str, data: bytes, headers: dict[str, str], deadline: float | None) -> dict[str, Any]:
+        """A request to JetStream, repeated until it is answered; APIError where repeating it is of no use."""
         end = time.time() + self.settings.deadline if deadline is None else deadline
         patience, pause = 1.0, 0.05
         problem: Exception | None = None
         while (left := end - time.time()) > 0:
+            if self.client.is_closed:
+                raise EngineUnavailable("The connection to NATS is closed")
             try:
                 async with asyncio.timeout(left):
                     await self._online.wait()
-                    return await self._jetstream.publish(subject, data, timeout=patience, headers=headers)
-            except APIError as error:
-                if error.err_code in _FULL:
-                    raise Overloaded(f"The queue is full: {error.description}.") from error
-                if (error.code or 0) < 500 and error.err_code != _IN_PROCESS:
-                    raise Fault(f"NATS refuses a message on {subject}: {error.description}") from error
-                problem = error
+                    return _content(await self._inbox.request(subject, data, headers, patience))
             except MaxPayloadError as error:
                 raise UploadTooLarge(self.client.max_payload) from error
-            except (ConnectionClosedError, ConnectionDrainingError) as error:
-                raise EngineUnavailable("The connection to NATS is closed") from error
+            except APIError as error:
+                if error.err_code in _FULL or not _passing(error):
+                    raise
+                problem = error
             except (NatsError, TimeoutError) as error:
                 problem = error
             patience *= 2
             await asyncio.sleep(min(pause, max(0.0, end - time.time())))
             pause = min(2 * pause, 0.5)
-        raise EngineUnavailable("NATS did not take a message in time") from problem
+        raise EngineUnavailable("NATS did not answer in time") from problem
 
     async def _send(self, subject: str, data: bytes, until: float) -> None:
         loop = asyncio.get_running_loop()
@@ -253,22 +267,24 @@ class Bus:
         loop.call_later(SEND_PATIENCE, self._inbox.forget, answer_to)
         await self.client.publish(subject, data, reply=answer_to)
 
-    async def _direct_get(self, stream: str, request: dict[str, object]) -> dict[str, bytes] | None:
-        """Messages by the last token of their subject; None from a replica that lags behind the request."""
+    async def _last_of_each(self, stream: str, subject: str) -> tuple[dict[str, bytes], int]:
+        """The last message of each matching subject, by its last token, and the last sequence this replica knows."""
         answers: asyncio.Queue[Msg] = asyncio.Queue()
         answer_to = self._inbox.expect(answers.put_nowait)
+        request = json.dumps({"multi_last": [subject]}).encode()
         found: dict[str, bytes] = {}
         try:
-            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(request).encode(), reply=answer_to)
+            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=answer_to)
             while True:
                 answer = await answers.get()
+                headers = answer.headers or {}
                 match status(answer):
                     case None:
-                        found[(answer.headers or {})["Nats-Subject"].rpartition(".")[2]] = answer.data
-                    case "204" | "404":  # the end of the batch; nothing there
-                        return found
-                    case "412":
-                        return None
+                        found[headers["Nats-Subject"].rpartition(".")[2]] = answer.data
+                    case "204":  # the end of the batch
+                        return found, int(headers["Nats-UpTo-Sequence"])
+                    case "404":
+                        return {}, 0
                     case problem:
                         raise EngineUnavailable(f"NATS does not give the messages of {stream}: status {problem}")
         finally:
@@ -286,6 +302,7 @@ class Bus:
 
     async def _on_disconnect(self) -> None:
         self._online.clear()
+        self._inbox.disconnected()
         if not self.client.is_closed:
             log.warning("nats_disconnected")
 
@@ -301,6 +318,18 @@ class Bus:
             await topology.ensure_topology(self._jetstream, self.settings)
         finally:
             self._restoring = False
+
+
+def _content(answer: Msg) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(answer.data)
+    if "error" in content:
+        raise APIError.from_error(content["error"])
+    return content
+
+
+def _passing(error: APIError) -> bool:
+    """Whether the same request may succeed a moment later."""
+    return error.err_code == _IN_PROCESS or (error.code or 0) >= 500
 
 
 async def _logged(work: Coroutine[None, None, None]) -> None:

@@ -1,12 +1,17 @@
-"""One subscription for the answers to all requests of a connection, where the client library's own takes one answer."""
+"""One subscription for the answers to all requests of a connection.
+
+The client library has one too, but it takes a single answer, and its requests outlive the connection they were sent on.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import Header
+from nats.errors import NoRespondersError, StaleConnectionError
+from nats.js.api import Header, StatusCode
 
 
 class Inbox:
@@ -16,6 +21,7 @@ class Inbox:
         self._client = client
         self._prefix = client.new_inbox()
         self._expected: dict[str, Callable[[Msg], None]] = {}
+        self._waiting: set[asyncio.Future[Msg]] = set()
 
     async def open(self) -> None:
         """Start listening, for the life of the connection."""
@@ -30,6 +36,34 @@ class Inbox:
     def forget(self, subject: str) -> None:
         """Expect no more answers to this request."""
         self._expected.pop(subject, None)
+
+    async def request(self, subject: str, data: bytes, headers: dict[str, str], timeout: float) -> Msg:
+        """Send a request and wait for its one answer.
+
+        Raises:
+            NoRespondersError: nobody listens on the subject.
+            StaleConnectionError: the connection broke; the request may or may not have arrived.
+            TimeoutError: no answer in `timeout` seconds.
+        """
+        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        answer_to = self.expect(lambda msg: None if answer.done() else answer.set_result(msg))
+        self._waiting.add(answer)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._client.publish(subject, data, reply=answer_to, headers=headers)
+                msg = await answer
+        finally:
+            self._waiting.discard(answer)
+            self.forget(answer_to)
+        if status(msg) == StatusCode.SERVICE_UNAVAILABLE:
+            raise NoRespondersError
+        return msg
+
+    def disconnected(self) -> None:
+        """Nobody waits any longer for an answer that went with the connection."""
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(StaleConnectionError())
 
     async def _receive(self, msg: Msg) -> None:
         if on_answer := self._expected.get(msg.subject):

@@ -39,6 +39,8 @@ _REMEMBERED_INCREMENTS: Final = 10_000
 _MINUTE: Final = 60.0
 _DAY: Final = 86_400.0
 _MIB: Final = 1 << 20
+_LARGEST: Final = 16 * _MIB
+"""Room for a message of the largest size even in the smallest queue."""
 _STREAM_NAME_TAKEN: Final = 10058
 
 
@@ -88,13 +90,13 @@ def streams(settings: Settings) -> list[StreamConfig]:
             name=JOBS,
             subjects=["platelane.jobs.>"],
             max_msgs=settings.queue_limit,
-            max_bytes=settings.queue_limit * 2 * _MIB,
+            max_bytes=settings.queue_limit * 2 * _MIB + _LARGEST,
         ),
         queue.evolve(
             name=CROPS,
             subjects=["platelane.crops.>"],
             max_msgs=2 * settings.queue_limit,
-            max_bytes=settings.queue_limit * _MIB,
+            max_bytes=settings.queue_limit * _MIB + _LARGEST,
         ),
         kept.evolve(
             name=PARTS,
