@@ -16,7 +16,6 @@ from rich.console import Console
 
 from platelane.cli.read import Format, read_photos
 from platelane.cli.settings_table import settings_markdown, settings_table
-from platelane.cli.up import up as run_up
 from platelane.errors import PlatelaneError
 from platelane.settings import Settings
 from platelane.supervisor import state
@@ -64,6 +63,8 @@ def up(
     one is used and said. A program that dies is started again. The system counts as ready when a photo has been read
     through all of it.
     """
+    from platelane.cli.up import up as run_up  # needs a POSIX system; `read` does not
+
     settings = Settings()
     changes = {
         "port": settings.port if port is None else port,

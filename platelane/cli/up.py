@@ -70,7 +70,7 @@ async def _serve(supervisor: Supervisor, plan: Plan, photo: Path | None, console
     """Starts, reads, says where things are, and then waits for ever."""
     started = time.monotonic()
     for usual, port in plan.moved_ports.items():
-        console.print(f"[yellow]Port {usual} is taken; {port} is used in its place.[/yellow]")
+        console.print(f"[yellow]Port {usual} is not free; {port} is used in its place.[/yellow]")
     console.print(f"Starting {', '.join(supervisor.starting)}", style="dim")
     with console.status("Starting ..."):
         await supervisor.start()

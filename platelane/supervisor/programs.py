@@ -77,12 +77,12 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         )
         for service in SERVICES
     }
-    nats = _nats(nats_url, ports.take(), state_dir)
     triton = replace(
         triton_program(settings.model_repository, state_dir, triton_port, ports.take()),
         start_seconds=120.0,
         on_ready=free_shared_memory_with_its_users,
     )
+    nats = _nats(nats_url, ports.take(), state_dir)
     workers = tuple(program for service in WORKERS for program in services[service])
 
     def names(*stage: str) -> tuple[str, ...]:

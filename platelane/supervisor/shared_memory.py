@@ -10,7 +10,11 @@ def free_shared_memory_with_its_users(pid: int) -> None:
 
     To be called once all who share it have mapped it; they hold it by its descriptors from then on.
     """
-    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+    try:
+        maps = Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        return
+    for line in maps.splitlines():
         path = line.split(maxsplit=5)[-1]
         if path.startswith("/dev/shm/") and not path.endswith(" (deleted)"):
             Path(path).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -29,7 +30,8 @@ def gone(processes: list[psutil.Process], seconds: float) -> bool:
 
 def platelane_read(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "platelane.cli", "read", "--url", stack.base_url, *arguments],
+        [sys.executable, "-m", "platelane.cli", "read", *arguments],
+        env={**os.environ, "PLATELANE_STATE_DIR": str(stack.state_dir)},  # where the address is found
         capture_output=True,
         text=True,
         timeout=60,
@@ -121,6 +123,8 @@ def test_ctrl_c_stops_everything_in_a_few_seconds(tmp_path: Path) -> None:
 def test_nothing_outlives_a_killed_supervisor_and_the_next_one_starts(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
         processes = stack.processes()
+        maps = Path(f"/proc/{stack.pid('triton')}/maps").read_text().splitlines()
+        assert all(line.endswith("(deleted)") for line in maps if "/dev/shm/" in line), "memory that Triton would leave"
         stack.supervisor.kill()
         assert gone(processes, seconds=5)
     with running_stack(tmp_path) as stack:
@@ -133,7 +137,7 @@ def test_other_ports_are_used_when_the_usual_ones_are_taken_and_stages_scale(tmp
         settings = {"PORT": str(taken[0]), "NATS_URL": f"nats://127.0.0.1:{taken[1]}"}
         with running_stack(tmp_path, "--scale", "ocr=2", settings=settings) as stack:
             for port in taken:
-                assert f"Port {port} is taken; " in stack.said
+                assert f"Port {port} is not free; " in stack.said
                 assert str(port) not in stack.base_url + stack.nats_url
             assert {"ocr-1", "ocr-2"} < set(stack.names)
             assert stack.stop(signal.SIGTERM) == 0

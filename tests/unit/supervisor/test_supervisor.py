@@ -113,6 +113,17 @@ async def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, make_pro
     assert set(psutil.Process().children(recursive=True)) == before
 
 
+async def test_a_stop_can_be_cut_short(tmp_path: Path, make_program: MakeProgram) -> None:
+    deaf = make_program(code="import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER, stop_seconds=30)
+    supervisor = Supervisor(plan(tmp_path, (deaf,)), Events())
+    await supervisor.start()
+    stopping = asyncio.create_task(supervisor.stop())
+    await asyncio.sleep(0.2)
+    assert not stopping.done()
+    supervisor.kill()
+    await asyncio.wait_for(stopping, 5)
+
+
 async def test_the_log_of_the_run_before_is_kept(tmp_path: Path, make_program: MakeProgram) -> None:
     for _ in range(2):
         supervisor = Supervisor(plan(tmp_path, (make_program(),)), Events())
