@@ -145,9 +145,9 @@ def test_the_loss_falls_as_predictions_approach_the_truth() -> None:
     cells = [cell_at(x, y) for x in (12, 20, 28) for y in (12, 20, 28)]
     losses = []
     for error in (8.0, 4.0, 0.0):
-        found = predictions({cell: [8 + error, 8.0, 32.0, 32.0] for cell in cells}, logit=-6.0)
+        found = predictions({cell: [8 + error, 8.0, 32.0, 32.0] for cell in cells}, logit=-9.0)
         with torch.no_grad():
-            found.logits[0, cells, CAR] = 6.0 - error
+            found.logits[0, cells, CAR] = 9.0 - error
         losses.append(detection_loss(found, truth).item())
     assert losses[0] > losses[1] > losses[2]
     assert losses[2] < 0.05
