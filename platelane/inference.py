@@ -39,6 +39,7 @@ _CHANNEL: Final[list[tuple[str, str | int]]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.lb_policy_name", "round_robin"),
+    ("grpc.enable_http_proxy", 0),
     # A server that comes back, at another address too, is found within a second or two.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),

@@ -16,11 +16,10 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from platelane.errors import CannotStart
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec, Tensor
 from platelane.supervisor.ports import LOOPBACK, Ports
-from platelane.triton_server import find_environment, is_ready, triton_program
+from platelane.triton_server import ENVIRONMENT, is_ready, triton_program
 
 ELEMENTS = {"UINT8": TensorProto.UINT8, "FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
 MAX_BATCH_SIZE = 8
@@ -93,10 +92,8 @@ ServerFactory = Callable[[Path], Server]
 @pytest.fixture(scope="session")
 def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerFactory]:
     """Makes servers that are not started yet, and ends them all in the end."""
-    try:
-        find_environment()
-    except CannotStart as error:
-        pytest.skip(str(error))
+    if not ENVIRONMENT.exists():
+        pytest.skip(f"there is no {ENVIRONMENT}: `make install` makes it (Linux, x86-64)")
     ports, servers = Ports(), []
 
     def make(repository: Path) -> Server:

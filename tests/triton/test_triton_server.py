@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import shutil
 import time
 import venv
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +98,25 @@ def test_an_environment_is_checked_before_anything_starts(tmp_path: Path) -> Non
         metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     with pytest.raises(CannotStart, match=r"has numpy 2\.1\.0, with which Triton corrupts tensors"):
         find_environment(folder)
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "problem"),
+    [
+        ("system", "Darwin", "needs Linux on x86-64; this is Darwin on x86_64"),
+        ("machine", "aarch64", "needs Linux on x86-64; this is Linux on aarch64"),
+        ("libc_ver", ("glibc", "2.31"), r"needs glibc 2\.35 or newer; this is glibc 2\.31"),
+        ("libc_ver", ("", ""), "needs glibc 2.35 or newer; this is another C library"),
+    ],
+)
+def test_other_machines_are_pointed_to_docker(
+    monkeypatch: pytest.MonkeyPatch, function: str, answer: object, problem: str
+) -> None:
+    for name, good in {"system": "Linux", "machine": "x86_64", "libc_ver": ("glibc", "2.36"), function: answer}.items():
+        monkeypatch.setattr(platform, name, partial(lambda value: value, good))
+
+    with pytest.raises(CannotStart, match=f"{problem}.*docker compose -f docker-compose.yml"):
+        find_environment()
 
 
 @pytest.mark.usefixtures("make_server")
