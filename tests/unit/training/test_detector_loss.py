@@ -136,7 +136,7 @@ def test_corners_teach_plates_that_have_them_and_nothing_else() -> None:
     box, corners = [8.0, 8.0, 32.0, 24.0], [[8.0, 10.0, 32.0, 8.0, 32.0, 22.0, 8.0, 24.0]]
     for classes, known, taught in (([PLATE], corners, True), ([PLATE], None, False), ([CAR], corners, False)):
         found = predictions()
-        detection_loss(found, targets([box], classes, known)).backward()
+        torch.autograd.backward(detection_loss(found, targets([box], classes, known)))
         assert (found.corners.grad is not None and bool(found.corners.grad.any())) == taught
 
 
@@ -155,7 +155,7 @@ def test_the_loss_falls_as_predictions_approach_the_truth() -> None:
 
 def test_a_picture_without_objects_teaches_low_scores_and_no_boxes() -> None:
     found = predictions()
-    detection_loss(found, targets([], [])).backward()
+    torch.autograd.backward(detection_loss(found, targets([], [])))
     assert found.logits.grad is not None
     assert (found.logits.grad > 0).all()
     assert found.boxes.grad is None
