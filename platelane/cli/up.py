@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,9 +50,9 @@ async def up(settings: Settings, scale: Mapping[str, int], photo: Path | None, c
                 serving.result()
         finally:
             started = time.monotonic()
-            console.print("Stopping ... (Ctrl-C again to stop at once)", style="dim")
+            console.print("Stopping ... (Ctrl-C again to stop at once)", style="dim", highlight=False)
             await supervisor.stop()
-            console.print(f"Everything is stopped after {time.monotonic() - started:.1f} s.")
+            console.print(f"Everything is stopped after {time.monotonic() - started:.1f} s.", highlight=False)
 
 
 def _interruption(supervisor: Supervisor) -> asyncio.Event:
@@ -112,13 +115,18 @@ def _welcome(plan: Plan, first: Reading, seconds: float, *, shown: bool, console
         console.print(f"Read {first.file.name}: [green]{escape(plates)}[/green], {first.answer['processing_time']} ms")
     console.print(
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
-        f"  try     curl -F upload=@{escape(str(first.file))} -F mmc=true {plan.url}{READ_PATH}\n"
-        f"  or      platelane read PHOTO...\n"
+        f"  try     curl -F upload=@{escape(os.path.relpath(first.file))} -F mmc=true {plan.url}{READ_PATH}\n"
+        f"  or      {_command()} read PHOTO...\n"
         f"  logs    {plan.logs}\n"
         f"  stop    Ctrl-C\n",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _command() -> str:
+    """How this program is called from where the person is."""
+    return "platelane" if shutil.which("platelane") else os.path.relpath(Path(sys.executable).with_name("platelane"))
 
 
 class _Reporter:

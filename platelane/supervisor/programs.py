@@ -90,8 +90,8 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
 
     return Plan(
         starts=((nats,), (triton, *workers, *services["gateway"])),
-        # Once the gateway has answered whom it let in, the workers have nothing left to do for them.
-        stops=(names("gateway"), names(*WORKERS), (triton.name, nats.name)),
+        # Once the gateway has answered whom it let in, nobody waits for the others; what they hold goes back to NATS.
+        stops=(names("gateway"), (*names(*WORKERS), triton.name), (nats.name,)),
         url=url,
         nats_url=nats_url,
         triton_url=triton_url,
