@@ -77,6 +77,7 @@ def export(
             opset_version=OPSET,
             dynamo=False,
         )
+    _state_sizes(model, example, path, axes)
     onnx.checker.check_model(str(path), full_check=True)
     try:
         for shape in check_shapes or [(batch, *example.shape[1:]) for batch in (1, 3)]:
@@ -84,6 +85,24 @@ def export(
     except ParityError:
         path.unlink()
         raise
+
+
+def _state_sizes(
+    model: torch.nn.Module, example: torch.Tensor, path: Path, axes: Mapping[str, Mapping[int, str]]
+) -> None:
+    """Write the sizes of the outputs' fixed axes, which the exporter leaves open: Triton compares them."""
+    with torch.no_grad():
+        shapes = [output.shape for output in _as_tuple(model(example))]
+    graph = onnx.load(path)
+    for output, shape in zip(graph.graph.output, shapes, strict=True):
+        for axis, (dimension, size) in enumerate(zip(output.type.tensor_type.shape.dim, shape, strict=True)):
+            if axis not in axes[output.name]:
+                dimension.dim_value = size
+    onnx.save(graph, path)
+
+
+def _as_tuple(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return (outputs,) if isinstance(outputs, torch.Tensor) else outputs
 
 
 def _check_parity(
@@ -99,9 +118,7 @@ def _check_parity(
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with torch.no_grad():
-        outputs = model(torch.from_numpy(picture))
-    outputs = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-    expected = [output.numpy() for output in outputs]
+        expected = [output.numpy() for output in _as_tuple(model(torch.from_numpy(picture)))]
     apart = difference(expected, session.run(None, {input_name: picture}))
     if not apart <= tolerance:
         raise ParityError(path, shape, apart, tolerance)
