@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import accounts, uploads
-from gateway.recognizer import Answer, Recognizer
+from gateway.recognizer import Answer, Photograph, Recognizer
 from platelane.answers import Usage, recognition_body
 from platelane.bus import Bus
 from platelane.errors import EngineUnavailable, PlatelaneError, Throttled, Unavailable
@@ -89,11 +89,14 @@ class _Api:
             return _error(200, "There is no image: send it in the field upload.")
         account = accounts.account_of(request.headers.get("authorization"), self._settings)
         with self._recognizer.admitted():
-            photograph = await uploads.receive(request, self._settings)
-            if self._settings.profile == "cloud":
-                photograph = replace(photograph, filename=_cloud_prefix(datetime.now(UTC)) + photograph.filename)
-            answer = await _while_connected(request, self._recognizer.recognize(photograph, account))
-        return self._answer(answer)
+            recognition = self._recognizer.recognize(await self._photograph(request), account)
+            return self._answer(await _while_connected(request, recognition))
+
+    async def _photograph(self, request: Request) -> Photograph:
+        photograph = await uploads.receive(request, self._settings)
+        if self._settings.profile == "cloud":
+            return replace(photograph, filename=_cloud_prefix(datetime.now(UTC)) + photograph.filename)
+        return photograph
 
     def _answer(self, answer: Answer) -> Response:
         if self._settings.profile == "cloud":

@@ -117,6 +117,7 @@ class Recognizer:
         try:
             async with asyncio.timeout(deadline - time.time()):
                 await self._bus.publish(subjects.DETECT, _job(context, photograph), job_id, deadline)
+                del photograph  # nothing holds the picture while the engine works on it
                 return _answer(await reply)
         except TimeoutError:
             log.warning("deadline_exceeded", job=job_id)

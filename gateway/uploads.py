@@ -37,18 +37,16 @@ async def _read(request: Request, settings: Settings) -> bytes:
     limit = int(settings.upload_limit * _WRAPPING) + _OTHER_FIELDS
     if int(request.headers.get("content-length", "0")) > limit:
         raise UploadTooLarge(settings.upload_limit)
-    chunks: list[bytes] = []
-    size = 0
+    body = bytearray()
     try:
         async with asyncio.timeout(settings.upload_timeout):
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
+                body += chunk
+                if len(body) > limit:
                     raise UploadTooLarge(settings.upload_limit)
-                chunks.append(chunk)
     except TimeoutError:
         raise BadRequest(f"The upload did not arrive within {settings.upload_timeout:g} seconds.") from None
-    return b"".join(chunks)
+    return bytes(body)
 
 
 def _photograph(form: forms.Form, upload_limit: int, now: datetime) -> Photograph:

@@ -202,3 +202,26 @@ def test_memory_stays_where_it_is_whatever_is_sent(served: NatsServer, picture: 
             time.sleep(0.01)
         assert peak - before < 40_000_000
         assert read(gateway, picture).status_code == 200
+
+
+def test_waiting_requests_do_not_hold_their_pictures(tmp_path: Path, picture: bytes) -> None:
+    """Uploads take about their own size until NATS has them, and nothing while the engine works on them."""
+    large = picture + bytes(5_000_000)
+    with (
+        running_nats(tmp_path) as nats,
+        Engine(Settings(nats_url=nats.url)),
+        running_gateway(nats, deadline=PATIENCE) as gateway,
+        ThreadPoolExecutor(40) as pool,
+    ):
+        process = psutil.Process(gateway.process.pid)
+        assert read(gateway, large).status_code == 200
+        before = process.memory_info().rss
+        answers = [pool.submit(read, gateway, large, SLOW_CAMERA) for _ in range(40)]
+        peak = before
+        while not all(answer.done() for answer in answers):
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.01)
+        assert {answer.result().status_code for answer in answers} == {200}
+        assert peak - before < 2 * 40 * len(large)
+        time.sleep(0.5)
+        assert process.memory_info().rss - before < 60_000_000
