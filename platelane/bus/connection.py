@@ -10,14 +10,14 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError, UnexpectedEOF
+from nats.errors import MaxPayloadError, NoRespondersError, UnexpectedEOF
 from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck, StatusCode
 from nats.js.errors import APIError, NotFoundError
@@ -27,14 +27,18 @@ from platelane.bus.inbox import Inbox, status
 from platelane.errors import EngineUnavailable, Fault, Overloaded, PlatelaneError, UploadTooLarge
 from platelane.settings import Settings
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 CONNECT_PATIENCE: Final = 30.0
 """Seconds that a starting service waits for NATS."""
 SEND_PATIENCE: Final = 3.0
 """Seconds that a plain message is offered while nobody listens."""
-PARTS_PATIENCE: Final = 2.0
+PARTS_PATIENCE: Final = 5.0
+"""Seconds that reading the parts of a job may take."""
 
+_CONFIRM: Final = {"Platelane-Confirm": "yes"}
+"""Header of plain messages: the receiver is to answer that it has it. (JetStream answers publishers the same way.)"""
 _PENDING_SIZE: Final = 64 << 20
 _FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
@@ -58,8 +62,8 @@ class Bus:
         self._background: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def connect(cls, settings: Settings, name: str, patience: float = CONNECT_PATIENCE) -> Bus:
-        """Connect, waiting up to `patience` seconds for the server, and make streams and consumers.
+    async def connect(cls, settings: Settings, name: str, patience: float | None = None) -> Bus:
+        """Connect, waiting up to `patience` (or `CONNECT_PATIENCE`) seconds for the server; make streams and consumers.
 
         Raises:
             EngineUnavailable: no connection in that time.
@@ -68,7 +72,7 @@ class Bus:
         bus = cls(Client(), settings)
         servers = [server.strip() for server in settings.nats_url.split(",") if server.strip()]
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(CONNECT_PATIENCE if patience is None else patience):
                 await bus.client.connect(
                     servers,
                     name=f"platelane-{name}",
@@ -117,30 +121,41 @@ class Bus:
         return not acknowledgement.duplicate
 
     async def send(self, subject: str, message: Message) -> None:
-        """Send a plain message to whoever listens.
+        """Send a plain message to the `subscribe` of another process, and wait until it has arrived there.
 
-        Nothing is stored. But while nobody listens it is sent again for `SEND_PATIENCE` seconds, because a receiver
-        that reconnects after an outage may come back later than the sender.
+        Nothing is stored. But while nobody listens the message is offered again, in the background, for
+        `SEND_PATIENCE` seconds: a receiver that reconnects after an outage may come back later than the sender.
+        It may arrive twice.
 
         Raises:
-            EngineUnavailable: NATS is away and too much is waiting for it.
+            EngineUnavailable: NATS was away all the time.
         """
-        until = asyncio.get_running_loop().time() + SEND_PATIENCE
+        data, until = message.SerializeToString(), time.monotonic() + SEND_PATIENCE
         try:
-            await self._send(subject, message.SerializeToString(), until)
-        except NatsError as error:
-            raise EngineUnavailable("NATS does not take a message") from error
+            await self._deliver(subject, data, until)
+        except NoRespondersError:
+            self._spawn(self._offer(subject, data, until))
 
     async def subscribe(self, subject: str, handler: Callable[[bytes], Awaitable[None]]) -> None:
-        """Call `handler` with every plain message on `subject`, one after another, for the life of the connection."""
+        """Call `handler` with every plain message on `subject`, one after another, for the life of the connection.
+
+        Nothing that is sent after this returns is missed.
+        """
 
         async def receive(msg: Msg) -> None:
+            if _CONFIRM.keys() <= _headers(msg).keys():
+                await self.client.publish(msg.reply)
             try:
                 await handler(msg.data)
             except Exception:
                 log.exception("subscriber_failed", subject=msg.subject)
 
         await self.client.subscribe(subject, cb=receive)
+        await asyncio.sleep(
+            0
+        )  # the client library writes its ping before what it has queued, unless that is on its way
+        with contextlib.suppress(NatsError):
+            await self.client.flush()
 
     def new_inbox(self) -> str:
         """A subject nobody else uses."""
@@ -156,21 +171,20 @@ class Bus:
         """
         at_hand = current.delivery()
         needed = at_hand.sequence if at_hand and self.settings.nats_replicas > 1 else 0
-        found: dict[str, bytes] = {}
-        try:
-            async with asyncio.timeout(PARTS_PATIENCE):
-                while True:
-                    found, known = await self._last_of_each(topology.PARTS, subjects.parts(job_id))
-                    if known >= needed:
-                        return found
-                    await asyncio.sleep(0.005)
-        except (TimeoutError, NatsError) as error:
-            raise EngineUnavailable("NATS does not give the parts of a job") from error
+
+        async def read(patience: float) -> dict[str, bytes]:
+            found, known = await self._last_of_each(topology.PARTS, subjects.parts(job_id), patience)
+            if known < needed:
+                raise Lagging
+            return found
+
+        return await self._persist(read, time.time() + PARTS_PATIENCE)
 
     async def forget_parts(self, job_id: str) -> None:
         """Remove the parts of a job. What cannot be removed now goes by its age."""
-        with contextlib.suppress(NatsError, TimeoutError):
-            await self._jetstream.purge_stream(topology.PARTS, subject=subjects.parts(job_id))
+        request = json.dumps({"filter": subjects.parts(job_id)}).encode()
+        with contextlib.suppress(APIError, EngineUnavailable):
+            await self._ask(f"$JS.API.STREAM.PURGE.{topology.PARTS}", request, None, time.time() + 1)
 
     async def count(self, account: str, month: str, message_id: str) -> int:
         """Count one call of an account, exactly once per `message_id`; the total of that month.
@@ -192,7 +206,7 @@ class Bus:
         """
         request = json.dumps({"last_by_subj": subjects.usage(account, month)}).encode()
         try:
-            answer = await self._ask(f"$JS.API.STREAM.MSG.GET.{topology.USAGE}", request, {}, None)
+            answer = await self._ask(f"$JS.API.STREAM.MSG.GET.{topology.USAGE}", request, None, None)
         except NotFoundError:
             return 0
         except APIError as error:
@@ -217,11 +231,11 @@ class Bus:
         """Send what is pending and disconnect."""
         for task in self._background:
             task.cancel()
-        if self.client.is_connected:
-            with contextlib.suppress(NatsError, TimeoutError):
+        with contextlib.suppress(NatsError, OSError):  # the server may be away already
+            if self.client.is_connected:
                 await self.client.drain()
-        if not self.client.is_closed:
-            await self.client.close()
+            else:
+                await self.client.close()
 
     async def _store(self, subject: str, data: bytes, headers: dict[str, str], deadline: float | None) -> PubAck:
         try:
@@ -231,18 +245,27 @@ class Bus:
                 raise Overloaded(f"The queue is full: {error.description}.") from error
             raise Fault(f"NATS refuses a message on {subject}: {error.description}") from error
 
-    async def _ask(self, subject: str, data: bytes, headers: dict[str, str], deadline: float | None) -> dict[str, Any]:
+    async def _ask(
+        self, subject: str, data: bytes, headers: dict[str, str] | None, deadline: float | None
+    ) -> dict[str, Any]:
         """A request to JetStream, repeated until it is answered; APIError where repeating it is of no use."""
-        end = time.time() + self.settings.deadline if deadline is None else deadline
-        patience, pause = 1.0, 0.05
+
+        async def ask(patience: float) -> dict[str, Any]:
+            return _content(await self._inbox.request(subject, data, headers, patience))
+
+        return await self._persist(ask, time.time() + self.settings.deadline if deadline is None else deadline)
+
+    async def _persist(self, request: Callable[[float], Awaitable[T]], deadline: float) -> T:
+        """The result of `request` (given the seconds it may take), which is repeated until it succeeds."""
+        patience, pause = 1.0, 0.02
         problem: Exception | None = None
-        while (left := end - time.time()) > 0:
+        while (left := deadline - time.time()) > 0:
             if self.client.is_closed:
                 raise EngineUnavailable("The connection to NATS is closed")
             try:
                 async with asyncio.timeout(left):
                     await self._online.wait()
-                    return _content(await self._inbox.request(subject, data, headers, patience))
+                    return await request(patience)
             except MaxPayloadError as error:
                 raise UploadTooLarge(self.client.max_payload) from error
             except APIError as error:
@@ -252,43 +275,42 @@ class Bus:
             except (NatsError, TimeoutError) as error:
                 problem = error
             patience *= 2
-            await asyncio.sleep(min(pause, max(0.0, end - time.time())))
+            await asyncio.sleep(min(pause, max(0.0, deadline - time.time())))
             pause = min(2 * pause, 0.5)
         raise EngineUnavailable("NATS did not answer in time") from problem
 
-    async def _send(self, subject: str, data: bytes, until: float) -> None:
-        loop = asyncio.get_running_loop()
+    async def _deliver(self, subject: str, data: bytes, until: float) -> None:
+        while (left := until - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._online.wait()
+                    await self._inbox.request(subject, data, _CONFIRM, timeout=1.0)
+                    return
+            except NoRespondersError:
+                raise
+            except (NatsError, TimeoutError) as error:
+                log.debug("not_delivered_yet", subject=subject, error=str(error) or type(error).__name__)
+                await asyncio.sleep(0.02)
+        raise EngineUnavailable("NATS does not deliver a message")
 
-        def on_answer(answer: Msg) -> None:
-            if status(answer) == StatusCode.SERVICE_UNAVAILABLE and loop.time() < until:
-                loop.call_later(0.1, lambda: self._spawn(self._send(subject, data, until)))
+    async def _offer(self, subject: str, data: bytes, until: float) -> None:
+        while time.monotonic() < until:
+            await asyncio.sleep(0.1)
+            with contextlib.suppress(NoRespondersError):
+                await self._deliver(subject, data, until)
+                return
+        log.info("nobody_listens", subject=subject)
 
-        answer_to = self._inbox.expect(on_answer)
-        loop.call_later(SEND_PATIENCE, self._inbox.forget, answer_to)
-        await self.client.publish(subject, data, reply=answer_to)
-
-    async def _last_of_each(self, stream: str, subject: str) -> tuple[dict[str, bytes], int]:
+    async def _last_of_each(self, stream: str, subject: str, patience: float) -> tuple[dict[str, bytes], int]:
         """The last message of each matching subject, by its last token, and the last sequence this replica knows."""
-        answers: asyncio.Queue[Msg] = asyncio.Queue()
-        answer_to = self._inbox.expect(answers.put_nowait)
         request = json.dumps({"multi_last": [subject]}).encode()
-        found: dict[str, bytes] = {}
-        try:
-            await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", request, reply=answer_to)
-            while True:
-                answer = await answers.get()
-                headers = answer.headers or {}
-                match status(answer):
-                    case None:
-                        found[headers["Nats-Subject"].rpartition(".")[2]] = answer.data
-                    case "204":  # the end of the batch
-                        return found, int(headers["Nats-UpTo-Sequence"])
-                    case "404":
-                        return {}, 0
-                    case problem:
-                        raise EngineUnavailable(f"NATS does not give the messages of {stream}: status {problem}")
-        finally:
-            self._inbox.forget(answer_to)
+        *messages, end = await self._inbox.gather(
+            f"$JS.API.DIRECT.GET.{stream}", request, None, patience, lambda answer: status(answer) is not None
+        )
+        if status(end) == StatusCode.NO_MESSAGES:
+            return {}, 0
+        found = {_headers(message)["Nats-Subject"].rpartition(".")[2]: message.data for message in messages}
+        return found, int(_headers(end)["Nats-UpTo-Sequence"])
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(_logged(work))
@@ -318,6 +340,14 @@ class Bus:
             await topology.ensure_topology(self._jetstream, self.settings)
         finally:
             self._restoring = False
+
+
+class Lagging(NatsError):
+    """A replica answered that has not heard of the newest messages."""
+
+
+def _headers(message: Msg) -> dict[str, str]:
+    return message.headers or {}
 
 
 def _content(answer: Msg) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from typing import Final
 
-import structlog
 from google.protobuf.message import DecodeError
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from platelane.bus import topology
 from platelane.bus.connection import Bus
@@ -16,7 +16,8 @@ from platelane.bus.worker import INTERNAL_ERROR, Worker, bury, fail
 from platelane.errors import Undecodable
 from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, PlatesPart
 
-log = structlog.get_logger(__name__)
+_GONE: Final = 10043
+"""JetStream's error code where a message has been deleted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,11 @@ class DeadLetters:
         if stream in topology.JOB_STREAMS:
             await self._tell_caller(data)
         if stream in topology.WORK_QUEUES:
-            await manager.delete_msg(stream, sequence)
+            try:
+                await manager.delete_msg(stream, sequence)
+            except APIError as error:
+                if error.err_code != _GONE:
+                    raise
 
     async def _tell_caller(self, data: bytes) -> None:
         try:

@@ -15,55 +15,65 @@ from nats.js.api import Header, StatusCode
 
 
 class Inbox:
-    """Answers, told apart by the last token of the subject they come to."""
+    """Requests, whose answers are told apart by the last token of the subject they come to."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._prefix = client.new_inbox()
         self._expected: dict[str, Callable[[Msg], None]] = {}
-        self._waiting: set[asyncio.Future[Msg]] = set()
+        self._waiting: set[asyncio.Future[None]] = set()
 
     async def open(self) -> None:
         """Start listening, for the life of the connection."""
         await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
 
-    def expect(self, on_answer: Callable[[Msg], None]) -> str:
-        """A subject for one request; `on_answer` gets what comes there until it is forgotten."""
-        subject = f"{self._prefix}.{self._client.new_inbox().rpartition('.')[2]}"
-        self._expected[subject] = on_answer
-        return subject
+    async def request(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout: float) -> Msg:
+        """Send a request and wait for its one answer. Raises as `gather`."""
+        (answer,) = await self.gather(subject, data, headers, timeout, lambda _: True)
+        return answer
 
-    def forget(self, subject: str) -> None:
-        """Expect no more answers to this request."""
-        self._expected.pop(subject, None)
-
-    async def request(self, subject: str, data: bytes, headers: dict[str, str], timeout: float) -> Msg:
-        """Send a request and wait for its one answer.
+    async def gather(
+        self,
+        subject: str,
+        data: bytes,
+        headers: dict[str, str] | None,
+        timeout: float,
+        is_last: Callable[[Msg], bool],
+    ) -> list[Msg]:
+        """Send a request and wait for all its answers.
 
         Raises:
             NoRespondersError: nobody listens on the subject.
             StaleConnectionError: the connection broke; the request may or may not have arrived.
-            TimeoutError: no answer in `timeout` seconds.
+            TimeoutError: not all answers came in `timeout` seconds.
         """
-        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
-        answer_to = self.expect(lambda msg: None if answer.done() else answer.set_result(msg))
-        self._waiting.add(answer)
+        answers: list[Msg] = []
+        complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_answer(answer: Msg) -> None:
+            answers.append(answer)
+            if not complete.done() and is_last(answer):
+                complete.set_result(None)
+
+        answer_to = f"{self._prefix}.{self._client.new_inbox().rpartition('.')[2]}"
+        self._expected[answer_to] = on_answer
+        self._waiting.add(complete)
         try:
             async with asyncio.timeout(timeout):
                 await self._client.publish(subject, data, reply=answer_to, headers=headers)
-                msg = await answer
+                await complete
         finally:
-            self._waiting.discard(answer)
-            self.forget(answer_to)
-        if status(msg) == StatusCode.SERVICE_UNAVAILABLE:
+            self._waiting.discard(complete)
+            del self._expected[answer_to]
+        if status(answers[-1]) == StatusCode.SERVICE_UNAVAILABLE:
             raise NoRespondersError
-        return msg
+        return answers
 
     def disconnected(self) -> None:
         """Nobody waits any longer for an answer that went with the connection."""
-        for answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(StaleConnectionError())
+        for complete in self._waiting:
+            if not complete.done():
+                complete.set_exception(StaleConnectionError())
 
     async def _receive(self, msg: Msg) -> None:
         if on_answer := self._expected.get(msg.subject):

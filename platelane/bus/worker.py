@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Worker(Generic[M]):
         self._handler = handler
         self._slots = in_flight
         self._attempts = consumer.attempts(bus.settings)
-        self._busy: dict[str, Msg] = {}
+        self._busy: list[Msg] = []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
@@ -111,16 +112,17 @@ class Worker(Generic[M]):
                 await self._work(message)
 
     async def _work(self, message: Msg) -> None:
-        self._busy[message.reply] = message
+        self._busy.append(message)
         try:
             await self._handle(message)
         except asyncio.CancelledError:
-            await message.nak()
+            with contextlib.suppress(NatsError):
+                await message.nak()
             raise
         except (PlatelaneError, NatsError) as error:
             log.warning("message_not_settled", subject=message.subject, error=str(error))
         finally:
-            del self._busy[message.reply]
+            self._busy.remove(message)
 
     async def _handle(self, message: Msg) -> None:
         try:
@@ -188,7 +190,7 @@ class Worker(Generic[M]):
         """Tell the server about slow handlers, so that their messages do not go to somebody else as well."""
         while True:
             await asyncio.sleep(self._bus.settings.ack_wait / 3)
-            for message in tuple(self._busy.values()):
+            for message in tuple(self._busy):
                 try:
                     await message.in_progress()
                 except NatsError as error:

@@ -20,13 +20,17 @@ from platelane.pb.v1.stages_pb2 import Job, JobContext, Reply
 PROGRAM: Final = Path(sys.executable).parent / "nats-server"
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class NatsServer:
     """A nats-server that can be killed and started again on the same port and files."""
 
     def __init__(self, directory: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from platelane.bus import Bus, DeadLetters, Outcome, RetryAfter, Worker, subjects, topology
+from platelane.bus.deadletters import Advisory
+from platelane.errors import Undecodable
+from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Delivery, Job, Part, Result
+from tests.bus.support import Caller, eventually, job, running, stored, unsettled
+
+
+async def dead_letters(bus: Bus, count: int) -> list[DeadLetter]:
+    """Exactly `count` dead letters, once they are there."""
+
+    async def there() -> bool:
+        return await stored(bus, topology.DEAD) >= count
+
+    await eventually(there)
+    manager = bus.client.jsm()
+    messages = [await manager.get_msg(topology.DEAD, seq=number + 1) for number in range(count)]
+    assert await stored(bus, topology.DEAD) == count
+    return [DeadLetter.FromString(message.data or b"") for message in messages]
+
+
+async def empty(bus: Bus, stream: str) -> None:
+    async def holds() -> bool:
+        return await stored(bus, stream) == 0
+
+    await eventually(holds)
+
+
+async def test_job_that_always_fails(bus: Bus, caller: Caller) -> None:
+    attempts = 0
+
+    async def handler(_: Job) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise ZeroDivisionError
+
+    poison = job("a", reply_subject=caller.subject)
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run, DeadLetters(bus).run):
+        await bus.publish(subjects.DETECT, poison, "a")
+        reply = await caller.reply()
+        (letter,) = await dead_letters(bus, 1)
+        await empty(bus, topology.JOBS)
+        await empty(bus, topology.ADVISORIES)
+
+    assert attempts == bus.settings.max_deliver
+    assert (reply.job_id, reply.failure.kind) == ("a", FAILURE_KIND_INTERNAL)
+    assert "Zero" not in reply.failure.detail, "the inside is not shown to callers"
+    assert Job.FromString(letter.data) == poison
+    assert "3 times" in letter.reason
+
+
+async def test_advisories_wait_for_somebody_to_handle_them(bus: Bus, caller: Caller) -> None:
+    async def handler(_: Job) -> None:
+        raise ZeroDivisionError
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
+        await bus.publish(subjects.DETECT, job("a", reply_subject=caller.subject), "a")
+
+        async def advised() -> bool:
+            return await stored(bus, topology.ADVISORIES) == 1
+
+        await eventually(advised)
+    async with running(DeadLetters(bus).run):
+        assert (await caller.reply()).failure.kind == FAILURE_KIND_INTERNAL
+        await dead_letters(bus, 1)
+        await empty(bus, topology.JOBS)
+
+
+async def test_two_undertakers_bury_once(bus: Bus, other_bus: Bus, caller: Caller) -> None:
+    async def handler(_: Job) -> None:
+        raise ZeroDivisionError
+
+    worker = Worker(bus, topology.DETECTOR, Job, handler, 4)
+    async with running(worker.run, DeadLetters(bus).run, DeadLetters(other_bus).run):
+        for number in range(8):
+            await bus.publish(subjects.DETECT, job(f"{number}", reply_subject=caller.subject), f"{number}")
+        waiting = {f"{number}" for number in range(8)}
+        while waiting:
+            waiting.discard((await caller.reply()).job_id)
+        await dead_letters(bus, 8)
+        await empty(bus, topology.JOBS)
+
+
+async def test_part_that_cannot_be_joined(bus: Bus, caller: Caller) -> None:
+    async def handler(_: Part) -> None:
+        raise ZeroDivisionError
+
+    async with running(Worker(bus, topology.AGGREGATOR, Part, handler, 2).run, DeadLetters(bus).run):
+        context = job("a", reply_subject=caller.subject).context
+        await bus.publish(subjects.part("a", subjects.PLATES), Part(context=context), "a.plates")
+
+        assert (await caller.reply()).failure.kind == FAILURE_KIND_INTERNAL
+        await dead_letters(bus, 1)
+
+
+async def test_result_stays_for_the_history_when_it_cannot_be_dispatched(bus: Bus) -> None:
+    async def handler(_: Result) -> None:
+        raise ZeroDivisionError
+
+    async with running(Worker(bus, topology.DISPATCHER, Result, handler, 2).run, DeadLetters(bus).run):
+        await bus.publish(subjects.result("cam", "a"), Result(account="me"), "a.final")
+        (letter,) = await dead_letters(bus, 1)
+        await empty(bus, topology.ADVISORIES)
+
+    assert Result.FromString(letter.data).account == "me"
+    assert await stored(bus, topology.RESULTS) == 1
+
+
+async def test_delivery_that_never_succeeds(bus: Bus) -> None:
+    attempts = 0
+
+    async def handler(_: Delivery) -> Outcome:
+        nonlocal attempts
+        attempts += 1
+        return RetryAfter(0.01, "the receiver is away")
+
+    async with running(Worker(bus, topology.DELIVERER, Delivery, handler, 2).run, DeadLetters(bus).run):
+        await bus.publish(subjects.delivery("hook"), Delivery(target="http://receiver"), "a.hook")
+        (letter,) = await dead_letters(bus, 1)
+        await empty(bus, topology.DELIVERIES)
+
+    assert attempts == topology.DELIVERY_ATTEMPTS
+    assert Delivery.FromString(letter.data).target == "http://receiver"
+
+
+async def test_message_that_is_gone_already(bus: Bus) -> None:
+    advisory = {"stream": topology.JOBS, "consumer": "detector", "stream_seq": 77, "deliveries": 3}
+    subject = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.detector"
+    async with running(DeadLetters(bus).run):
+        await bus.client.jetstream().publish(subject, json.dumps(advisory).encode())
+        await empty(bus, topology.ADVISORIES)
+
+    assert await stored(bus, topology.DEAD) == 0
+
+
+async def test_advisory_that_is_none(bus: Bus) -> None:
+    subject = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.detector"
+    async with running(DeadLetters(bus).run):
+        await bus.client.jetstream().publish(subject, b"nonsense")
+        (letter,) = await dead_letters(bus, 1)
+        await empty(bus, topology.ADVISORIES)
+
+    assert letter.data == b"nonsense"
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"stream": "JOBS", "consumer": "x", "stream_seq": "y"}'])
+def test_advisories_are_checked(data: bytes) -> None:
+    with pytest.raises(Undecodable):
+        Advisory.FromString(data)
+
+
+async def test_nothing_unsettled_is_left(bus: Bus) -> None:
+    async with running(DeadLetters(bus).run):
+        await asyncio.sleep(0.1)
+    assert await unsettled(bus, topology.ADVISORIES, "dead_letters") == 0

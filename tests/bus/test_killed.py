@@ -1,0 +1,187 @@
+"""Anything may be killed at any moment; no job is lost, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from platelane.bus import Bus, Worker, subjects, topology
+from platelane.pb.v1.stages_pb2 import Job, Part, Reply
+from platelane.settings import Settings
+from tests.bus.support import Caller, NatsServer, eventually, job, running, stored, unsettled
+
+ROOT = Path(__file__).resolve().parents[2]
+Start = Callable[[str, str], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    """Start a worker process (name, kind)."""
+    processes: list[subprocess.Popen[bytes]] = []
+    environment = {
+        **os.environ,
+        "PLATELANE_NATS_URL": settings.nats_url,
+        "PLATELANE_ACK_WAIT": str(settings.ack_wait),
+        "PLATELANE_MAX_DELIVER": str(settings.max_deliver),
+        "PLATELANE_QUEUE_LIMIT": str(settings.queue_limit),
+        "PLATELANE_DEADLINE": str(settings.deadline),
+        "PLATELANE_IN_FLIGHT": "1",
+    }
+
+    def run(name: str, kind: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.bus.worker_process", name, kind]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+async def first_line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None
+    return (await asyncio.to_thread(process.stdout.readline)).decode().strip()
+
+
+async def settled(bus: Bus) -> None:
+    """Nothing is queued and nobody holds anything."""
+
+    async def holds() -> bool:
+        return await stored(bus, topology.JOBS) == 0 and await unsettled(bus, topology.JOBS, "detector") == 0
+
+    await eventually(holds, timeout=20)
+
+
+async def test_job_of_a_killed_process_is_done_by_another(bus: Bus, start: Start) -> None:
+    await bus.publish(subjects.DETECT, job("a"), "a")
+    victim = start("victim", "stuck")
+    assert await first_line(victim) == "a"
+
+    victim.send_signal(signal.SIGKILL)
+    heir = start("heir", "quick")
+
+    assert await first_line(heir) == "a"
+    await settled(bus)
+    assert set(await bus.parts("a")) == {subjects.DETECTION}
+    heir.terminate()
+    assert await asyncio.to_thread(heir.wait, 10) == 0
+
+
+async def test_queue_survives_one_killed_process_after_another(bus: Bus, start: Start) -> None:
+    for number in range(10):
+        await bus.publish(subjects.DETECT, job(f"{number}"), f"{number}")
+    workers = [start(f"worker-{number}", "quick") for number in range(2)]
+    for worker in workers:
+        await first_line(worker)
+        worker.send_signal(signal.SIGKILL)
+    start("last", "quick")
+
+    await settled(bus)
+    assert await stored(bus, topology.PARTS) == 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, server: NatsServer, seed: int) -> None:
+    """Three stages on two connections, a server killed twice, and every job's result there exactly once."""
+    chance = random.Random(seed)
+    jobs = [f"job-{number}" for number in range(15)]
+    caller = Caller(other_bus)
+    await caller.listen()
+
+    async def detect(work: Job) -> None:
+        await asyncio.sleep(chance.random() / 50)
+        job_id = work.context.id
+        part = Part(context=work.context)
+        await bus.publish(subjects.PLATE_CROPS, work, f"{job_id}.plates")
+        await bus.publish(subjects.part(job_id, subjects.DETECTION), part, f"{job_id}.detection")
+
+    async def read(work: Job) -> None:
+        await asyncio.sleep(chance.random() / 50)
+        job_id = work.context.id
+        await bus.publish(subjects.part(job_id, subjects.PLATES), Part(context=work.context), f"{job_id}.read")
+
+    async def aggregate(part: Part) -> None:
+        job_id = part.context.id
+        if len(await bus.parts(job_id)) < 2:
+            return
+        await bus.publish(subjects.result("cam", job_id), part, f"{job_id}.final")
+        calls = await bus.count("account", "2026-11", job_id)
+        await bus.send(part.context.reply_subject, Reply(job_id=job_id, calls=calls))
+        await bus.forget_parts(job_id)
+
+    async def kill_twice() -> None:
+        for _ in range(2):
+            await asyncio.sleep(0.05 + chance.random() / 5)
+            server.kill()
+            server.start()
+
+    workers = (
+        Worker(bus, topology.DETECTOR, Job, detect, 3),
+        Worker(bus, topology.OCR, Job, read, 3),
+        Worker(bus, topology.AGGREGATOR, Part, aggregate, 3),
+    )
+    async with running(*(worker.run for worker in workers)):
+        killing = asyncio.create_task(kill_twice())
+        for job_id in jobs:
+            await other_bus.publish(subjects.DETECT, job(job_id, reply_subject=caller.subject), job_id)
+            await asyncio.sleep(0.02)
+        await killing
+
+        async def all_there() -> bool:
+            return await stored(bus, topology.RESULTS) == len(jobs)
+
+        await eventually(all_there, timeout=20)
+        answered: set[str] = set()
+        while len(answered) < len(jobs):
+            answered.add((await caller.reply()).job_id)
+
+        async def all_settled() -> bool:
+            waiting = [await stored(bus, stream) for stream in (topology.JOBS, topology.CROPS, topology.PARTS)]
+            return sum(waiting) + await unsettled(bus, topology.PARTS, "aggregator") == 0
+
+        await eventually(all_settled, timeout=20)
+
+    assert await bus.counted("account", "2026-11") == len(jobs)
+    assert await stored(bus, topology.RESULTS) == len(jobs)
+    assert await stored(bus, topology.DEAD) == 0
+
+
+async def test_idle_workers_go_on_after_a_restart(bus: Bus, server: NatsServer) -> None:
+    handled = asyncio.Event()
+
+    async def handler(_: Job) -> None:
+        handled.set()
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
+        await asyncio.sleep(0.1)
+        server.kill()
+        server.start()
+        async with asyncio.timeout(5):
+            await bus.publish(subjects.DETECT, job("a"), "a")
+            await handled.wait()
+        await settled(bus)
+
+
+async def test_idle_workers_go_on_after_a_consumer_was_deleted(bus: Bus) -> None:
+    handled = asyncio.Event()
+
+    async def handler(_: Job) -> None:
+        handled.set()
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
+        await asyncio.sleep(0.1)
+        await bus.client.jsm().delete_consumer(topology.JOBS, "detector")
+        await bus.publish(subjects.DETECT, job("a"), "a")
+        async with asyncio.timeout(5):
+            await handled.wait()
+        await settled(bus)

@@ -1,0 +1,206 @@
+"""Real processes: start, health, stop, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.bus.support import NatsServer, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MAIN = """
+import asyncio, os
+from platelane import service
+from platelane.bus import connection
+
+connection.CONNECT_PATIENCE = float(os.environ.get("NATS_PATIENCE", 30))
+
+async def main(settings, bus, stop):
+    async def triton():
+        return not os.path.exists(os.environ["TRITON_IS_AWAY"])
+    service.health.require("triton", triton)
+    if "CRASH" in os.environ:
+        raise ZeroDivisionError
+    print("working", flush=True)
+    await stop.wait()
+    await asyncio.sleep(float(os.environ.get("STOPPING_TAKES", 0)))
+    print("finished", flush=True)
+
+service.run("example", main)
+"""
+
+
+class Service:
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path, timeout=5)
+
+    def until_alive(self) -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with contextlib.suppress(httpx.ConnectError):
+                assert self.get("/healthz").status_code == 200
+                return
+            time.sleep(0.05)
+        raise AssertionError("no health page")
+
+    def until_working(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "working\n"
+
+    def ended(self, timeout: float = 15) -> tuple[int, str, list[dict[str, str]]]:
+        """Exit code, output, log."""
+        out, log = self.process.communicate(timeout=timeout)
+        return self.process.returncode, out, [json.loads(line) for line in log.splitlines()]
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(server: NatsServer, tmp_path: Path) -> Iterator[Start]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(**environment: str) -> Service:
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-c", MAIN],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PLATELANE_NATS_URL": server.url,
+                "PLATELANE_HEALTH_PORT": str(port),
+                "TRITON_IS_AWAY": str(tmp_path / "away"),
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return Service(process, f"http://127.0.0.1:{port}")
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_good_order(start: Start, number: signal.Signals) -> None:
+    example = start()
+    example.until_working()
+
+    example.process.send_signal(number)
+    code, out, log = example.ended()
+
+    assert (code, out) == (0, "finished\n")
+    assert [line["event"] for line in log] == ["started", "stopped"]
+    assert {line["service"] for line in log} == {"example"}
+
+
+def test_the_same_signal_twice_ends_it_at_once(start: Start) -> None:
+    example = start(STOPPING_TAKES="60")
+    example.until_working()
+    example.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert example.process.poll() is None
+
+    example.process.send_signal(signal.SIGTERM)
+
+    assert example.ended(timeout=5)[0] == 128 + signal.SIGTERM
+
+
+def test_terminal_and_supervisor_together_do_not_cut_the_stop_short(start: Start) -> None:
+    example = start(STOPPING_TAKES="0.3")
+    example.until_working()
+
+    example.process.send_signal(signal.SIGINT)
+    example.process.send_signal(signal.SIGTERM)
+
+    assert example.ended()[:2] == (0, "finished\n")
+
+
+def test_no_nats(start: Start) -> None:
+    example = start(PLATELANE_NATS_URL="nats://me:secret@127.0.0.1:1", NATS_PATIENCE="2")
+    example.until_alive()
+    assert example.get("/readyz").status_code == 503
+    code, _, log = example.ended()
+
+    assert code == 1
+    (line,) = log
+    assert line["event"] == "cannot_run"
+    assert "nats://127.0.0.1:1" in line["reason"]
+    assert "secret" not in json.dumps(log)
+
+
+def test_stop_while_waiting_for_nats(start: Start) -> None:
+    example = start(PLATELANE_NATS_URL="nats://127.0.0.1:1")
+    example.until_alive()
+    example.process.terminate()
+
+    assert example.ended(timeout=5)[0] == 0
+
+
+def test_a_crash_is_logged_and_ends_the_process(start: Start) -> None:
+    code, _, log = start(CRASH="yes").ended()
+
+    assert code == 1
+    assert log[-1]["event"] == "crashed"
+    assert "ZeroDivisionError" in log[-1]["exception"]
+
+
+def test_health_page_tells_the_truth(start: Start, server: NatsServer, tmp_path: Path) -> None:
+    example = start()
+    example.until_working()
+
+    assert example.get("/healthz").json() == {"alive": True}
+    assert example.get("/liveliness/").status_code == 200
+    ready = example.get("/readyz")
+    assert (ready.status_code, ready.headers["content-type"]) == (200, "application/json")
+    assert ready.json() == {"ready": True, "checks": {"running": True, "nats": True, "triton": True}}
+
+    (tmp_path / "away").touch()
+    assert example.get("/readiness/").status_code == 503
+    assert example.get("/readyz").json()["checks"] == {"running": True, "nats": True, "triton": False}
+    (tmp_path / "away").unlink()
+
+    server.kill()
+    time.sleep(0.3)
+    assert example.get("/readyz").json()["checks"] == {"running": True, "nats": False, "triton": True}
+    assert example.get("/healthz").status_code == 200
+    server.start()
+    end = time.monotonic() + 10
+    while example.get("/readyz").status_code != 200:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_health_page_while_stopping(start: Start) -> None:
+    example = start(STOPPING_TAKES="2")
+    example.until_working()
+    example.process.terminate()
+    time.sleep(0.3)
+
+    assert example.get("/readyz").json()["checks"]["running"] is False
+
+
+def test_port_of_the_health_page_is_taken(start: Start, server: NatsServer) -> None:
+    code, _, log = start(PLATELANE_HEALTH_PORT=str(server.port)).ended()
+
+    assert code == 1
+    assert f"127.0.0.1:{server.port}" in log[0]["reason"]
