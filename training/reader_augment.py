@@ -25,14 +25,17 @@ def augmented(image: Image, plate: Corners, severity: float, rng: np.random.Gene
 
 
 def loosened(plate: Corners, severity: float, rng: np.random.Generator) -> Corners:
-    """Corners as a detector finds them: a few per cent off, now and then without the band, or only the box."""
+    """Corners as a detector finds them: some pixels off, now and then without the band, or only the box.
+
+    A pixel is a larger share of the plate's height than of its width.
+    """
     if rng.random() < 0.12 * severity:
         (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
         plate = np.array([[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]], dtype=np.float32)
     size = np.array(sides(plate), dtype=np.float32)
-    wobble = rng.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 1.0]
-    shift = rng.normal(0, 0.005 + 0.015 * severity, (1, 2))
-    inward = rng.normal(0, 0.005 + 0.022 * severity, (1, 2)) * _INWARD
+    wobble = rng.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 2.0]
+    shift = rng.normal(0, 0.005 + 0.015 * severity, (1, 2)) * [0.8, 1.6]
+    inward = rng.normal(0, 0.005 + 0.022 * severity, (1, 2)) * [0.8, 1.5] * _INWARD
     moved = plate + (wobble + shift + inward).astype(np.float32) * size
     if rng.random() < 0.08 * severity:
         side = rng.uniform(-0.08, 0.09)

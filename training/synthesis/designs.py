@@ -106,7 +106,7 @@ class Design:
     cell: tuple[float, float]
     """Width of a letter H and height of the capitals."""
     faces: tuple[str, ...] = EUROPEAN_FACES
-    band: Band | None = None
+    bands: tuple[Band, ...] = ()
     captions: tuple[Caption, ...] = ()
     border: Color | None = None
     letters: str = string.ascii_uppercase

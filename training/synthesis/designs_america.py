@@ -442,16 +442,16 @@ _WITHOUT_VOWELS: Final = "BCDFGHJKLPRSTVWXYZ"
 
 def _mercosul(region: str, name: str, *serials: str, ink: Color = BLACK, share: float = 1.0) -> Design:
     """The common plate of the Mercosur: white, black ink, a blue strip with the country's name above."""
-    band = Band("top", 30, EU_BLUE, name)
+    bands = (Band("top", 30, EU_BLUE, name),)
     return Design(
-        region, _MERCOSUL_SIZE, plain(WHITE), ink, serials, (38.0, 65.0), band=band, border=BLACK, share=share
+        region, _MERCOSUL_SIZE, plain(WHITE), ink, serials, (38.0, 65.0), bands=bands, border=BLACK, share=share
     )
 
 
 def _two_lines(region: str, name: str, *serials: str) -> Design:
     """The same for motorcycles."""
-    band = Band("top", 30, EU_BLUE, name)
-    return Design(region, (200, 170), plain(WHITE), BLACK, serials, (30.0, 53.0), band=band, border=BLACK, share=0.4)
+    bands = (Band("top", 30, EU_BLUE, name),)
+    return Design(region, (200, 170), plain(WHITE), BLACK, serials, (30.0, 53.0), bands=bands, border=BLACK, share=0.4)
 
 
 _BRAZILIAN_TOWNS: Final = (

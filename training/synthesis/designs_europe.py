@@ -35,20 +35,25 @@ def _wide(
     faces: tuple[str, ...] = EUROPEAN_FACES,
     letters: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     stars: bool = True,
+    second: bool = False,
     size: tuple[float, float] = _SIZE,
     share: float = 1.0,
 ) -> Design:
-    """A long one-line plate with the blue band at its left; without a sign, no band."""
-    band = Band("left", 42, EU_BLUE, sign, stars) if sign else None
+    """A long one-line plate with the blue band at its left (none without a sign), perhaps a `second` at its right."""
+    bands = (Band("left", 42, EU_BLUE, sign, stars),) if sign else ()
+    if second:
+        bands = (*bands, Band("right", 42, EU_BLUE, ""))
     return Design(
-        region, size, plain(paper), ink, serials, (42.0, 76.0), faces, band, border=ink, letters=letters, share=share
+        region, size, plain(paper), ink, serials, (42.0, 76.0), faces, bands, border=ink, letters=letters, share=share
     )
 
 
 def _square(region: str, sign: str, *serials: str, paper: Color = WHITE, share: float = 0.25) -> Design:
     """A two-line plate of cars with little room and of motorcycles."""
-    band = Band("left", 40, EU_BLUE, sign, True) if sign else None
-    return Design(region, (300, 200), plain(paper), BLACK, serials, (40.0, 75.0), band=band, border=BLACK, share=share)
+    bands = (Band("left", 40, EU_BLUE, sign, True),) if sign else ()
+    return Design(
+        region, (300, 200), plain(paper), BLACK, serials, (40.0, 75.0), bands=bands, border=BLACK, share=share
+    )
 
 
 UNION: Final = (
@@ -73,7 +78,7 @@ UNION: Final = (
     _wide("es", "E", "#### @@@", letters="BCDFGHJKLMNPRSTVWXYZ", share=2),
     _wide("es", "", "{M,B,V,SE,MA,A,Z}-####-@@", "{M,B}-######"),
     _wide("fi", "FIN", "@@@-###"),
-    _wide("fr", "F", "@@-###-@@", letters="ABCDEFGHJKLMNPQRSTVWXYZ", share=2),
+    _wide("fr", "F", "@@-###-@@", letters="ABCDEFGHJKLMNPQRSTVWXYZ", second=True, share=2),
     _wide("fr", "", "### @@ ##", "#### @@ ##", "### @@@ ##", paper=YELLOW),
     _square("fr", "F", "@@-###|@@"),
     _wide("gr", "GR", "@@@-####", letters="ABEZHIKMNOPTYX"),
@@ -85,7 +90,7 @@ UNION: Final = (
         "{10,11,12,131,132,141,151,161,171,172,181,191,201}-{D,C,G,KE,WX,L,MH,LH}-#####",
         "{04,05,06,07,08}-{D,C,KY}-####",
     ),
-    _wide("it", "I", "@@ ###@@", "@@ ### @@", letters="ABCDEFGHJKLMNPRSTVWXYZ", share=1.5),
+    _wide("it", "I", "@@ ###@@", "@@ ### @@", letters="ABCDEFGHJKLMNPRSTVWXYZ", second=True, share=1.5),
     _wide("lt", "LT", "@@@ ###", "@@@*###"),
     _wide("lu", "L", "@@ ####", "## ###", paper=YELLOW),
     _wide("lv", "LV", "@@-####", "@@-###"),

@@ -34,7 +34,7 @@ _EMIRATES: Final = (
 
 
 def _indian(size: tuple[float, float], paper: Color, ink: Color, *serials: str, band: bool, share: float) -> Design:
-    strip = Band("left", 26, WHITE if paper == WHITE else YELLOW, "IND", ink=BRIGHT_BLUE) if band else None
+    strip = (Band("left", 26, WHITE if paper == WHITE else YELLOW, "IND", ink=BRIGHT_BLUE),) if band else ()
     return Design("in", size, plain(paper), ink, serials, (34, 66), HEAVY_FACES, strip, border=ink, share=share)
 
 
@@ -141,7 +141,7 @@ ASIA: Final = (
         ("#### @@@", "### @@@"),
         (38, 66),
         HEAVY_FACES,
-        Band("right", 40, WHITE, "KSA", ink=BLACK),
+        (Band("right", 40, WHITE, "KSA", ink=BLACK),),
         border=BLACK,
         letters="ABDEGHJKLNRSTUVXZ",
     ),
@@ -153,7 +153,7 @@ ASIA: Final = (
         ("######", "#####"),
         (44, 72),
         HEAVY_FACES,
-        Band("left", 60, MAROON, "QATAR"),
+        (Band("left", 60, MAROON, "QATAR"),),
     ),
     Design(
         "bh",
@@ -163,7 +163,7 @@ ASIA: Final = (
         ("######", "#####"),
         (42, 72),
         HEAVY_FACES,
-        Band("left", 50, RED, "BAHRAIN"),
+        (Band("left", 50, RED, "BAHRAIN"),),
     ),
     Design(
         "kw",
@@ -185,7 +185,7 @@ ASIA: Final = (
         ("@ ######", "@ #####"),
         (36, 70),
         HEAVY_FACES,
-        Band("left", 42, BLUE, "LIBAN"),
+        (Band("left", 42, BLUE, "LIBAN"),),
     ),
 )
 

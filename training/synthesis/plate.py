@@ -64,8 +64,8 @@ def render(design: Design, rng: np.random.Generator, serial: Serial | None = Non
     area = _Area(0, 0, canvas.shape[1], canvas.shape[0])
     if design.border is not None and rng.random() < 0.85:
         _border(canvas, _varied(design.border, rng, 10), scale)
-    if design.band is not None:
-        area = _band(canvas, design.band, area, scale, rng)
+    for band in design.bands:
+        area = _band(canvas, band, area, scale, rng)
     for caption in design.captions:
         area = _caption(canvas, caption, area, scale, rng)
     if design.stickers:
