@@ -104,12 +104,12 @@ def validate(model: Detector, scenes: Scenes, device: torch.device) -> dict[str,
 
 
 def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) -> Scenes:
-    """The scenes with what `model` finds in them where nobody labelled."""
-    return replace(
-        scenes,
-        photos=_completed(scenes.photos, model, device),
-        crops=_completed(scenes.crops, model, device),
-    )
+    """The photographs with what `model` finds in them where nobody labelled."""
+    photos = list(scenes.photos)
+    found = detect(model, [scene.image for scene in photos], device, least_score=DOUBTFUL)
+    for index, objects in tqdm(found, "pseudo-labels", len(photos)):
+        photos[index] = completed(photos[index], objects)
+    return replace(scenes, photos=photos)
 
 
 def completed(scene: Scene, found: Detections) -> Scene:
@@ -193,14 +193,6 @@ def main() -> None:
         validation = load_scenes(chosen.data, "val", chosen.exclude_sets)
         loop.train(DetectorTask(Detector(), Composer(scenes, chosen.seed), validation), chosen, device)
     export_detector(chosen.out / "best.pt", arguments.model_folder)
-
-
-def _completed(scenes: list[Scene], model: Detector, device: torch.device) -> list[Scene]:
-    result = list(scenes)
-    images = [scene.image for scene in scenes]
-    for index, found in tqdm(detect(model, images, device, least_score=DOUBTFUL), "pseudo-labels", len(images)):
-        result[index] = completed(scenes[index], found)
-    return result
 
 
 def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:
