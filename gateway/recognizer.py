@@ -23,7 +23,7 @@ from platelane.errors import (
     Overloaded,
     PlatelaneError,
 )
-from platelane.images import probe
+from platelane.image_header import probe
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.settings import Settings
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from platelane import images
+from platelane import image_header, images
 from platelane.errors import BadImage
 
 LIMIT = 1_000_000
@@ -38,7 +38,7 @@ def encoded(picture: Pillow.Image, format: str, orientation: int | None = None) 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP", "WEBP", "PPM", "GIF", "TIFF"])
 def test_every_format_decodes_to_the_same_blue_green_red_picture(format: str) -> None:
     data = encoded(scene(), format)
-    assert images.probe(data, LIMIT) == images.Header(format, 64, 32)
+    assert image_header.probe(data, LIMIT) == image_header.Header(format, 64, 32)
     image = images.decode(data)
     assert image.shape == (32, 64, 3)
     assert image.dtype == np.uint8
@@ -76,17 +76,17 @@ def test_a_decompression_bomb_is_refused_by_its_header() -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     with pytest.raises(BadImage):
-        images.probe(b"\x89PNG\r\n\x1a\n" + chunk + b"\x00\x00\x00\x00IDAT", LIMIT)
+        image_header.probe(b"\x89PNG\r\n\x1a\n" + chunk + b"\x00\x00\x00\x00IDAT", LIMIT)
 
 
 def test_too_many_pixels_are_counted_for_the_caller() -> None:
     with pytest.raises(BadImage, match="64 x 32 pixels; at most 2000"):
-        images.probe(encoded(scene(), "PNG"), 2000)
+        image_header.probe(encoded(scene(), "PNG"), 2000)
 
 
 def test_an_empty_upload_is_said_to_be_empty() -> None:
     with pytest.raises(BadImage, match="empty"):
-        images.probe(b"", LIMIT)
+        image_header.probe(b"", LIMIT)
 
 
 @given(
@@ -94,7 +94,7 @@ def test_an_empty_upload_is_said_to_be_empty() -> None:
 )
 def test_arbitrary_bytes_raise_bad_image_or_pass(data: bytes, start: bytes) -> None:
     try:
-        images.probe(start + data, LIMIT)
+        image_header.probe(start + data, LIMIT)
         images.decode(start + data)
     except BadImage:
         pass
