@@ -91,4 +91,4 @@ def _overlaps(boxes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[
     union = area[:, None] + area[None, :] - shared
     smaller = np.minimum(area[:, None], area[None, :])
     tiny = np.float32(1e-6)
-    return shared / np.maximum(union, tiny), shared / np.maximum(smaller, tiny)
+    return np.divide(shared, np.maximum(union, tiny)), np.divide(shared, np.maximum(smaller, tiny))

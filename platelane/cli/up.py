@@ -40,7 +40,7 @@ async def up(settings: Settings, scale: Mapping[str, int], photo: Path | None, c
         supervisor = Supervisor(plan, _Reporter(console))
         interrupted = _interruption(supervisor)
         try:
-            serving = asyncio.create_task(_serve(supervisor, plan, photo, console))
+            serving = asyncio.create_task(_serve(supervisor, plan, settings, photo, console))
             stopping = asyncio.create_task(interrupted.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             serving.cancel()
@@ -69,7 +69,7 @@ def _interruption(supervisor: Supervisor) -> asyncio.Event:
     return interrupted
 
 
-async def _serve(supervisor: Supervisor, plan: Plan, photo: Path | None, console: Console) -> None:
+async def _serve(supervisor: Supervisor, plan: Plan, settings: Settings, photo: Path | None, console: Console) -> None:
     """Starts, reads, says where things are, and then waits for ever."""
     started = time.monotonic()
     for usual, port in plan.moved_ports.items():
@@ -78,16 +78,18 @@ async def _serve(supervisor: Supervisor, plan: Plan, photo: Path | None, console
     with console.status("Starting ..."):
         await supervisor.start()
     with console.status("Reading the first photo ..."):
-        first = await _first_answer(plan, photo, console)
+        token = settings.tokens[0].get_secret_value() if settings.tokens else ""
+        first = await _first_answer(plan, photo, token, console)
     supervisor.mark_ready()
     _welcome(plan, first, time.monotonic() - started, shown=photo is not None, console=console)
     await asyncio.Event().wait()
 
 
-async def _first_answer(plan: Plan, photo: Path | None, console: Console) -> Reading:
+async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Console) -> Reading:
     """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read."""
     fields = {"mmc": "true", "camera_id": "platelane-up"}
-    async with Client(plan.url) as client:
+    reading = Reading(photo or SAMPLE, {}, "no answer")
+    async with Client(plan.url, token) as client:
         try:
             async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
                 for candidate in filter(None, (photo, SAMPLE)):
