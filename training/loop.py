@@ -196,8 +196,12 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]
 
 @torch.no_grad()
 def _update_average(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
-    """Exponential moving average of the weights (Polyak), with a short memory at first."""
-    decay = min(0.9995, (1 + step) / (10 + step))
+    """Exponential moving average of the weights (Polyak) over the last 4 % of the steps, 2000 at most.
+
+    A longer memory than that keeps a short run's early weights alive, and where the task's pictures have changed their
+    size since, the average is far worse than the weights of the last step.
+    """
+    decay = 1 - 1 / min(2000, 1 + step / 25)
     for mean, value in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
         if mean.dtype.is_floating_point:
             mean.lerp_(value, 1 - decay)
