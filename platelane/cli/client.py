@@ -83,7 +83,7 @@ class Client:
                 response = await self._http.post(
                     self.url + READ_PATH, data=dict(fields), files={"upload": (photo.name, content)}
                 )
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.InvalidURL) as error:
                 return Reading(photo, {}, f"{self.url} cannot be reached: {error or type(error).__name__}")
             if response.status_code not in (429, 503) or attempt == _TRIES:
                 break

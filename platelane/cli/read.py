@@ -39,8 +39,9 @@ async def read_photos(
     Without a format, a single photo on a terminal gives a table, all else JSON lines. Raises NotFound, BadRequest.
     """
     photos = find_photos(paths)
+    on_screen = out is None and sys.stdout.isatty()
     if format is None:
-        format = Format.TABLE if len(photos) == 1 and out is None and sys.stdout.isatty() else Format.JSON
+        format = Format.TABLE if len(photos) == 1 and on_screen else Format.JSON
     messages = Console(stderr=True)
     failed = 0
     with (
@@ -53,7 +54,7 @@ async def read_photos(
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=messages,
-            disable=len(photos) == 1,
+            disable=on_screen or len(photos) == 1,  # what is written shows how far it is
         ) as progress,
     ):
         write = _writer(format, output)

@@ -81,7 +81,7 @@ async def _serve(supervisor: Supervisor, plan: Plan, settings: Settings, photo: 
         token = settings.tokens[0].get_secret_value() if settings.tokens else ""
         first = await _first_answer(plan, photo, token, console)
     supervisor.mark_ready()
-    _welcome(plan, first, time.monotonic() - started, shown=photo is not None, console=console)
+    _welcome(plan, settings, first, time.monotonic() - started, shown=photo is not None, console=console)
     await asyncio.Event().wait()
 
 
@@ -108,16 +108,17 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
     raise CannotStart("The server refuses the sample photo.")
 
 
-def _welcome(plan: Plan, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
+def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
     if shown:
         console.print()
         console.print(answer_table(first))
     else:
         plates = ", ".join(row["plate"].upper() for row in rows(first) if row.get("plate")) or "no plate"
         console.print(f"Read {first.file.name}: [green]{escape(plates)}[/green], {first.answer['processing_time']} ms")
+    token = "-H 'Authorization: Token ...' " if settings.profile == "cloud" else ""
     console.print(
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
-        f"  try     curl -F upload=@{escape(os.path.relpath(first.file))} -F mmc=true {plan.url}{READ_PATH}\n"
+        f"  try     curl -F upload=@{escape(os.path.relpath(first.file))} -F mmc=true {token}{plan.url}{READ_PATH}\n"
         f"  or      {_command()} read PHOTO...\n"
         f"  logs    {plan.logs}\n"
         f"  stop    Ctrl-C\n",
