@@ -21,7 +21,7 @@ import structlog
 
 from platelane import telemetry
 from platelane.bus import Bus
-from platelane.errors import CannotStart, PlatelaneError
+from platelane.errors import CannotStart, EngineUnavailable, PlatelaneError
 from platelane.health import Health
 from platelane.settings import Settings, settings
 
@@ -77,9 +77,16 @@ async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Eve
 
     health.require("nats", connected)
     log.info("started")
+    working, lost = asyncio.ensure_future(main(configuration, bus, stop)), asyncio.create_task(bus.lost.wait())
     try:
-        await main(configuration, bus, stop)
+        await asyncio.wait((working, lost), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise EngineUnavailable("NATS has ended the connection")
+        working.result()
     finally:
+        working.cancel()
+        lost.cancel()
+        await asyncio.wait((working, lost))
         await bus.close()
 
 

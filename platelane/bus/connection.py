@@ -54,11 +54,14 @@ class Bus:
         self.settings = settings
         self.client = client
         self._jetstream: JetStreamContext = client.jetstream(timeout=2)
+        self.lost = asyncio.Event()
+        """Set when the server has ended the connection for good, as it does for wrong credentials."""
         self._online = asyncio.Event()
         self._listeners: set[Callable[[], None]] = set()
         self._inbox = Inbox(client)
         self._problem: Exception | None = None
         self._restoring = False
+        self._closing = False
         self._background: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -79,6 +82,7 @@ class Bus:
                     error_cb=bus._on_error,
                     disconnected_cb=bus._on_disconnect,
                     reconnected_cb=bus._on_reconnect,
+                    closed_cb=bus._on_close,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.2,  # type: ignore[arg-type]
                     connect_timeout=5,
@@ -151,9 +155,8 @@ class Bus:
                 log.exception("subscriber_failed", subject=msg.subject)
 
         await self.client.subscribe(subject, cb=receive)
-        await asyncio.sleep(
-            0
-        )  # the client library writes its ping before what it has queued, unless that is on its way
+        # without this pause the client library writes the ping of the flush before the subscription
+        await asyncio.sleep(0)
         with contextlib.suppress(NatsError):
             await self.client.flush()
 
@@ -229,6 +232,7 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
+        self._closing = True
         for task in self._background:
             task.cancel()
         with contextlib.suppress(NatsError, OSError):  # the server may be away already
@@ -327,6 +331,11 @@ class Bus:
         self._inbox.disconnected()
         if not self.client.is_closed:
             log.warning("nats_disconnected")
+
+    async def _on_close(self) -> None:
+        if not self._closing:
+            log.error("nats_connection_lost", error=str(self.client.last_error))
+            self.lost.set()
 
     async def _on_reconnect(self) -> None:
         log.info("nats_reconnected")

@@ -33,6 +33,8 @@ async def main(settings, bus, stop):
     if "CRASH" in os.environ:
         raise ZeroDivisionError
     print("working", flush=True)
+    if "NONSENSE" in os.environ:
+        bus.client._transport.write(b"nonsense\\r\\n")
     await stop.wait()
     await asyncio.sleep(float(os.environ.get("STOPPING_TAKES", 0)))
     print("finished", flush=True)
@@ -146,6 +148,15 @@ def test_no_nats(start: Start) -> None:
     assert line["event"] == "cannot_run"
     assert "nats://127.0.0.1:1" in line["reason"]
     assert "secret" not in json.dumps(log)
+
+
+def test_connection_that_the_server_ends_for_good(start: Start) -> None:
+    example = start(NONSENSE="yes")
+    code, out, log = example.ended()
+
+    assert (code, out) == (1, "working\n")
+    assert log[-1]["event"] == "cannot_run"
+    assert "NATS has ended the connection" in log[-1]["reason"]
 
 
 def test_stop_while_waiting_for_nats(start: Start) -> None:
