@@ -33,7 +33,9 @@ Start the whole system in one terminal and read photos in another:
 Every client of the Plate Recognizer Snapshot API works against the address that `platelane up` prints.
 """
 
-app = typer.Typer(help=_HELP, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
 
 
 @app.command()
@@ -76,7 +78,7 @@ def up(
 
 @app.command()
 def read(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Image files, or folders of them.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Image files, or folders of them.")],
     url: Annotated[
         str | None, typer.Option(help="Server to use. Default: the one that `platelane up` started, or port 8080 here.")
     ] = None,
