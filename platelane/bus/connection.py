@@ -177,7 +177,7 @@ class Bus:
 
         async def read(patience: float) -> dict[str, bytes]:
             found, known = await self._last_of_each(topology.PARTS, subjects.parts(job_id), patience)
-            if known < needed:
+            if known < needed and (found or await self._is_stored(topology.PARTS, needed, patience)):
                 raise Lagging
             return found
 
@@ -315,6 +315,15 @@ class Bus:
             return {}, 0
         found = {_headers(message)["Nats-Subject"].rpartition(".")[2]: message.data for message in messages}
         return found, int(_headers(end)["Nats-UpTo-Sequence"])
+
+    async def _is_stored(self, stream: str, sequence: int, patience: float) -> bool:
+        """What the leader says; a replica may lag behind."""
+        request = json.dumps({"seq": sequence}).encode()
+        try:
+            _content(await self._inbox.request(f"$JS.API.STREAM.MSG.GET.{stream}", request, None, patience))
+        except NotFoundError:
+            return False
+        return True
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(_logged(work))

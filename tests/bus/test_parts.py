@@ -71,6 +71,15 @@ async def test_a_replica_that_lags_for_too_long(bus: Bus, monkeypatch: pytest.Mo
         await bus.parts("a")
 
 
+async def test_a_part_of_a_job_that_has_ended(bus: Bus) -> None:
+    bus.settings = bus.settings.model_copy(update={"nats_replicas": 3})
+    await leave(bus, "a", subjects.DETECTION)
+    await bus.forget_parts("a")
+    current.enter(current.Delivery(attempt=2, sequence=1))
+
+    assert await bus.parts("a") == {}
+
+
 async def test_join_without_state_publishes_once(bus: Bus, other_bus: Bus) -> None:
     """Two aggregators race for every job; whoever sees all parts publishes, and the stream keeps one."""
     jobs = [f"job-{number}" for number in range(30)]

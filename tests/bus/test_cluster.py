@@ -1,0 +1,75 @@
+"""Three nats-servers, every stream on all of them: one may go without anybody noticing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from platelane.bus import Bus, Worker, subjects, topology
+from platelane.pb.v1.stages_pb2 import Job, Part, Reply, Result
+from platelane.settings import Settings
+from tests.bus.support import Caller, NatsServer, eventually, free_port, job, running, stored
+
+MONTH = "2026-11"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[list[NatsServer]]:
+    ports = [free_port() for _ in range(3)]
+    routes = ",".join(f"nats://127.0.0.1:{port}" for port in ports)
+    servers = [NatsServer(tmp_path / f"nats-{number}") for number in range(3)]
+    for server, port in zip(servers, ports, strict=True):
+        server.start(
+            "-n", f"n{port}", "--cluster_name", "c", "--cluster", f"nats://127.0.0.1:{port}", "--routes", routes
+        )
+    yield servers
+    for server in servers:
+        server.kill()
+
+
+async def test_a_killed_server_of_three_loses_nothing(cluster: list[NatsServer]) -> None:
+    settings = Settings(nats_url=",".join(server.url for server in cluster), nats_replicas=3, ack_wait=1, deadline=30)
+    gateway, detector, aggregator = await asyncio.gather(*(Bus.connect(settings, f"{number}") for number in range(3)))
+    caller = Caller(gateway)
+    await caller.listen()
+    jobs = {f"job-{number}" for number in range(40)}
+
+    async def detect(work: Job) -> None:
+        job_id = work.context.id
+        for stage in (subjects.DETECTION, subjects.PLATES):
+            await detector.publish(subjects.part(job_id, stage), Part(context=work.context), f"{job_id}.{stage}")
+
+    async def aggregate(part: Part) -> None:
+        job_id = part.context.id
+        if len(await aggregator.parts(job_id)) < 2:
+            return
+        calls = await aggregator.count("account", MONTH, job_id)
+        await aggregator.publish(subjects.result("cam", job_id), Result(), f"{job_id}.final")
+        await aggregator.send(part.context.reply_subject, Reply(job_id=job_id, calls=calls))
+        await aggregator.forget_parts(job_id)
+
+    workers = (
+        Worker(detector, topology.DETECTOR, Job, detect, 4),
+        Worker(aggregator, topology.AGGREGATOR, Part, aggregate, 4),
+    )
+    async with running(*(worker.run for worker in workers)):
+        for number, job_id in enumerate(sorted(jobs)):
+            if number == 10:
+                cluster[1].kill()
+            await gateway.publish(subjects.DETECT, job(job_id, reply_subject=caller.subject, seconds=30), job_id)
+        answered: set[str] = set()
+        while answered < jobs:
+            answered.add((await caller.reply(timeout=20)).job_id)
+
+        async def settled() -> bool:
+            return await stored(gateway, topology.JOBS) == 0
+
+        await eventually(settled)
+
+    assert await gateway.counted("account", MONTH) == len(jobs)
+    assert await stored(gateway, topology.RESULTS) == len(jobs)
+    assert await stored(gateway, topology.DEAD) == 0
+    await asyncio.gather(*(bus.close() for bus in (gateway, detector, aggregator)))
