@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import accounts, uploads
 from gateway.recognizer import Answer, Photograph, Recognizer
+from gateway.remote import Fetcher
 from platelane.answers import Usage, recognition_body
 from platelane.bus import Bus
 from platelane.errors import EngineUnavailable, PlatelaneError, Throttled, Unavailable
@@ -78,6 +79,7 @@ class _Api:
         self._recognizer = recognizer
         self._bus = bus
         self._settings = settings
+        self._fetcher = Fetcher(settings)
 
     async def index(self, _request: Request) -> Response:
         """Clients probe this before they upload: it asks nobody."""
@@ -93,7 +95,7 @@ class _Api:
             return self._answer(await _while_connected(request, recognition))
 
     async def _photograph(self, request: Request) -> Photograph:
-        photograph = await uploads.receive(request, self._settings)
+        photograph = await uploads.receive(request, self._settings, self._fetcher)
         if self._settings.profile == "cloud":
             return replace(photograph, filename=_cloud_prefix(datetime.now(UTC)) + photograph.filename)
         return photograph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from gateway import fields, forms, pictures
 from gateway.recognizer import Photograph
+from gateway.remote import Fetcher
 from platelane.errors import BadImage, BadRequest, UploadTooLarge
 from platelane.settings import Settings
 
@@ -19,8 +21,8 @@ _OTHER_FIELDS: Final = 64 << 10
 """Bytes for the other fields and the headers of the parts."""
 
 
-async def receive(request: Request, settings: Settings) -> Photograph:
-    """Read and understand a request.
+async def receive(request: Request, settings: Settings, fetcher: Fetcher) -> Photograph:
+    """Read and understand a request, and fetch the picture where it names only the address of one.
 
     Raises:
         UploadTooLarge: the picture is over the limit; a body that cannot but be is not read to its end.
@@ -30,6 +32,10 @@ async def receive(request: Request, settings: Settings) -> Photograph:
     """
     body = await _read(request, settings)
     form = forms.parse(body, request.headers.get("content-type", ""))
+    address = form.last("upload_url")
+    if not form.upload and isinstance(address, str) and address.strip():
+        upload, filename = await fetcher.fetch(address)
+        form = replace(form, upload=upload, filename=filename)
     return _photograph(form, settings.upload_limit, datetime.now(UTC))
 
 
@@ -66,9 +72,9 @@ def _photograph(form: forms.Form, upload_limit: int, now: datetime) -> Photograp
 
 def _image(form: forms.Form, upload_limit: int) -> bytes:
     if not form.upload:
-        if form.last("upload_url"):
-            raise BadRequest("upload_url is not supported by this server; send the image in the field upload.")
-        raise BadImage("There is no image: send it in the field upload, as a file or as base64 text.")
+        raise BadImage(
+            "There is no image: send it in the field upload, as a file or as base64 text, or its address in upload_url."
+        )
     image = pictures.decode_upload(form.upload)
     if len(image) > upload_limit:
         raise UploadTooLarge(upload_limit)

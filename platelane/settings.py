@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,9 +35,16 @@ class Settings(BaseSettings):
     upload_limit: int = Field(6_000_000, ge=1_000, le=7_500_000, description="largest accepted image, bytes")
     upload_timeout: float = Field(30.0, gt=0, description="seconds an upload may take to arrive")
     pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image, pixels after decoding")
+    fetch_timeout: float = Field(5.0, gt=0, description="seconds that fetching an upload_url may take")
+    fetch_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="networks that upload_url may lead to besides the internet, comma-separated (10.1.0.0/16)"
+    )
     deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a caller gets 503")
     max_calls: int = Field(
-        1_000_000, ge=0, description="calls a month that `usage` and statistics report as the maximum"
+        1_000_000, ge=0, description="calls a month; the cloud profile refuses more from one token, with 403"
+    )
+    rate_limit: int = Field(
+        8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0 for any number"
     )
     http_in_flight: int = Field(64, ge=1, description="uploads the gateway works on at once; more get 503")
 
@@ -62,7 +70,7 @@ class Settings(BaseSettings):
         Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
     )
 
-    @field_validator("tokens", "webhook_targets", mode="before")
+    @field_validator("tokens", "webhook_targets", "fetch_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
