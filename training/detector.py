@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from detector.detections import Detections
 from training import loop
-from training.detector_data import PLATES, VEHICLES, Composer, Floats, Scene, Scenes, load_scenes
+from training.detector_data import PLATES, VEHICLES, Composer, Floats, Integers, Scene, Scenes, load_scenes
 from training.detector_loss import Targets, detection_loss
 from training.detector_metrics import Tally, corner_errors, detect, known_in, overlaps_of
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
@@ -115,24 +115,38 @@ def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) ->
 def completed(scene: Scene, found: Detections) -> Scene:
     """A scene in which the groups nobody labelled are labelled by detections.
 
-    Certain ones become objects, doubtful ones ignored areas; what is left is known to be empty.
+    Certain ones become objects, doubtful ones ignored areas; what is left is known to be empty. But where a plate is
+    known and no vehicle was found around it, vehicles were missed: they stay unknown in all of the picture.
     """
-    unknown = np.isin(np.where(found.classes == PLATE, PLATES, VEHICLES), scene.ignored_groups)
-    found = found[unknown]
-    groups = np.where(found.classes == PLATE, PLATES, VEHICLES)
+    found = found[np.isin(_groups(found), scene.ignored_groups)]
+    groups = _groups(found)
     known = (overlaps_of(found.boxes, scene.boxes) > 0.5) & (groups[:, None] == scene.groups[None])
     new = ~known.any(axis=1)
     certain = new & (found.scores >= CERTAIN)
     doubtful = new & ~certain & (found.scores >= DOUBTFUL)
+    unknown = (scene.ignored_groups == VEHICLES) & _lone_plate(scene, found.vehicles.above(DOUBTFUL))
     corners = np.where((found.classes == PLATE)[:, None, None], found.corners, np.float32(np.nan))
     return replace(
         scene,
         boxes=np.concatenate([scene.boxes, found.boxes[certain]]),
         classes=np.concatenate([scene.classes, found.classes[certain]]),
         corners=np.concatenate([scene.corners, corners[certain]]),
-        ignored=found.boxes[doubtful],
-        ignored_groups=groups[doubtful],
+        ignored=np.concatenate([scene.ignored[unknown], found.boxes[doubtful]]),
+        ignored_groups=np.concatenate([scene.ignored_groups[unknown], groups[doubtful]]),
     )
+
+
+def _groups(found: Detections) -> Integers:
+    return np.where(found.classes == PLATE, PLATES, VEHICLES).astype(np.int64)
+
+
+def _lone_plate(scene: Scene, vehicles: Detections) -> bool:
+    """Whether the centre of a labelled plate lies in no vehicle, labelled or found."""
+    plates = scene.boxes[scene.classes == PLATE]
+    around = np.concatenate([scene.boxes[scene.classes != PLATE], vehicles.boxes])
+    centres = (plates[:, None, :2] + plates[:, None, 2:]) / 2
+    inside = ((centres > around[None, :, :2]) & (centres < around[None, :, 2:])).all(axis=2)
+    return not bool(inside.any(axis=1).all())
 
 
 def export_detector(checkpoint: Path, folder: Path) -> None:
