@@ -77,7 +77,10 @@ async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Eve
 
     health.require("nats", connected)
     log.info("started")
-    working, lost = asyncio.ensure_future(main(configuration, bus, stop)), asyncio.create_task(bus.lost.wait())
+    working, lost = (
+        asyncio.ensure_future(main(configuration, bus, stop)),
+        asyncio.create_task(bus.connection.lost.wait()),
+    )
     try:
         await asyncio.wait((working, lost), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():

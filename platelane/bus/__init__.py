@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from platelane.bus import subjects, topology
-from platelane.bus.connection import Bus
+from platelane.bus.client import Bus
 from platelane.bus.current import attempt
 from platelane.bus.deadletters import DeadLetters
 from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from nats.js.errors import APIError, NotFoundError
 
 from platelane.bus import topology
-from platelane.bus.connection import Bus
+from platelane.bus.client import Bus
 from platelane.bus.worker import INTERNAL_ERROR, Worker, bury, fail
 from platelane.errors import Undecodable
 from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, PlatesPart

@@ -13,7 +13,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.api import StatusCode
 
-from platelane.bus.connection import Bus
+from platelane.bus.client import Bus
 from platelane.bus.inbox import status
 from platelane.bus.topology import Consumer
 
@@ -44,12 +44,12 @@ class Pull:
 
     async def __aenter__(self) -> Self:
         self._subscription = await self._bus.client.subscribe(self._inbox, cb=self._receive)
-        self._bus.on_reconnect(self._wake)
+        self._bus.connection.on_reconnect(self._wake)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Messages that came too late go to others."""
-        self._bus.off_reconnect(self._wake)
+        self._bus.connection.off_reconnect(self._wake)
         with contextlib.suppress(NatsError, TimeoutError):
             if self._subscription is not None:
                 await self._subscription.drain()  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 
 from platelane import telemetry
 from platelane.bus import current, subjects
-from platelane.bus.connection import Bus
+from platelane.bus.client import Bus
 from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
 from platelane.bus.pull import Pull
 from platelane.bus.topology import Consumer

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,22 @@ def cluster(tmp_path: Path) -> Iterator[list[NatsServer]]:
         server.kill()
 
 
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, number: int) -> AsyncIterator[list[Bus]]:
+    buses = await asyncio.gather(*(Bus.connect(settings, f"{index}") for index in range(number)))
+    try:
+        yield buses
+    finally:
+        await asyncio.gather(*(bus.close() for bus in buses))
+
+
 async def test_a_killed_server_of_three_loses_nothing(cluster: list[NatsServer]) -> None:
     settings = Settings(nats_url=",".join(server.url for server in cluster), nats_replicas=3, ack_wait=1, deadline=30)
-    gateway, detector, aggregator = await asyncio.gather(*(Bus.connect(settings, f"{number}") for number in range(3)))
+    async with connected(settings, 3) as (gateway, detector, aggregator):
+        await keep_going(cluster, gateway, detector, aggregator)
+
+
+async def keep_going(cluster: list[NatsServer], gateway: Bus, detector: Bus, aggregator: Bus) -> None:
     caller = Caller(gateway)
     await caller.listen()
     jobs = {f"job-{number}" for number in range(40)}
@@ -65,11 +79,9 @@ async def test_a_killed_server_of_three_loses_nothing(cluster: list[NatsServer])
             answered.add((await caller.reply(timeout=20)).job_id)
 
         async def settled() -> bool:
-            return await stored(gateway, topology.JOBS) == 0
+            left = [await stored(gateway, stream) for stream in (topology.JOBS, topology.RESULTS, topology.DEAD)]
+            return left == [0, len(jobs), 0]
 
         await eventually(settled)
 
     assert await gateway.counted("account", MONTH) == len(jobs)
-    assert await stored(gateway, topology.RESULTS) == len(jobs)
-    assert await stored(gateway, topology.DEAD) == 0
-    await asyncio.gather(*(bus.close() for bus in (gateway, detector, aggregator)))

@@ -62,7 +62,7 @@ async def test_a_replica_that_lags_is_asked_again(bus: Bus) -> None:
 
 
 async def test_a_replica_that_lags_for_too_long(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platelane.bus.connection.PARTS_PATIENCE", 0.2)
+    monkeypatch.setattr("platelane.bus.client.PARTS_PATIENCE", 0.2)
     bus.settings = bus.settings.model_copy(update={"nats_replicas": 3})
     await leave(bus, "a", subjects.DETECTION)
     current.enter(current.Delivery(attempt=1, sequence=99))
