@@ -16,8 +16,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from platelane.bus import subjects, topology
-
-from .conftest import Stack
+from tests.e2e.conftest import Stack
 
 DEADLINE = 9.0  # the default of PLATELANE_DEADLINE
 MARGIN = 2.0  # a request that is answered at the deadline still has its way back

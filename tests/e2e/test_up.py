@@ -19,13 +19,10 @@ import httpx
 import psutil
 import pytest
 
-from .conftest import Stack, running_stack
+from tests.e2e.conftest import Stack, running_stack
+from tests.processes import gone
 
 SERVICES = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
-
-
-def gone(processes: list[psutil.Process], seconds: float) -> bool:
-    return not psutil.wait_procs(processes, timeout=seconds)[1]
 
 
 def platelane_read(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:

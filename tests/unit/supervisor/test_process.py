@@ -13,8 +13,8 @@ import pytest
 
 from platelane.errors import CannotStart
 from platelane.supervisor.process import Process, Program
-
-from .conftest import SERVER, MakeProgram
+from tests.processes import gone
+from tests.unit.supervisor.conftest import SERVER, MakeProgram
 
 Start = Callable[[Program], Process]
 
@@ -82,7 +82,7 @@ async def test_what_a_program_has_started_goes_with_it(
     await process.ready(client)
     (grandchild,) = psutil.Process(process.pid).children()
     await process.stop()
-    grandchild.wait(timeout=5)
+    assert gone([grandchild], seconds=5)
 
 
 async def test_the_log_tail_starts_at_the_latest_start(make_program: MakeProgram, start: Start) -> None:
@@ -116,5 +116,4 @@ async def test_no_program_outlives_a_killed_supervisor(tmp_path: Path) -> None:
         assert supervisor.stdout
         child = psutil.Process(int(await asyncio.to_thread(supervisor.stdout.readline)))
         supervisor.kill()
-    psutil.wait_procs([child], timeout=5)
-    assert not child.is_running()
+    assert gone([child], seconds=5)

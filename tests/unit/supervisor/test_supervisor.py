@@ -13,8 +13,7 @@ from platelane.supervisor import state
 from platelane.supervisor.process import Process, Program
 from platelane.supervisor.programs import Plan
 from platelane.supervisor.supervisor import Supervisor, only_one
-
-from .conftest import SERVER, MakeProgram
+from tests.unit.supervisor.conftest import SERVER, MakeProgram
 
 
 class Events(list[str]):
