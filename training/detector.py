@@ -37,7 +37,7 @@ LARGE_FROM: Final = 0.65
 PIXELS_A_BATCH: Final = 2**19
 """Eight views of 256 x 256: on a slow machine more steps teach more than larger ones."""
 
-CERTAIN, DOUBTFUL = 0.5, 0.1
+CERTAIN, DOUBTFUL = 0.4, 0.1
 """A pseudo-label teaches from the first score on; from the second on it is left out of the loss."""
 
 Batch = tuple[Tensor, Targets]

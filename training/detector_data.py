@@ -43,7 +43,7 @@ CROPS_A_TYPE: Final = 500
 
 WEIGHTS: Final = {
     "mixed_plates_300": 0.7,
-    "id_highway": 2.0,
+    "id_highway": 2.5,
     "oi_vehicles": 1.5,
     "atl_traffic": 6.0,
     "ro_dashcam_plates": 1.5,
