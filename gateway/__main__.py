@@ -9,6 +9,7 @@ import logging
 from typing import Final
 
 from gateway import server
+from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.recognizer import Recognizer
 from platelane import service
@@ -24,9 +25,10 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     listener = server.bind(settings.host, settings.port)  # first, so that a gateway which says it is ready has a port
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a broken form is its sender's problem
     _return_large_blocks()
-    recognizer = Recognizer(bus, settings)
+    recognizer, accounts = Recognizer(bus, settings), Accounts(bus, settings)
     await recognizer.start()
-    await server.serve(create_app(recognizer, bus, settings), listener, settings, stop)
+    await accounts.start()
+    await server.serve(create_app(recognizer, accounts, settings), listener, settings, stop)
 
 
 def _return_large_blocks() -> None:

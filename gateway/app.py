@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-import orjson
 import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -22,12 +21,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import accounts, uploads
+from gateway import uploads
+from gateway.accounts import Account, Accounts
 from gateway.recognizer import Answer, Photograph, Recognizer
 from gateway.remote import Fetcher
+from gateway.responses import JsonResponse, error_response
 from platelane.answers import Usage, recognition_body
-from platelane.bus import Bus
-from platelane.errors import EngineUnavailable, PlatelaneError, Throttled, Unavailable
+from platelane.errors import PlatelaneError, Throttled, Unavailable
 from platelane.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -45,16 +45,9 @@ _CLIENT_CLOSED: Final = 499
 _PREFIX_ALPHABET: Final = string.ascii_uppercase + string.digits
 
 
-class JsonResponse(Response):
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content)
-
-
-def create_app(recognizer: Recognizer, bus: Bus, settings: Settings) -> ASGIApp:
+def create_app(recognizer: Recognizer, accounts: Accounts, settings: Settings) -> ASGIApp:
     """The REST API as an ASGI application."""
-    api = _Api(recognizer, bus, settings)
+    api = _Api(recognizer, accounts, settings)
     routes = [Route(path, api.recognize, methods=["POST"]) for path in PATHS]
     routes += [
         Route("/", api.index, methods=["GET"]),
@@ -75,9 +68,9 @@ def create_app(recognizer: Recognizer, bus: Bus, settings: Settings) -> ASGIApp:
 
 
 class _Api:
-    def __init__(self, recognizer: Recognizer, bus: Bus, settings: Settings) -> None:
+    def __init__(self, recognizer: Recognizer, accounts: Accounts, settings: Settings) -> None:
         self._recognizer = recognizer
-        self._bus = bus
+        self._accounts = accounts
         self._settings = settings
         self._fetcher = Fetcher(settings)
 
@@ -88,10 +81,11 @@ class _Api:
     async def recognize(self, request: Request) -> Response:
         if _is_probe(request):
             # an installer asks like this whether the server is there, and takes any 4xx for a no
-            return _error(200, "There is no image: send it in the field upload.")
-        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+            return error_response(200, "There is no image: send it in the field upload.")
+        account = self._account(request)
         with self._recognizer.admitted():
-            recognition = self._recognizer.recognize(await self._photograph(request), account)
+            await self._accounts.admit(account)
+            recognition = self._recognizer.recognize(await self._photograph(request), account.id)
             return self._answer(await _while_connected(request, recognition))
 
     async def _photograph(self, request: Request) -> Photograph:
@@ -107,33 +101,31 @@ class _Api:
         return JsonResponse(recognition_body(answer.recognition, usage=usage, zulu=False))
 
     async def statistics(self, request: Request) -> Response:
-        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+        account = self._account(request)
         now = datetime.now(UTC)
         resets_on = datetime(now.year + now.month // 12, now.month % 12 + 1, 1)
         usage = {
             "month": now.month,
-            "calls": await self._calls(account, now),
+            "calls": await self._accounts.calls(account),
             "year": now.year,
             "resets_on": f"{resets_on.isoformat()}Z",
         }
-        return JsonResponse({"usage": usage, "total_calls": self._settings.max_calls})
+        return JsonResponse({"usage": usage, "total_calls": account.max_calls})
 
     async def info(self, request: Request) -> Response:
-        account = accounts.account_of(request.headers.get("authorization"), self._settings)
+        account = self._account(request)
         return JsonResponse(
             {
                 "version": VERSION,
                 "license_key": "open-source",
-                "total_calls": self._settings.max_calls,
-                "usage": {"calls": await self._calls(account, datetime.now(UTC))},
+                "total_calls": account.max_calls,
+                "usage": {"calls": await self._accounts.calls(account)},
                 "webhooks": [_without_secrets(target) for target in self._settings.webhook_targets],
             }
         )
 
-    async def _calls(self, account: str, now: datetime) -> int:
-        if not self._bus.connected:
-            raise EngineUnavailable("NATS, which counts the calls, cannot be reached.")
-        return await self._bus.counted(account, accounts.month_of(now))
+    def _account(self, request: Request) -> Account:
+        return self._accounts.of(request.headers.get("authorization"))
 
 
 class _Edge:
@@ -195,22 +187,18 @@ def _without_secrets(address: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JsonResponse({"detail": detail, "error": detail, "status_code": status}, status, headers)
-
-
 async def _platelane_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlatelaneError)
     if error.status >= 500:
         log.warning("request_failed", path=request.url.path, status=error.status, error=error.detail)
     retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Throttled | Unavailable) else None
-    return _error(error.status, error.detail, retry)
+    return error_response(error.status, error.detail, retry)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     details = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}
-    return _error(error.status_code, details.get(error.status_code, error.detail), error.headers)
+    return error_response(error.status_code, details.get(error.status_code, error.detail), error.headers)
 
 
 async def _client_gone(_request: Request, _exception: Exception) -> Response:
@@ -219,4 +207,4 @@ async def _client_gone(_request: Request, _exception: Exception) -> Response:
 
 
 async def _internal_error(_request: Request, _exception: Exception) -> Response:
-    return _error(500, "Internal server error.")
+    return error_response(500, "Internal server error.")

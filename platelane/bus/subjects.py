@@ -74,3 +74,18 @@ def dead(stream: str) -> str:
 def usage(account: str, month: str) -> str:
     """The counter of an account's calls in a month (`2026-11`)."""
     return f"platelane.usage.{encode(account)}.{encode(month)}"
+
+
+def rate(account: str, second: int) -> str:
+    """The counter of an account's uploads in one second."""
+    return f"platelane.rate.{encode(account)}.{second}"
+
+
+def entry(bucket: str, key: str) -> str:
+    """An entry of a key-value bucket, under the subject that NATS' own tools use."""
+    return f"$KV.{bucket}.{key}"
+
+
+def changed(bucket: str, key: str) -> str:
+    """Where an entry is sent on once it is stored."""
+    return f"platelane.changed.{bucket}.{key}"

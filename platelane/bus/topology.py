@@ -13,7 +13,7 @@ from typing import Final
 
 from nats.errors import Error as NatsError
 from nats.js import JetStreamManager
-from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RePublish, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, ServiceUnavailableError
 
 from platelane.bus import subjects
@@ -28,6 +28,11 @@ DELIVERIES: Final = "DELIVERIES"
 DEAD: Final = "DEAD"
 USAGE: Final = "USAGE"
 ADVISORIES: Final = "ADVISORIES"
+RATES: Final = "RATES"
+TOKENS: Final = "tokens"
+"""Bucket of the tokens that the cloud profile knows."""
+ZONES: Final = "zones"
+"""Bucket of the cameras' detection zones."""
 
 JOB_STREAMS: Final = frozenset({JOBS, CROPS, PARTS})
 """Streams whose messages begin with a JobContext."""
@@ -133,6 +138,18 @@ def streams(settings: Settings) -> list[StreamConfig]:
             allow_direct=True,
             allow_msg_counter=True,
         ),
+        kept.evolve(
+            name=RATES,
+            subjects=["platelane.rate.*.*"],
+            max_age=_MINUTE,
+            duplicate_window=_MINUTE,
+            max_msgs_per_subject=1,
+            max_bytes=16 * _MIB,
+            allow_direct=True,
+            allow_msg_counter=True,
+        ),
+        _mirrored(TOKENS),
+        _mirrored(ZONES),
         queue.evolve(
             name=ADVISORIES,
             subjects=["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"],
@@ -142,6 +159,22 @@ def streams(settings: Settings) -> list[StreamConfig]:
         ),
     ]
     return [config.evolve(storage=StorageType.FILE, num_replicas=settings.nats_replicas) for config in configs]
+
+
+def _mirrored(bucket: str) -> StreamConfig:
+    """A key-value bucket that tells of each change once it is stored: see `Mirror`."""
+    return StreamConfig(
+        name=f"KV_{bucket}",
+        subjects=[subjects.entry(bucket, ">")],
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        max_bytes=64 * _MIB,
+        duplicate_window=2 * _MINUTE,
+        allow_direct=True,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        republish=RePublish(src=subjects.entry(bucket, ">"), dest=subjects.changed(bucket, ">")),
+    )
 
 
 def _durable(consumer: Consumer, settings: Settings) -> ConsumerConfig:

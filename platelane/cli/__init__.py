@@ -14,6 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from platelane.cli import tokens
 from platelane.cli.read import Format, read_photos
 from platelane.cli.settings_table import settings_markdown, settings_table
 from platelane.errors import PlatelaneError
@@ -36,6 +37,7 @@ Every client of the Plate Recognizer Snapshot API works against the address that
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
+app.add_typer(tokens.app, name="tokens")
 
 
 @app.command()

@@ -1,0 +1,139 @@
+"""`platelane tokens`: who may call the cloud profile. Gateways know of a change a moment later."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+from nats.errors import Error as NatsError
+from nats.js.errors import NoKeysError, NotFoundError
+from rich.console import Console
+from rich.table import Table
+
+from platelane.bus import subjects, topology
+from platelane.bus.connection import Connection
+from platelane.bus.streams import counter
+from platelane.errors import BadRequest, EngineUnavailable, NotFound
+from platelane.settings import Settings
+from platelane.supervisor import state
+from platelane.tokens import Token, account, fingerprint, new_token
+
+app = typer.Typer(help="Create, list and revoke the tokens of the cloud profile.", no_args_is_help=True)
+
+_PATIENCE: Final = 5.0
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose it is; to be listed and revoked by.")],
+    rate_limit: Annotated[
+        int | None, typer.Option(min=0, help="Uploads a second; 0 for any number. Default: PLATELANE_RATE_LIMIT.")
+    ] = None,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="Calls a month. Default: PLATELANE_MAX_CALLS.")] = None,
+) -> None:
+    """Create a token and print it. It is shown this once; only its hash is stored."""
+    if not 0 < len(name.strip()) <= 100:
+        raise BadRequest("A token's name has 1 to 100 characters.")
+    print(asyncio.run(_create(Token(name=name.strip(), rate_limit=rate_limit, max_calls=max_calls))))
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List all tokens: name, account, limits, calls of this month."""
+    table = Table("Name", "Account", "Created", "Uploads a second", "Calls a month", "Calls this month")
+    for row in asyncio.run(_rows(Settings())):
+        table.add_row(*row)
+    Console().print(table)
+
+
+@app.command()
+def revoke(name: Annotated[str, typer.Argument(help="Name or account of the token.")]) -> None:
+    """Revoke a token; requests with it get 403 from now on."""
+    print(f"Revoked {asyncio.run(_revoke(name))}.")
+
+
+class _Store:
+    """The bucket of tokens, for one command."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._jetstream = connection.client.jetstream(timeout=_PATIENCE)
+
+    async def all(self) -> dict[str, Token]:
+        """Fingerprint to token, by name."""
+        bucket = await self._jetstream.key_value(topology.TOKENS)
+        try:
+            keys = await bucket.keys()
+        except NoKeysError:
+            return {}
+        found = {key: Token.model_validate_json((await bucket.get(key)).value or b"") for key in keys}
+        return dict(sorted(found.items(), key=lambda item: item[1].name))
+
+    async def put(self, key: str, token: Token) -> None:
+        await (await self._jetstream.key_value(topology.TOKENS)).put(key, token.model_dump_json().encode())
+
+    async def delete(self, key: str) -> None:
+        await (await self._jetstream.key_value(topology.TOKENS)).delete(key)
+
+    async def calls(self, key: str) -> int:
+        """Of this month."""
+        subject = subjects.usage(account(key), f"{datetime.now(UTC):%Y-%m}")
+        try:
+            message = await self._jetstream.get_last_msg(topology.USAGE, subject)
+        except NotFoundError:
+            return 0
+        return counter(message.data or b"")
+
+
+@asynccontextmanager
+async def _store() -> AsyncIterator[_Store]:
+    """Raises EngineUnavailable where NATS or, as no service has run yet, the bucket is not there."""
+    settings = Settings()
+    running = state.read(settings.state_dir.expanduser())
+    connection = await Connection.open(running.nats_url if running else settings.nats_url, "tokens", _PATIENCE)
+    try:
+        yield _Store(connection)
+    except NatsError as error:
+        raise EngineUnavailable(f"NATS does not have the tokens; is Platelane running? {error}") from error
+    finally:
+        await connection.close()
+
+
+async def _create(token: Token) -> str:
+    secret = new_token()
+    async with _store() as store:
+        if any(each.name == token.name for each in (await store.all()).values()):
+            raise BadRequest(f"There is a token called {token.name} already.")
+        await store.put(fingerprint(secret), token)
+    return secret
+
+
+async def _rows(settings: Settings) -> list[tuple[str, ...]]:
+    async with _store() as store:
+        return [
+            (
+                token.name,
+                account(key),
+                f"{token.created:%Y-%m-%d %H:%M}",
+                _limit(token.rate_limit, settings.rate_limit),
+                _limit(token.max_calls, settings.max_calls),
+                str(await store.calls(key)),
+            )
+            for key, token in (await store.all()).items()
+        ]
+
+
+async def _revoke(name: str) -> str:
+    async with _store() as store:
+        for key, token in (await store.all()).items():
+            if name in (token.name, account(key)):
+                await store.delete(key)
+                return token.name
+    raise NotFound(f"There is no token called {name}.")
+
+
+def _limit(own: int | None, default: int) -> str:
+    return str(own) if own is not None else f"{default} (default)"

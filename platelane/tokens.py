@@ -1,0 +1,38 @@
+"""Tokens of the cloud profile: what is kept about one, which is never the token itself."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Token(BaseModel):
+    """What is kept of a token, under its fingerprint; limits that are None come from the settings."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    rate_limit: Annotated[int, Field(ge=0)] | None = None
+    """Uploads a second; 0 for any number."""
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    """Calls a month."""
+
+
+def new_token() -> str:
+    """40 hex digits, 160 random bits: a hash without salt is enough for what nobody can guess."""
+    return secrets.token_hex(20)
+
+
+def fingerprint(token: str) -> str:
+    """SHA-256 as 64 hex digits, under which a token is stored."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def account(fingerprint: str) -> str:
+    """The account whose calls are counted for a token."""
+    return fingerprint[:16]

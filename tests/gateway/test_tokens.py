@@ -1,0 +1,203 @@
+"""The cloud profile's tokens: made, listed and revoked with `platelane tokens`; their limits across two gateways."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from platelane.settings import Settings
+
+from .conftest import PATIENCE, Engine, Gateway, NatsServer, running_gateway, running_nats
+
+PATH = "/v1/plate-reader/"
+THROTTLED = "Request was throttled. Expected available in 1 second."
+
+
+class Cloud(NamedTuple):
+    nats: NatsServer
+    gateways: tuple[Gateway, Gateway]
+    state_dir: Path
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`platelane tokens ...`"""
+        return subprocess.run(
+            [sys.executable, "-m", "platelane.cli", "tokens", *arguments],
+            env={
+                **os.environ,
+                "PLATELANE_NATS_URL": self.nats.url,
+                "PLATELANE_STATE_DIR": str(self.state_dir),
+                "COLUMNS": "200",
+                "PLATELANE_RATE_LIMIT": "0",
+            },
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+    def create(self, *arguments: str) -> str:
+        done = self.command("create", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def read(self, picture: bytes, authorization: str, gateway: int = 0, camera_id: str = "") -> httpx.Response:
+        with self.gateways[gateway].client() as client:
+            files = {"upload": ("car.jpg", picture)}
+            return client.post(
+                PATH, data={"camera_id": camera_id}, files=files, headers={"Authorization": authorization}
+            )
+
+    def wait_for(self, picture: bytes, token: str, status: int) -> None:
+        """Until both gateways answer so; that takes a moment."""
+        end = time.monotonic() + 2
+        while {self.read(picture, f"Token {token}", gateway).status_code for gateway in (0, 1)} != {status}:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with (
+        running_nats(tmp_path_factory.mktemp("tokens")) as nats,
+        Engine(Settings(nats_url=nats.url)),
+        running_gateway(nats, profile="cloud", tokens="of-settings, žluť", rate_limit=0, max_calls=500) as first,
+        running_gateway(nats, profile="cloud", tokens="of-settings, žluť", rate_limit=0, max_calls=500) as second,
+    ):
+        yield Cloud(nats, (first, second), tmp_path_factory.mktemp("state"))
+
+
+def statistics(cloud: Cloud, token: str) -> dict[str, object]:
+    with cloud.gateways[1].client() as client:
+        body: dict[str, object] = client.get("/v1/statistics", headers={"Authorization": f"Token {token}"}).json()
+        return body
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Token", "Token wrong", "Basic b2Y=", "Token of-setting", "Token of-settings2"]
+)
+def test_who_has_no_token_gets_403(cloud: Cloud, picture: bytes, authorization: str) -> None:
+    response = cloud.read(picture, authorization)
+    assert response.status_code == 403
+    assert response.json() == {"detail": "Invalid token.", "error": "Invalid token.", "status_code": 403}
+
+
+def test_tokens_of_the_settings(cloud: Cloud, picture: bytes) -> None:
+    for authorization in ("Token of-settings", "token of-settings", "Bearer of-settings", "of-settings"):
+        assert cloud.read(picture, authorization).status_code == 201
+
+
+def test_a_token_works_once_it_is_created_until_it_is_revoked(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("gate 7")
+    assert len(token) == 40
+    cloud.wait_for(picture, token, 201)
+    listed = cloud.command("list").stdout
+    assert "gate 7" in listed
+    assert token not in listed
+    assert cloud.command("revoke", "gate 7").returncode == 0
+    cloud.wait_for(picture, token, 403)
+    assert "gate 7" not in cloud.command("list").stdout
+
+
+def test_only_the_hash_is_stored(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("hashed")
+    cloud.wait_for(picture, token, 201)
+    store = cloud.nats._config.parent / "store"
+    stored = [file.read_bytes() for file in store.rglob("*") if file.is_file()]
+    assert any(b'"name":"hashed"' in data for data in stored)
+    assert not any(token.encode() in data for data in stored)
+
+
+def test_names_are_used_once_and_what_is_not_there_cannot_be_revoked(cloud: Cloud) -> None:
+    cloud.create("twice")
+    for arguments in (("create", "twice"), ("create", " "), ("revoke", "nobody"), ("create", "x", "--max-calls", "-1")):
+        done = cloud.command(*arguments)
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr
+
+
+def test_the_rate_holds_across_gateways(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("rate", "--rate-limit", "3")
+    cloud.wait_for(picture, token, 429)  # which uses up the rate of a second or two
+    for _ in range(5):  # a second may begin in between, and with it a new allowance
+        time.sleep(1.1 - time.time() % 1)
+        with ThreadPoolExecutor(8) as pool:
+            asked = time.time()
+            answers = list(pool.map(lambda number: cloud.read(picture, f"Token {token}", number % 2), range(8)))
+        if int(asked) == int(time.time()):
+            break
+    else:
+        pytest.fail("the machine is too slow for eight requests in a second")
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [429] * 5
+    throttled = next(answer for answer in answers if answer.status_code == 429)
+    assert throttled.headers["retry-after"] == "1"
+    assert throttled.json() == {"detail": THROTTLED, "error": THROTTLED, "status_code": 429}
+    time.sleep(1.1)
+    assert cloud.read(picture, f"Token {token}").status_code == 201
+
+
+def test_one_tokens_rate_is_not_anothers(cloud: Cloud, picture: bytes) -> None:
+    slow, fast = cloud.create("slow", "--rate-limit", "1"), cloud.create("fast", "--rate-limit", "0")
+    cloud.wait_for(picture, slow, 429)
+    assert {cloud.read(picture, f"Token {fast}").status_code for _ in range(12)} == {201}
+
+
+def test_the_months_calls_hold_across_gateways(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("quota", "--max-calls", "5")
+    cloud.wait_for(picture, token, 201)
+    used = statistics(cloud, token)["usage"]
+    assert isinstance(used, dict)
+    answers = [cloud.read(picture, f"Token {token}", number % 2) for number in range(8)]
+    left = 5 - int(used["calls"])
+    assert [answer.status_code for answer in answers] == [201] * left + [403] * (8 - left)
+    assert answers[-1].json()["status_code"] == 403
+    assert "credits" in answers[-1].json()["detail"]
+    after = statistics(cloud, token)
+    assert after["total_calls"] == 5
+    assert after["usage"] == {**used, "calls": 5}
+    [row] = [line for line in cloud.command("list").stdout.splitlines() if "quota" in line]
+    assert [cell.strip() for cell in row.split("│")][-4:-1] == ["0 (default)", "5", "5"]
+
+
+def test_only_recognised_pictures_use_up_calls(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("bad pictures", "--max-calls", "3")
+    for _ in range(6):
+        assert cloud.read(b"no picture", f"Token {token}").status_code in (400, 403)
+    cloud.wait_for(picture, token, 201)
+
+
+def test_calls_are_each_tokens_own(cloud: Cloud, picture: bytes) -> None:
+    one, other = cloud.create("one"), cloud.create("other")
+    cloud.wait_for(picture, one, 201)
+    calls = statistics(cloud, other)["usage"]
+    assert isinstance(calls, dict)
+    assert calls["calls"] == 0
+    assert statistics(cloud, other)["total_calls"] == 500
+
+
+def test_tokens_survive_a_restart_of_nats(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("lasting")
+    revoked = cloud.create("not lasting")
+    assert cloud.command("revoke", "not lasting").returncode == 0
+    cloud.wait_for(picture, token, 201)
+    cloud.nats.stop()
+    cloud.nats.start()
+    end = time.monotonic() + PATIENCE
+    while cloud.read(picture, f"Token {token}").status_code != 201:
+        assert time.monotonic() < end
+    assert cloud.read(picture, f"Token {revoked}").status_code == 403
+
+
+def test_without_nats_the_command_says_so(cloud: Cloud, tmp_path: Path) -> None:
+    nobody = NatsServer(tmp_path)
+    done = Cloud(nobody, cloud.gateways, tmp_path).command("list")
+    assert done.returncode == 1
+    assert "NATS cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
