@@ -59,6 +59,25 @@ class Settings(BaseSettings):
         (), description="addresses that get every result by POST, comma-separated"
     )
     webhook_timeout: float = Field(10.0, gt=0, description="seconds a webhook receiver has to answer")
+    webhook_queue: int = Field(
+        10_000, ge=1, le=1_000_000, description="events that may wait for one webhook; the oldest is dropped, and counted"
+    )
+    webhook_retry_limit: float = Field(
+        3_600.0, ge=0.1, description="longest pause between two attempts to deliver an event, seconds"
+    )
+    webhook_attempts: int = Field(
+        48, ge=1, description="attempts after which an event becomes a dead letter; with the pause above, about 36 hours"
+    )
+    webhook_disable_after: float = Field(
+        86_400.0, gt=0, description="seconds after which a webhook that only ever fails is disabled"
+    )
+    image_hours: float = Field(24.0, gt=0, description="hours that pictures are kept for webhooks that send them")
+    image_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of pictures that are kept for webhooks")
+    smtp_url: SecretStr = Field(
+        SecretStr(""), description="mail server that tells of disabled webhooks, smtp(s)://user:password@host:port"
+    )
+    mail_from: str = Field("platelane@localhost", description="sender of mails")
+    mail_to: str = Field("", description="receiver of mails about webhooks that name none")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
     log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")

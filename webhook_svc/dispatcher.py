@@ -1,73 +1,54 @@
-"""Results become one delivery for each webhook target, and deliveries become POST requests.
+"""Each result goes into the queue of every hook that wants it.
 
-Between the two lies a durable queue, so that a slow or dead receiver delays nobody else's events and no restart loses
-one. The payload is that of the REST API's section "WebHooks".
+One at a time, in the order of the results, whatever dies: so each queue holds a camera's events in their order.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
 
-import httpx
 import structlog
+from nats.errors import Error as NatsError
 
-from platelane import answers
-from platelane.bus import Bus, Done, Outcome, RetryAfter, attempt, subjects
+from platelane.bus import Bus
+from platelane.errors import EngineUnavailable
+from platelane.hooks.hook import Hook
+from platelane.hooks.matching import wanted
+from platelane.hooks.queue import Plan, Queue, plan_of
+from platelane.hooks.store import DROPPED, Hooks
 from platelane.pb.v1 import stages_pb2
 
 log = structlog.get_logger(__name__)
 
-EVENT = "image.done"
-
-
-def hook_id(target: str) -> str:
-    """A name for the target that is safe in a subject and the same in every process."""
-    return hashlib.sha256(target.encode()).hexdigest()[:12]
-
 
 class Dispatcher:
-    """Handles `stages_pb2.Result`: one delivery for each target."""
+    """Handles `stages_pb2.Result`."""
 
-    def __init__(self, bus: Bus, targets: Sequence[str]) -> None:
+    def __init__(self, bus: Bus, hooks: Hooks) -> None:
         self._bus = bus
-        self._targets = tuple(targets)
+        self._hooks = hooks
+        self._made: dict[int, Plan] = {}
 
     async def handle(self, result: stages_pb2.Result) -> None:
-        await asyncio.gather(
-            *(
-                self._bus.publish(
-                    subjects.delivery(hook_id(target)),
-                    stages_pb2.Delivery(target=target, result=result),
-                    f"{result.recognition.id}.{hook_id(target)}",
-                )
-                for target in self._targets
-            )
-        )
+        """Raises: EngineUnavailable; the result is then dispatched again, and queues drop what they have."""
+        takers = [hook for hook in self._hooks.all() if hook.queueing and wanted(hook, result)]
+        outcomes = await asyncio.gather(*(self._queue(hook, result) for hook in takers), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
-
-class Deliverer:
-    """Handles `stages_pb2.Delivery`: one POST; anything but 2xx is tried again later."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def handle(self, delivery: stages_pb2.Delivery) -> Outcome:
-        body = {
-            "hook": {"target": delivery.target, "id": hook_id(delivery.target), "event": EVENT},
-            "data": answers.recognition_body(delivery.result.recognition),
-        }
-        headers = {"Idempotency-Key": f"{delivery.result.recognition.id}.{hook_id(delivery.target)}"}
+    async def _queue(self, hook: Hook, result: stages_pb2.Result) -> None:
+        queue, plan = Queue(self._bus, hook.id), plan_of(hook, self._bus.settings.webhook_queue)
         try:
-            response = await self._client.post(delivery.target, json=body, headers=headers)
-        except httpx.HTTPError as error:
-            return RetryAfter(_pause(), f"{delivery.target}: {error!r}")
-        if not response.is_success:
-            return RetryAfter(_pause(), f"{delivery.target}: HTTP {response.status_code}")
-        return Done()
-
-
-def _pause() -> float:
-    """Seconds until the next try: twice as many each time, up to an hour."""
-    return min(3600.0, 2.0 ** attempt())
+            if self._made.get(hook.id) != plan:
+                await queue.ensure(plan)
+                self._made[hook.id] = plan
+            dropped = await queue.put(hook, result)
+        except (EngineUnavailable, NatsError) as error:
+            self._made.pop(hook.id, None)
+            if self._hooks.get(hook.id) is None:
+                return
+            raise EngineUnavailable(f"Webhook {hook.id} takes no events: {error}") from error
+        if dropped:
+            log.warning("events_dropped", hook=hook.id, dropped=dropped)
+            await self._hooks.count(hook.id, DROPPED, dropped)

@@ -16,6 +16,8 @@ PLATES: Final = "plates"
 VEHICLES: Final = "vehicles"
 
 ALL_RESULTS: Final = "platelane.results.>"
+HOOKS_CHANGED: Final = "platelane.hooks.changed"
+"""A plain message: somebody changed a webhook."""
 
 WORD_LIMIT: Final = 1_000
 """UTF-8 bytes of one encoded word; NATS refuses protocol lines over 4,096 bytes, and a byte takes up to three."""
@@ -61,9 +63,24 @@ def results(camera_id: str) -> str:
     return result(camera_id, "*")
 
 
-def delivery(hook: str) -> str:
-    """Where the deliveries for a webhook queue up."""
-    return f"platelane.deliveries.{encode(hook)}"
+def delivery(hook_id: int | str, share: str) -> str:
+    """Where the events of a webhook queue up, those of a camera in the same share."""
+    return f"platelane.deliveries.{hook_id}.{share}"
+
+
+def hook(key: str) -> str:
+    """Where a webhook is kept."""
+    return f"$KV.HOOKS.{key}"
+
+
+def hook_count(hook_id: str, what: str) -> str:
+    """The counter of a webhook's events that `what` happened to."""
+    return f"platelane.counts.{hook_id}.{what}"
+
+
+def image(job_id: str) -> str:
+    """Where a picture is kept that somebody wants to see again."""
+    return f"$KV.IMAGES.{job_id}"
 
 
 def dead(stream: str) -> str:

@@ -24,7 +24,6 @@ JOBS: Final = "JOBS"
 CROPS: Final = "CROPS"
 PARTS: Final = "PARTS"
 RESULTS: Final = "RESULTS"
-DELIVERIES: Final = "DELIVERIES"
 DEAD: Final = "DEAD"
 USAGE: Final = "USAGE"
 ADVISORIES: Final = "ADVISORIES"
@@ -33,15 +32,20 @@ TOKENS: Final = "tokens"
 """Bucket of the tokens that the cloud profile knows."""
 ZONES: Final = "zones"
 """Bucket of the cameras' detection zones."""
+HOOK_COUNTS: Final = "HOOK_COUNTS"
+KV_HOOKS: Final = "KV_HOOKS"
+KV_IMAGES: Final = "KV_IMAGES"
 
 JOB_STREAMS: Final = frozenset({JOBS, CROPS, PARTS})
 """Streams whose messages begin with a JobContext."""
-WORK_QUEUES: Final = frozenset({JOBS, CROPS, DELIVERIES, ADVISORIES})
+WORK_QUEUES: Final = frozenset({JOBS, CROPS, ADVISORIES})
 """Streams that keep a message until it has been dealt with."""
 
-DELIVERY_ATTEMPTS: Final = 10
+_DISPATCH_ATTEMPTS: Final = 1_000
+"""A result fails to be dispatched only while NATS does, so it is not given up."""
 _REMEMBERED_INCREMENTS: Final = 10_000
 _MINUTE: Final = 60.0
+_HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
 _MIB: Final = 1 << 20
 _LARGEST: Final = 16 * _MIB
@@ -57,6 +61,8 @@ class Consumer:
     name: str
     filter: str | None = None
     max_deliver: int | None = None
+    max_ack_pending: int = 4_096
+    """1 keeps the order, whatever dies."""
 
     def attempts(self, settings: Settings) -> int:
         """Times a message is delivered before it is a dead letter."""
@@ -67,11 +73,10 @@ DETECTOR: Final = Consumer(JOBS, "detector", subjects.DETECT)
 OCR: Final = Consumer(CROPS, "ocr", subjects.PLATE_CROPS)
 ATTRIBUTES: Final = Consumer(CROPS, "attributes", subjects.VEHICLE_CROPS)
 AGGREGATOR: Final = Consumer(PARTS, "aggregator")
-DISPATCHER: Final = Consumer(RESULTS, "dispatcher")
-DELIVERER: Final = Consumer(DELIVERIES, "deliverer", max_deliver=DELIVERY_ATTEMPTS)
+DISPATCHER: Final = Consumer(RESULTS, "dispatcher", max_deliver=_DISPATCH_ATTEMPTS, max_ack_pending=1)
 DEAD_LETTERS: Final = Consumer(ADVISORIES, "dead_letters", max_deliver=1_000)
 
-CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, DISPATCHER, DELIVERER, DEAD_LETTERS)
+CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, DISPATCHER, DEAD_LETTERS)
 
 
 def streams(settings: Settings) -> list[StreamConfig]:
@@ -118,16 +123,11 @@ def streams(settings: Settings) -> list[StreamConfig]:
             max_bytes=settings.results_bytes,
             allow_direct=True,
         ),
-        queue.evolve(
-            name=DELIVERIES,
-            subjects=["platelane.deliveries.*"],
-            max_bytes=256 * _MIB,
-            max_age=result_age,
-        ),
         kept.evolve(
             name=DEAD,
             subjects=["platelane.dead.*"],
             max_bytes=256 * _MIB,
+            allow_direct=True,
         ),
         kept.evolve(
             name=USAGE,
@@ -137,6 +137,32 @@ def streams(settings: Settings) -> list[StreamConfig]:
             max_msgs_per_subject=_REMEMBERED_INCREMENTS,
             allow_direct=True,
             allow_msg_counter=True,
+        ),
+        kept.evolve(
+            name=HOOK_COUNTS,
+            subjects=[subjects.hook_count("*", "*")],
+            max_age=None,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+            allow_msg_counter=True,
+        ),
+        kept.evolve(
+            name=KV_HOOKS,
+            subjects=["$KV.HOOKS.>"],
+            discard=DiscardPolicy.NEW,
+            max_age=None,
+            max_bytes=64 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+        ),
+        kept.evolve(
+            name=KV_IMAGES,
+            subjects=["$KV.IMAGES.>"],
+            max_age=settings.image_hours * _HOUR,
+            duplicate_window=min(2 * _MINUTE, settings.image_hours * _HOUR),
+            max_bytes=settings.image_bytes,
+            max_msgs_per_subject=1,
+            allow_direct=True,
         ),
         kept.evolve(
             name=RATES,
@@ -185,7 +211,7 @@ def _durable(consumer: Consumer, settings: Settings) -> ConsumerConfig:
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=settings.ack_wait,
         max_deliver=consumer.attempts(settings),
-        max_ack_pending=4_096,
+        max_ack_pending=consumer.max_ack_pending,
         max_waiting=4_096,
     )
 
@@ -198,13 +224,18 @@ async def ensure_topology(manager: JetStreamManager, settings: Settings, patienc
         Fault: the server refuses a definition, for a reason that waiting does not mend.
     """
     for config in streams(settings):
-        await _patiently(f"stream {config.name}", partial(_ensure_stream, manager, config), patience)
+        await _patiently(f"stream {config.name}", partial(ensure_stream, manager, config), patience)
     for consumer in CONSUMERS:
         durable = partial(manager.add_consumer, consumer.stream, _durable(consumer, settings))
         await _patiently(f"consumer {consumer.name} of {consumer.stream}", durable, patience)
 
 
-async def _ensure_stream(manager: JetStreamManager, config: StreamConfig) -> None:
+async def ensure_stream(manager: JetStreamManager, config: StreamConfig) -> None:
+    """Make a stream, or change the one that is there.
+
+    Raises:
+        nats.errors.Error: the server does not answer, or refuses.
+    """
     try:
         await manager.add_stream(config)
     except APIError as error:

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from platelane.bus import Bus, DeadLetters, Outcome, RetryAfter, Worker, subjects, topology
+from platelane.bus import Bus, DeadLetters, Worker, subjects, topology
 from platelane.bus.deadletters import Advisory
 from platelane.errors import Undecodable
-from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Delivery, Job, Part, Result
+from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Job, Part, Result
 from tests.bus.support import Caller, eventually, job, running, stored, unsettled
 
 
@@ -101,7 +101,7 @@ async def test_part_that_cannot_be_joined(bus: Bus, caller: Caller) -> None:
 
 async def test_result_stays_for_the_history_when_it_cannot_be_dispatched(bus: Bus) -> None:
     async def handler(_: Result) -> None:
-        raise ZeroDivisionError
+        raise Undecodable("nonsense")
 
     async with running(Worker(bus, topology.DISPATCHER, Result, handler, 2).run, DeadLetters(bus).run):
         await bus.publish(subjects.result("cam", "a"), Result(account="me"), "a.final")
@@ -110,23 +110,6 @@ async def test_result_stays_for_the_history_when_it_cannot_be_dispatched(bus: Bu
 
     assert Result.FromString(letter.data).account == "me"
     assert await stored(bus, topology.RESULTS) == 1
-
-
-async def test_delivery_that_never_succeeds(bus: Bus) -> None:
-    attempts = 0
-
-    async def handler(_: Delivery) -> Outcome:
-        nonlocal attempts
-        attempts += 1
-        return RetryAfter(0.01, "the receiver is away")
-
-    async with running(Worker(bus, topology.DELIVERER, Delivery, handler, 2).run, DeadLetters(bus).run):
-        await bus.publish(subjects.delivery("hook"), Delivery(target="http://receiver"), "a.hook")
-        (letter,) = await dead_letters(bus, 1)
-        await empty(bus, topology.DELIVERIES)
-
-    assert attempts == topology.DELIVERY_ATTEMPTS
-    assert Delivery.FromString(letter.data).target == "http://receiver"
 
 
 async def test_message_that_is_gone_already(bus: Bus) -> None:

@@ -151,12 +151,10 @@ class Result(_message.Message):
     def __init__(self, recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., account: _Optional[str] = ...) -> None: ...
 
 class Delivery(_message.Message):
-    __slots__ = ("target", "result")
-    TARGET_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("result",)
     RESULT_FIELD_NUMBER: _ClassVar[int]
-    target: str
     result: Result
-    def __init__(self, target: _Optional[str] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
+    def __init__(self, result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
     __slots__ = ("subject", "data", "reason")

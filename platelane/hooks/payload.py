@@ -1,0 +1,99 @@
+"""A result as the request that a receiver gets: body, encoding, signature. Pure functions."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from platelane.answers import recognition_body
+from platelane.hooks.hook import SECRET_PREFIX, Hook
+from platelane.hooks.matching import texts, watched
+from platelane.hooks.picture import Picture
+from platelane.pb.v1 import domain_pb2
+
+EVENT: Final = "image.done"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What is posted."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def key_of(hook: Hook, recognition: domain_pb2.Recognition) -> str:
+    """The same for every attempt to tell a receiver about a picture, so that it can drop repeats."""
+    return f"{recognition.id}.{hook.id}"
+
+
+def document(hook: Hook, recognition: domain_pb2.Recognition, *, test: bool = False) -> dict[str, Any]:
+    """The envelope of the REST API's webhooks, and which plates of the watch-list were seen."""
+    about: dict[str, Any] = {"target": hook.public_target, "id": hook.id, "event": EVENT}
+    if hook.filter.watch_list:
+        about["watch_list"] = [asdict(match) for match in watched(hook.filter, texts(recognition))]
+    if test:
+        about["test"] = True
+    data = recognition_body(recognition)
+    moment = datetime.fromtimestamp(recognition.timestamp_us / 1e6, timezone.utc)  # noqa: UP017
+    data["timestamp_local"] = moment.astimezone().isoformat(" ", "microseconds")
+    return {"hook": about, "data": data}
+
+
+def encode(hook: Hook, text: str, key: str, picture: Picture | None, now: int) -> Payload:
+    """A request with the JSON `text` in the hook's format; `now` is in unix seconds."""
+    match hook.format:
+        case "json":
+            content_type, body = "application/json", text.encode("ascii")
+        case "form":
+            content_type, body = "application/x-www-form-urlencoded", b"json=" + quote_plus(text).encode()
+        case "multipart":
+            boundary = secrets.token_hex(16)
+            content_type = f"multipart/form-data; boundary={boundary}"
+            body = _multipart(boundary, text, picture)
+    headers = {"User-Agent": "platelane", **hook.headers, "Content-Type": content_type, "Idempotency-Key": key}
+    if hook.secret:
+        headers |= signature(hook.secret, key, now, body)
+    return Payload(body, headers)
+
+
+def ascii_json(content: Mapping[str, Any]) -> str:
+    """JSON in ASCII only, as some receivers read nothing else."""
+    return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
+
+
+def signature(secret: str, key: str, now: int, body: bytes) -> dict[str, str]:
+    """The headers of the Standard Webhooks specification: HMAC-SHA256 over id, time and body."""
+    signed = f"{key}.{now}.".encode() + body
+    digest = base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
+    return {"webhook-id": key, "webhook-timestamp": str(now), "webhook-signature": f"v1,{digest}"}
+
+
+def _key(secret: str) -> bytes:
+    if secret.startswith(SECRET_PREFIX):
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    return secret.encode()
+
+
+def _multipart(boundary: str, text: str, picture: Picture | None) -> bytes:
+    parts = [b'Content-Disposition: form-data; name="json"\r\n\r\n' + text.encode("ascii")]
+    if picture is not None:
+        head = f'Content-Disposition: form-data; name="upload"; filename="{picture.filename}"\r\n'
+        parts.append(f"{head}Content-Type: {picture.media_type}\r\n\r\n".encode("ascii") + picture.data)
+    mark = b"--" + boundary.encode("ascii")
+    return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
+
+
+def safe_name(filename: str, fallback: str) -> str:
+    """A bare file name in plain characters that no receiver takes for the field `json`."""
+    bare = re.sub(r"[^A-Za-z0-9._-]+", "_", re.split(r"[/\\]", filename)[-1]).lstrip(".")[-100:]
+    return bare if bare and "json" not in bare.lower() else fallback

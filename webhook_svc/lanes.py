@@ -1,0 +1,91 @@
+"""The lanes of every hook: so many workers a hook, started and stopped as hooks come, change and go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import structlog
+from nats.errors import Error as NatsError
+
+from platelane.bus import Bus, Worker
+from platelane.errors import PlatelaneError
+from platelane.hooks.queue import Plan, Queue, delete_forgotten, plan_of
+from platelane.hooks.store import Hooks
+from platelane.pb.v1 import stages_pb2
+from webhook_svc.deliverer import Deliverer
+
+log = structlog.get_logger(__name__)
+
+_PAUSE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    plan: Plan
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+
+class Lanes:
+    """Everything that is delivered by this process."""
+
+    def __init__(self, bus: Bus, hooks: Hooks, deliverer: Deliverer) -> None:
+        self._bus = bus
+        self._hooks = hooks
+        self._deliverer = deliverer
+        self._running: dict[int, _Running] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop`."""
+        self._hooks.on_change(self._changed.set)
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._changed.set())
+        with contextlib.suppress(PlatelaneError, NatsError):
+            await delete_forgotten(self._bus.connection, {hook.id for hook in self._hooks.all()})
+        try:
+            while not stop.is_set():
+                self._changed.clear()
+                self._adjust()
+                await self._changed.wait()
+        finally:
+            stopping.cancel()
+            for running in self._running.values():
+                running.stop.set()
+            await asyncio.gather(*(running.task for running in self._running.values()))
+
+    def _adjust(self) -> None:
+        limit = self._bus.settings.webhook_queue
+        wanted = {hook.id: plan_of(hook, limit) for hook in self._hooks.all() if hook.enabled}
+        for hook_id, running in tuple(self._running.items()):
+            if running.task.done():
+                del self._running[hook_id]
+            elif wanted.get(hook_id) != running.plan:
+                running.stop.set()
+        for hook_id in wanted.keys() - self._running.keys():
+            self._start(wanted[hook_id])
+
+    def _start(self, plan: Plan) -> None:
+        stop = asyncio.Event()
+        task = asyncio.create_task(self._serve(plan, stop))
+        task.add_done_callback(lambda _: self._changed.set())
+        self._running[plan.hook_id] = _Running(plan, stop, task)
+
+    async def _serve(self, plan: Plan, stop: asyncio.Event) -> None:
+        """Work on the lanes of one hook; trouble with one is no trouble for others."""
+        queue, handler = Queue(self._bus, plan.hook_id), partial(self._deliverer.handle, plan.hook_id)
+        while not stop.is_set():
+            try:
+                await queue.ensure(plan)
+                await queue.ensure_lanes(plan)
+                workers = [Worker(self._bus, lane, stages_pb2.Delivery, handler, 1) for lane in plan.lanes]
+                await asyncio.gather(*(worker.run(stop) for worker in workers))
+            except (PlatelaneError, NatsError, TimeoutError) as error:
+                log.warning("lanes_not_ready", hook=plan.hook_id, error=str(error))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE):
+                        await stop.wait()
