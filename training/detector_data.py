@@ -41,6 +41,10 @@ CROP_SETS: Final = ("stanford_cars_train", "id_highway", "oi_vehicles")
 """Sets whose vehicle crops fit tightly around the vehicle."""
 CROPS_A_TYPE: Final = 500
 
+PLATE_CROP_SETS: Final = ("eu_plate_crops", "br_plate_crops", "vn_cz_hr_plate_crops")
+"""Sets whose plate crops show the plate and nothing else."""
+PLATE_CROPS_A_SET: Final = {"train": 800, "val": 50}
+
 WEIGHTS: Final = {
     "mixed_plates_300": 0.7,
     "id_highway": 2.5,
@@ -121,6 +125,8 @@ class Scenes:
     negatives: list[Scene]
     crops: list[Scene]
     """Single vehicles that fill their picture; plates are not labelled."""
+    close_ups: list[Scene]
+    """Single plates that fill their picture."""
 
 
 def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> Scenes:
@@ -141,10 +147,21 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
     kinds = {
         row["file"]: CROP_CLASSES[kind]
         for kind, candidates in chosen.items()
-        for row in candidates[:: math.ceil(len(candidates) / CROPS_A_TYPE)]
+        for row in _spread(candidates, CROPS_A_TYPE)
     }
-    crops = [_vehicle_scene(image, kinds[name]) for name, image in part.pictures(kinds)]
-    return Scenes(photos, weights / weights.sum(), negatives, crops)
+    crops = [
+        _filling_scene(image, CLASSES[kinds[name]], inset=0.02, unknown=[PLATES])
+        for name, image in part.pictures(kinds)
+    ]
+
+    part = Part(root, "plates")
+    rows_by_set: dict[str, list[Row]] = {name: [] for name in PLATE_CROP_SETS}
+    for row in part.rows(split, exclude_sets):
+        if row["set"] in rows_by_set:
+            rows_by_set[row["set"]].append(row)
+    files = [row["file"] for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])]
+    close_ups = [_filling_scene(image, PLATE, inset=0.0) for _, image in part.pictures(files)]
+    return Scenes(photos, weights / weights.sum(), negatives, crops, close_ups)
 
 
 class Composer:
@@ -185,6 +202,8 @@ class Composer:
             return self._one_of(self.scenes.negatives)
         if kind < 0.18 and self.scenes.crops:
             return self._collage()
+        if kind < 0.26 and self.scenes.close_ups:
+            return self._one_of(self.scenes.close_ups)
         return self.scenes.photos[self.random.choice(len(self.scenes.photos), p=self.scenes.weights)]
 
     def _collage(self) -> Scene:
@@ -414,14 +433,18 @@ def _moved(scene: Scene, dx: int, dy: int) -> Scene:
     )
 
 
-def _vehicle_scene(image: Image, kind: str) -> Scene:
-    """A vehicle that fills its picture but for the cutter's margin."""
+def _spread(rows: list[Row], count: int) -> list[Row]:
+    """At most that many rows, evenly over the list."""
+    return rows[:: max(1, math.ceil(len(rows) / count))]
+
+
+def _filling_scene(image: Image, kind: int, inset: float, unknown: Collection[int] = ()) -> Scene:
+    """An object that fills its picture but for the cutter's margin (`inset`, as a share of the sides)."""
     height, width = image.shape[:2]
-    inset = np.array([width, height, -width, -height], np.float32) * 0.02
     return replace(
-        empty_scene(image, [PLATES]),
-        boxes=np.array([[0, 0, width, height]], np.float32) + inset,
-        classes=np.array([CLASSES[kind]], np.int64),
+        empty_scene(image, unknown),
+        boxes=np.array([[inset * width, inset * height, (1 - inset) * width, (1 - inset) * height]], np.float32),
+        classes=np.array([kind], np.int64),
         corners=np.full((1, 4, 2), np.nan, np.float32),
     )
 
