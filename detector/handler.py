@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from detector import zones
 from detector.detections import Detections
 from detector.search import Found, search
 from platelane import crops, images, models
@@ -57,12 +59,13 @@ class Detector:
 
 def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
     """What was found, without readings; in plate mode only the vehicles that carry a plate."""
+    height, width = image.shape[:2]
     carrying = {plate.vehicle for plate in found.plates}
-    shown = [i for i in range(len(found.vehicles)) if job.options.vehicles or i in carrying]
+    boxes = np.array([astuple(vehicle.box) for vehicle in found.vehicles], dtype=np.float32).reshape(-1, 4)
+    wanted = zones.outside(boxes, job.options.excluded, width, height) & job.options.vehicles
+    shown = [i for i in range(len(found.vehicles)) if wanted[i] or i in carrying]
     position = {index: place for place, index in enumerate(shown)}
-    part = stages_pb2.DetectionPart(
-        context=job.context, options=job.options, image_width=image.shape[1], image_height=image.shape[0]
-    )
+    part = stages_pb2.DetectionPart(context=job.context, options=job.options, image_width=width, image_height=height)
     for plate in found.plates:
         corners = [domain_pb2.Point(x=float(x), y=float(y)) for x, y in plate.corners]
         part.plates.append(domain_pb2.Plate(box=_message(plate.box), corners=corners, detection_score=plate.score))

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detector import zones
 from detector.association import associate
 from detector.detections import Detections
 from platelane.crops import ZOOM_CANVAS, Image, frame_canvas, letterbox
@@ -66,9 +67,9 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
-    return _found(
-        Detections.concatenated(plates).above(threshold).suppressed(0.4, containment=0.7), vehicles, image, options
-    )
+    found = Detections.concatenated(plates).above(threshold).suppressed(0.4, containment=0.7)
+    # before plates are counted per vehicle, so that overlay text does not take a plate's place
+    return _found(found[zones.outside(found.boxes, options.excluded, width, height)], vehicles, image, options)
 
 
 async def _zoomed(model: Model, image: Image, vehicles: Detections, frame: Letterbox, limit: int) -> list[Detections]:

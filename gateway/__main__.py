@@ -12,6 +12,7 @@ from gateway import server
 from gateway.accounts import Accounts
 from gateway.app import create_app
 from gateway.recognizer import Recognizer
+from gateway.zones import ZoneStore
 from platelane import service
 from platelane.bus import Bus
 from platelane.settings import Settings
@@ -25,10 +26,11 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     listener = server.bind(settings.host, settings.port)  # first, so that a gateway which says it is ready has a port
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a broken form is its sender's problem
     _return_large_blocks()
-    recognizer, accounts = Recognizer(bus, settings), Accounts(bus, settings)
-    await recognizer.start()
-    await accounts.start()
-    await server.serve(create_app(recognizer, accounts, settings), listener, settings, stop)
+    accounts, zones = Accounts(bus, settings), ZoneStore(bus)
+    recognizer = Recognizer(bus, zones, settings)
+    for each in (accounts, zones, recognizer):
+        await each.start()
+    await server.serve(create_app(recognizer, accounts, zones, settings), listener, settings, stop)
 
 
 def _return_large_blocks() -> None:

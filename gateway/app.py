@@ -21,11 +21,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import uploads
+from gateway import uploads, zones_api
 from gateway.accounts import Account, Accounts
 from gateway.recognizer import Answer, Photograph, Recognizer
 from gateway.remote import Fetcher
 from gateway.responses import JsonResponse, error_response
+from gateway.zones import ZoneStore
 from platelane.answers import Usage, recognition_body
 from platelane.errors import PlatelaneError, Throttled, Unavailable
 from platelane.settings import Settings
@@ -37,7 +38,7 @@ PATHS: Final = ("/v1/plate-reader", "/alpr")
 
 _CORS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "86400",
 }
@@ -45,7 +46,7 @@ _CLIENT_CLOSED: Final = 499
 _PREFIX_ALPHABET: Final = string.ascii_uppercase + string.digits
 
 
-def create_app(recognizer: Recognizer, accounts: Accounts, settings: Settings) -> ASGIApp:
+def create_app(recognizer: Recognizer, accounts: Accounts, zones: ZoneStore, settings: Settings) -> ASGIApp:
     """The REST API as an ASGI application."""
     api = _Api(recognizer, accounts, settings)
     routes = [Route(path, api.recognize, methods=["POST"]) for path in PATHS]
@@ -53,6 +54,7 @@ def create_app(recognizer: Recognizer, accounts: Accounts, settings: Settings) -
         Route("/", api.index, methods=["GET"]),
         Route("/info", api.info, methods=["GET"]),
         Route("/v1/statistics", api.statistics, methods=["GET"]),
+        *zones_api.routes(zones, accounts),
     ]
     starlette = Starlette(
         routes=routes,

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from google.protobuf.message import DecodeError
 
+from gateway.zones import ZoneStore
 from platelane.bus import Bus, subjects
 from platelane.errors import (
     BadImage,
@@ -58,8 +59,9 @@ class Answer:
 class Recognizer:
     """Sends jobs and waits for their replies on one inbox, for the life of the process."""
 
-    def __init__(self, bus: Bus, settings: Settings) -> None:
+    def __init__(self, bus: Bus, zones: ZoneStore, settings: Settings) -> None:
         self._bus = bus
+        self._zones = zones
         self._settings = settings
         self._inbox = bus.new_inbox()
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
@@ -102,6 +104,7 @@ class Recognizer:
         accepted = time.time()
         deadline = accepted + self._settings.deadline
         probe(photograph.image, self._settings.pixel_limit)
+        photograph.options.excluded.extend(self._zones.excluded(account, photograph.camera_id))
         job_id = new_job_id(accepted)
         context = stages_pb2.JobContext(
             id=job_id,

@@ -40,10 +40,12 @@ def scene(photo: Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def read(client: httpx.Client, picture: Image.Image, regions: str = "", **config: Any) -> list[Result]:
+def read(
+    client: httpx.Client, picture: Image.Image, regions: str = "", camera_id: str = "", **config: Any
+) -> list[Result]:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=95)
-    fields = {"regions": regions, "config": json.dumps(config)}
+    fields = {"regions": regions, "camera_id": camera_id, "config": json.dumps(config)}
     response = client.post(PATH, data=fields, files={"upload": ("scene.jpg", buffer.getvalue())})
     assert response.status_code == 200, response.text
     results: list[Result] = response.json()["results"]
@@ -177,3 +179,20 @@ def test_zoom_in_vehicles_is_how_many_get_a_second_look(client: httpx.Client, sc
 )
 def test_what_is_not_known_changes_nothing(client: httpx.Client, scene: Image.Image, config: dict[str, Any]) -> None:
     assert [key(each) for each in read(client, scene, **config)] == [key(each) for each in read(client, scene)]
+
+
+def test_a_detection_zone_hides_what_is_in_it(client: httpx.Client, scene: Image.Image) -> None:
+    """Plates in plate mode and vehicles in vehicle mode, for that camera only, from the next picture on."""
+    picture = with_plate_at(scene, ON_THE_GROUND)
+    assert at(read(client, picture, camera_id="zoned"), ON_THE_GROUND)
+    corner = [[0.6, 0.75], [1, 0.75], [1, 1], [0.6, 1]]
+    client.put("/v1/zones/zoned", json={"zones": [{"name": "poster", "polygon": corner}]}).raise_for_status()
+    results = read(client, picture, camera_id="zoned")
+    assert not at(results, ON_THE_GROUND)
+    assert at(results, ON_THE_PLATE)
+    assert at(read(client, picture, camera_id="other"), ON_THE_GROUND)
+    everything = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    client.put("/v1/zones/zoned", json={"zones": [{"polygon": everything}]}).raise_for_status()
+    assert read(client, picture, camera_id="zoned", detection_mode="vehicle") == []
+    client.delete("/v1/zones/zoned").raise_for_status()
+    assert at(read(client, picture, camera_id="zoned"), ON_THE_GROUND)

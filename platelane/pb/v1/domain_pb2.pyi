@@ -36,6 +36,12 @@ class Point(_message.Message):
     y: float
     def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ...) -> None: ...
 
+class Polygon(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[Point]
+    def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ...) -> None: ...
+
 class Scored(_message.Message):
     __slots__ = ("value", "score")
     VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -103,7 +109,7 @@ class Sighting(_message.Message):
     def __init__(self, plate: _Optional[_Union[Plate, _Mapping]] = ..., vehicle: _Optional[_Union[Vehicle, _Mapping]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color")
+    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color", "excluded")
     MODE_FIELD_NUMBER: _ClassVar[int]
     STRICT_DETECTION_FIELD_NUMBER: _ClassVar[int]
     VEHICLES_FIELD_NUMBER: _ClassVar[int]
@@ -115,6 +121,7 @@ class Options(_message.Message):
     PLATES_PER_VEHICLE_FIELD_NUMBER: _ClassVar[int]
     ZOOM_IN_VEHICLES_FIELD_NUMBER: _ClassVar[int]
     MAKE_MODEL_COLOR_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     strict_detection: bool
     vehicles: bool
@@ -126,7 +133,8 @@ class Options(_message.Message):
     plates_per_vehicle: int
     zoom_in_vehicles: int
     make_model_color: bool
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ...) -> None: ...
+    excluded: _containers.RepeatedCompositeFieldContainer[Polygon]
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ..., excluded: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ...) -> None: ...
 
 class Recognition(_message.Message):
     __slots__ = ("id", "camera_id", "filename", "timestamp_us", "image_width", "image_height", "sightings", "options", "processing_ms")
