@@ -60,13 +60,13 @@ class Settings(BaseSettings):
     )
     webhook_timeout: float = Field(10.0, gt=0, description="seconds a webhook receiver has to answer")
     webhook_queue: int = Field(
-        10_000, ge=1, le=1_000_000, description="events that may wait for one webhook; the oldest is dropped, and counted"
+        10_000, ge=1, le=1_000_000, description="events that may wait for a webhook; the oldest is dropped, and counted"
     )
     webhook_retry_limit: float = Field(
         3_600.0, ge=0.1, description="longest pause between two attempts to deliver an event, seconds"
     )
     webhook_attempts: int = Field(
-        48, ge=1, description="attempts after which an event becomes a dead letter; with the pause above, about 36 hours"
+        48, ge=1, description="attempts after which an event becomes a dead letter; 48 take about 36 hours"
     )
     webhook_disable_after: float = Field(
         86_400.0, gt=0, description="seconds after which a webhook that only ever fails is disabled"

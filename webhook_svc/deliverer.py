@@ -17,9 +17,10 @@ from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, attempt, subje
 from platelane.bus.streams import Stream
 from platelane.errors import EngineUnavailable
 from platelane.hooks.hook import Hook
-from platelane.hooks.payload import ascii_json, document, encode, key_of, safe_name
+from platelane.hooks.payload import ascii_json, document, encode, safe_name
 from platelane.hooks.picture import Picture, upright
-from platelane.hooks.post import Poster, Response
+from platelane.hooks.post import Poster
+from platelane.hooks.response import Response
 from platelane.hooks.store import DEAD, DELIVERED, Health, Hooks
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.settings import Settings
@@ -57,7 +58,7 @@ class Deliverer:
         hook, recognition = self._hooks.get(hook_id), delivery.result.recognition
         if hook is None or not hook.enabled:
             return RetryAfter(_DISABLED, "disabled")
-        key = key_of(hook, recognition)
+        key = hook.key(recognition.id)
         if key in self._delivered:
             return Done()  # NATS died before it had written down that this is done
         text = ascii_json(document(hook, recognition))

@@ -16,6 +16,8 @@ PLATES: Final = "plates"
 VEHICLES: Final = "vehicles"
 
 ALL_RESULTS: Final = "platelane.results.>"
+STORED_RESULTS: Final = "platelane.stored.>"
+"""Plain messages from the server, without data: `platelane.stored.<camera>.<job>` for each result it has stored."""
 HOOKS_CHANGED: Final = "platelane.hooks.changed"
 """A plain message: somebody changed a webhook."""
 

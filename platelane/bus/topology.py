@@ -122,6 +122,7 @@ def streams(settings: Settings) -> list[StreamConfig]:
             subjects=[subjects.ALL_RESULTS],
             max_bytes=settings.results_bytes,
             allow_direct=True,
+            republish=RePublish(src=subjects.ALL_RESULTS, dest=subjects.STORED_RESULTS, headers_only=True),
         ),
         kept.evolve(
             name=DEAD,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platelane.errors import BadRequest
-from platelane.hooks.matching import normalized
+from platelane.hooks.patterns import normalized
 
 SECRET_PREFIX: Final = "whsec_"
 MASK: Final = "***"
@@ -131,6 +131,15 @@ class Hook(HookSettings):
     def wants_image(self) -> bool:
         """Whether pictures have to be kept for it."""
         return self.queueing and self.format == "multipart"
+
+    def key(self, event_id: str) -> str:
+        """The same for every attempt to tell the receiver about a picture, so that it can drop repeats."""
+        return f"{event_id}.{self.id}"
+
+    def concerns(self, camera_id: str, account: str) -> bool:
+        """Whether it gets results of this camera at all."""
+        cameras = self.filter.cameras
+        return self.account in ("", account) and (not cameras or camera_id in cameras)
 
     @property
     def public_target(self) -> str:

@@ -31,11 +31,6 @@ class Payload:
     headers: Mapping[str, str]
 
 
-def key_of(hook: Hook, recognition: domain_pb2.Recognition) -> str:
-    """The same for every attempt to tell a receiver about a picture, so that it can drop repeats."""
-    return f"{recognition.id}.{hook.id}"
-
-
 def document(hook: Hook, recognition: domain_pb2.Recognition, *, test: bool = False) -> dict[str, Any]:
     """The envelope of the REST API's webhooks, and which plates of the watch-list were seen."""
     about: dict[str, Any] = {"target": hook.public_target, "id": hook.id, "event": EVENT}

@@ -22,7 +22,6 @@ from platelane.bus.streams import Record, Stream
 from platelane.bus.topology import Consumer, ensure_stream
 from platelane.errors import Overloaded
 from platelane.hooks.hook import Hook
-from platelane.hooks.payload import key_of
 from platelane.pb.v1 import stages_pb2
 
 SHARES: Final = 16
@@ -120,7 +119,7 @@ class Queue:
         dropped = 0
         while True:
             try:
-                await self._bus.publish(subject, delivery, key_of(hook, recognition), time.time() + _PATIENCE)
+                await self._bus.publish(subject, delivery, hook.key(recognition.id), time.time() + _PATIENCE)
             except Overloaded:
                 waiting = await self.waiting()
                 if not waiting:

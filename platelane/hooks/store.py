@@ -21,7 +21,7 @@ from platelane.bus import Bus, subjects, topology
 from platelane.bus.streams import Stream, counter
 from platelane.errors import BadRequest, EngineUnavailable, NotFound, Overloaded
 from platelane.hooks.hook import Hook, HookSettings, of_environment
-from platelane.hooks.post import Response
+from platelane.hooks.response import Response
 
 log = structlog.get_logger(__name__)
 
@@ -101,10 +101,9 @@ class Hooks:
         """How a hook fares."""
         return self._health.get(hook_id, Health())
 
-    @property
-    def image_wanted(self) -> bool:
-        """Whether any hook sends pictures."""
-        return any(hook.wants_image for hook in self._hooks.values())
+    def image_wanted(self, camera_id: str, account: str) -> bool:
+        """Whether any hook may send a picture of this camera."""
+        return any(hook.wants_image and hook.concerns(camera_id, account) for hook in self._hooks.values())
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever hooks may have changed."""
@@ -232,6 +231,6 @@ class Hooks:
             listener()
 
 
-def as_json(health: Health) -> list[dict[str, Any]]:
+def last_failures(health: Health) -> list[dict[str, Any]]:
     """The last failures, the newest first, for people."""
     return [json.loads(each.model_dump_json(exclude={"retry_after"})) for each in reversed(health.responses)]
