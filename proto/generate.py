@@ -7,10 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+import grpc_tools
+from google.rpc import status_pb2
 from grpc_tools import protoc
 
 PROTO = Path(__file__).resolve().parent
 TARGET = PROTO.parent / "platelane" / "pb"
+INCLUDES = [
+    f"-I{folder}"
+    for folder in (PROTO, Path(status_pb2.__file__).parents[2], Path(grpc_tools.__file__).parent / "_proto")
+]
+"""Ours, `google/rpc` (googleapis-common-protos) and `google/protobuf`."""
 HEADER = '"""Generated from `proto/` by `make proto`; do not edit."""\n'
 
 
@@ -18,11 +25,11 @@ def generated() -> dict[str, str]:
     """File name below `platelane/pb` -> content."""
     sources = sorted((PROTO / "platelane" / "v1").glob("*.proto"))
     with tempfile.TemporaryDirectory() as folder:
-        arguments = ["protoc", f"-I{PROTO}", f"--python_out={folder}", f"--pyi_out={folder}"]
+        arguments = ["protoc", *INCLUDES, f"--python_out={folder}", f"--pyi_out={folder}"]
         if protoc.main([*arguments, *map(str, sources)]) != 0:
             raise SystemExit("protoc failed")
         services = [source for source in sources if "\nservice " in source.read_text(encoding="utf-8")]
-        if protoc.main(["protoc", f"-I{PROTO}", f"--grpc_python_out={folder}", *map(str, services)]) != 0:
+        if protoc.main(["protoc", *INCLUDES, f"--grpc_python_out={folder}", *map(str, services)]) != 0:
             raise SystemExit("protoc failed")
         root = Path(folder) / "platelane"
         # protoc derives Python imports from the proto paths; ours live in platelane.pb

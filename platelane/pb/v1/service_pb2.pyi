@@ -1,3 +1,4 @@
+from google.rpc import status_pb2 as _status_pb2
 from platelane.pb.v1 import domain_pb2 as _domain_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -24,12 +25,16 @@ class RecognizeRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., image: _Optional[bytes] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., camera_id: _Optional[str] = ..., filename: _Optional[str] = ..., timestamp_us: _Optional[int] = ...) -> None: ...
 
 class RecognizeResponse(_message.Message):
-    __slots__ = ("request_id", "recognition")
+    __slots__ = ("request_id", "recognition", "error", "calls")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     RECOGNITION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     recognition: _domain_pb2.Recognition
-    def __init__(self, request_id: _Optional[str] = ..., recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ...) -> None: ...
+    error: _status_pb2.Status
+    calls: int
+    def __init__(self, request_id: _Optional[str] = ..., recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., calls: _Optional[int] = ...) -> None: ...
 
 class SubscribeRequest(_message.Message):
     __slots__ = ("camera_ids",)

@@ -63,14 +63,16 @@ class PlateReaderServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecognizeStream(self, request_iterator, context):
-        """Reads many; answers come as they are ready and carry the request's id.
+        """Reads many. Each answer carries its request's id and comes as soon as it is ready: none waits for another. So many
+        requests are worked on at once; further ones are not taken from the connection before an answer has been sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Subscribe(self, request, context):
-        """Every recognition from now on, of all callers.
+        """Every recognition from now on that counts on the caller's account, in the order of their storage. The response's
+        headers are sent once nothing that is stored from then on will be missed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
