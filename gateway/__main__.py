@@ -11,10 +11,14 @@ from typing import Final
 from gateway import server
 from gateway.accounts import Accounts
 from gateway.app import create_app
+from gateway.events import EventRoutes
+from gateway.hooks import HookRoutes
+from gateway.keeper import Keeper
 from gateway.recognizer import Recognizer
 from gateway.zones import ZoneStore
 from platelane import service
 from platelane.bus import Bus
+from platelane.hooks.store import Hooks
 from platelane.settings import Settings
 
 _M_MMAP_THRESHOLD: Final = -3
@@ -27,10 +31,13 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a broken form is its sender's problem
     _return_large_blocks()
     accounts, zones = Accounts(bus, settings), ZoneStore(bus)
-    recognizer = Recognizer(bus, zones, settings)
-    for each in (accounts, zones, recognizer):
+    hooks = await Hooks.open(bus)
+    recognizer = Recognizer(bus, zones, Keeper(bus, hooks), settings)
+    hook_routes, events = HookRoutes(bus, hooks, accounts, settings), EventRoutes(bus, accounts, settings, stop)
+    for each in (accounts, zones, recognizer, events):
         await each.start()
-    await server.serve(create_app(recognizer, accounts, zones, settings), listener, settings, stop)
+    app = create_app(recognizer, accounts, zones, hook_routes, events, settings)
+    await server.serve(app, listener, settings, stop)
 
 
 def _return_large_blocks() -> None:

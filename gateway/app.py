@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -23,6 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import uploads, zones_api
 from gateway.accounts import Account, Accounts
+from gateway.events import EventRoutes
+from gateway.hooks import HookRoutes
 from gateway.recognizer import Answer, Photograph, Recognizer
 from gateway.remote import Fetcher
 from gateway.responses import JsonResponse, error_response
@@ -38,7 +39,7 @@ PATHS: Final = ("/v1/plate-reader", "/alpr")
 
 _CORS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type",
     "Access-Control-Max-Age": "86400",
 }
@@ -46,15 +47,24 @@ _CLIENT_CLOSED: Final = 499
 _PREFIX_ALPHABET: Final = string.ascii_uppercase + string.digits
 
 
-def create_app(recognizer: Recognizer, accounts: Accounts, zones: ZoneStore, settings: Settings) -> ASGIApp:
+def create_app(
+    recognizer: Recognizer,
+    accounts: Accounts,
+    zones: ZoneStore,
+    hooks: HookRoutes,
+    events: EventRoutes,
+    settings: Settings,
+) -> ASGIApp:
     """The REST API as an ASGI application."""
-    api = _Api(recognizer, accounts, settings)
+    api = _Api(recognizer, accounts, hooks, settings)
     routes = [Route(path, api.recognize, methods=["POST"]) for path in PATHS]
     routes += [
         Route("/", api.index, methods=["GET"]),
         Route("/info", api.info, methods=["GET"]),
         Route("/v1/statistics", api.statistics, methods=["GET"]),
         *zones_api.routes(zones, accounts),
+        *hooks.routes(),
+        *events.routes(),
     ]
     starlette = Starlette(
         routes=routes,
@@ -70,9 +80,10 @@ def create_app(recognizer: Recognizer, accounts: Accounts, zones: ZoneStore, set
 
 
 class _Api:
-    def __init__(self, recognizer: Recognizer, accounts: Accounts, settings: Settings) -> None:
+    def __init__(self, recognizer: Recognizer, accounts: Accounts, hooks: HookRoutes, settings: Settings) -> None:
         self._recognizer = recognizer
         self._accounts = accounts
+        self._hooks = hooks
         self._settings = settings
         self._fetcher = Fetcher(settings)
 
@@ -122,7 +133,7 @@ class _Api:
                 "license_key": "open-source",
                 "total_calls": account.max_calls,
                 "usage": {"calls": await self._accounts.calls(account)},
-                "webhooks": [_without_secrets(target) for target in self._settings.webhook_targets],
+                "webhooks": self._hooks.targets(account),
             }
         )
 
@@ -182,11 +193,6 @@ async def _disconnected(request: Request) -> None:
 
 def _cloud_prefix(now: datetime) -> str:
     return f"{now:%H%M}_{''.join(secrets.choice(_PREFIX_ALPHABET) for _ in range(5))}_"
-
-
-def _without_secrets(address: str) -> str:
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 async def _platelane_error(request: Request, error: Exception) -> Response:

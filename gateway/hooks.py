@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.accounts import Accounts
+from gateway.accounts import Account, Accounts
 from gateway.origins import refuse_foreign_pages
 from gateway.responses import JsonResponse
 from platelane.answers import recognition_body
@@ -54,9 +54,9 @@ class HookRoutes:
             Route(f"{one}/replay", self.replay, methods=["POST"]),
         ]
 
-    def targets(self, account: str) -> list[str]:
+    def targets(self, account: Account) -> list[str]:
         """What `/info/` says about hooks."""
-        return [hook.public_target for hook in self._visible(account) if hook.enabled]
+        return [hook.public_target for hook in self._visible(self._owner(account)) if hook.enabled]
 
     async def overview(self, request: Request) -> Response:
         return JsonResponse({"results": [_view(hook) for hook in self._visible(self._account(request))]})
@@ -152,9 +152,11 @@ class HookRoutes:
         return JsonResponse({"replayed": len(chosen)})
 
     def _account(self, request: Request) -> str:
-        """Empty on-premise, where hooks get everything."""
         refuse_foreign_pages(request, self._settings)
-        account = self._accounts.of(request.headers.get("authorization"))
+        return self._owner(self._accounts.of(request.headers.get("authorization")))
+
+    def _owner(self, account: Account) -> str:
+        """Empty on-premise, where hooks get everything."""
         return "" if self._settings.profile == "sdk" else account.id
 
     def _visible(self, account: str) -> list[Hook]:

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from google.protobuf.message import DecodeError
 
+from gateway.keeper import Keeper
 from gateway.zones import ZoneStore
 from platelane.bus import Bus, subjects
 from platelane.errors import (
@@ -59,9 +60,10 @@ class Answer:
 class Recognizer:
     """Sends jobs and waits for their replies on one inbox, for the life of the process."""
 
-    def __init__(self, bus: Bus, zones: ZoneStore, settings: Settings) -> None:
+    def __init__(self, bus: Bus, zones: ZoneStore, keeper: Keeper, settings: Settings) -> None:
         self._bus = bus
         self._zones = zones
+        self._keeper = keeper
         self._settings = settings
         self._inbox = bus.new_inbox()
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
@@ -119,6 +121,7 @@ class Recognizer:
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(deadline - time.time()):
+                await self._keeper.keep_if_wanted(job_id, photograph.camera_id, account, photograph.image)
                 await self._bus.publish(subjects.DETECT, _job(context, photograph), job_id, deadline)
                 del photograph  # nothing holds the picture while the engine works on it
                 return _answer(await reply)

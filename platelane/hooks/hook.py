@@ -163,5 +163,8 @@ def of_environment(target: str) -> Hook:
         BadRequest: the target is no web address.
     """
     number = int.from_bytes(hashlib.sha256(target.encode()).digest()[:4]) % _FIRST_ENVIRONMENT_ID
-    owned = HookSettings.checked({"target": target})
+    try:
+        owned = HookSettings.checked({"target": target})
+    except BadRequest as error:
+        raise BadRequest(f"PLATELANE_WEBHOOK_TARGETS: {error.detail}") from error
     return Hook(**owned.model_dump(), id=_FIRST_ENVIRONMENT_ID + number, from_environment=True)

@@ -90,8 +90,9 @@ class Hooks:
         return hooks
 
     def all(self) -> list[Hook]:
-        """Every hook, by id."""
-        return [self._hooks[number] for number in sorted(self._hooks)]
+        """Every hook: those of the environment in their order, then the others by id."""
+        others = sorted(self._hooks.keys() - self._environment.keys())
+        return [self._hooks[number] for number in (*self._environment, *others)]
 
     def get(self, hook_id: int) -> Hook | None:
         """The hook with this id."""

@@ -1,0 +1,160 @@
+"""`/v1/webhooks/` of real gateway processes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+
+from .conftest import Gateway, NatsServer, running_gateway, running_nats
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with running_nats(tmp_path_factory.mktemp("hooks")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gateways(server: NatsServer) -> Iterator[tuple[Gateway, Gateway]]:
+    with running_gateway(server) as one, running_gateway(server) as other:
+        yield one, other
+
+
+@pytest.fixture
+def client(gateways: tuple[Gateway, Gateway]) -> Iterator[httpx.Client]:
+    with gateways[0].client() as client:
+        yield client
+        for hook in client.get("/v1/webhooks/").json()["results"]:
+            assert client.delete(f"/v1/webhooks/{hook['id']}/").status_code == 204
+
+
+def create(client: httpx.Client, **fields: object) -> dict[str, Any]:
+    response = client.post("/v1/webhooks/", json={"target": "http://127.0.0.1:9/x?key=k"} | fields)
+    assert response.status_code == 201, response.text
+    hook: dict[str, Any] = response.json()
+    return hook
+
+
+def test_life_of_a_hook_in_two_gateways(client: httpx.Client, gateways: tuple[Gateway, Gateway]) -> None:
+    hook = create(client, format="form", headers={"Authorization": "Token x"}, secret="s", filter={"with_plate": True})
+    path = f"/v1/webhooks/{hook['id']}/"
+    with gateways[1].client() as other:
+        until = time.monotonic() + 1
+        while other.get(path).status_code == 404:
+            assert time.monotonic() < until, "a change takes longer than a second"
+        shown = other.get(path).json()
+        changed = other.patch(path, json={"enabled": False, "headers": shown["headers"], "concurrency": 2}).json()
+        time.sleep(0.3)
+        assert client.get("/info/").json()["webhooks"] == []
+        enabled = client.post(path + "enable/").json()
+
+    assert shown["target"] == "http://127.0.0.1:9/x", "what follows the ? may be a secret"
+    assert (shown["headers"], shown["signed"]) == ({"Authorization": "***"}, True)
+    assert "secret" not in shown
+    assert shown["state"]["waiting"] == 0
+    assert (changed["enabled"], changed["concurrency"], changed["format"]) == (False, 2, "form")
+    assert changed["filter"]["with_plate"] is True
+    assert enabled["enabled"] is True
+    assert client.get("/info/").json()["webhooks"] == ["http://127.0.0.1:9/x"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target": "ftp://x/"}, "http:// or https://"),
+        ({"target": "http://"}, "http:// or https://"),
+        ({"target": 5}, "target"),
+        ({"format": "xml"}, "format"),
+        ({"colour": "red"}, "colour"),
+        ({"filter": {"distance": 9}}, "filter.distance"),
+        ({"filter": {"watch_list": ["--"]}}, "letter or digit"),
+        ({"headers": {"Content-Length": "5"}}, "cannot be set"),
+        ({"headers": {"X": "a\r\nB: c"}}, "printable"),
+        ({"secret": "whsec_*"}, "base64"),
+        ({"concurrency": 0}, "concurrency"),
+        ({"mail": "nobody"}, "mail"),
+    ],
+)
+def test_bad_hooks_are_refused(client: httpx.Client, fields: dict[str, object], said: str) -> None:
+    response = client.post("/v1/webhooks/", json={"target": "http://a.example/"} | fields)
+    assert response.status_code == 400
+    assert said in response.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b"\xff"])
+def test_bad_bodies(client: httpx.Client, body: bytes) -> None:
+    assert client.post("/v1/webhooks/", content=body).status_code == 400
+
+
+def test_unknown_hook(client: httpx.Client) -> None:
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "test/"), ("GET", "dead/")):
+        response = client.request(method, f"/v1/webhooks/999/{path}", json={})
+        assert (response.status_code, response.json()["status_code"]) == (404, 404)
+
+
+def test_pages_of_other_sites_get_nothing(client: httpx.Client) -> None:
+    for path in ("/v1/webhooks/", "/v1/results/", "/v1/events/"):
+        assert client.get(path, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert client.get("/v1/webhooks/", headers={"Origin": f"http://{client.base_url.netloc.decode()}"}).is_success
+
+
+class _Receiver(BaseHTTPRequestHandler):
+    bodies: ClassVar[list[bytes]]
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(202)
+        self.end_headers()
+        self.wfile.write(b"queued")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_trial(client: httpx.Client) -> None:
+    _Receiver.bodies = []
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
+        thread = threading.Thread(target=receiver.handle_request)
+        thread.start()
+        hook = create(client, target=f"http://127.0.0.1:{receiver.server_port}/")
+        answer = client.post(f"/v1/webhooks/{hook['id']}/test/").json()
+        thread.join()
+    sent = json.loads(_Receiver.bodies[0])
+    assert (answer["delivered"], answer["status"], answer["detail"]) == (True, 202, "queued")
+    assert sent["hook"]["test"] is True
+    assert sent["data"]["results"][0]["plate"] == "test123"
+
+
+def test_trial_that_fails(client: httpx.Client) -> None:
+    hook = create(client)
+    answer = client.post(f"/v1/webhooks/{hook['id']}/test/").json()
+    assert (answer["delivered"], answer["status"]) == (False, None)
+    assert "ConnectError" in answer["detail"]
+
+
+def test_tokens_see_their_own_hooks(tmp_path: Path) -> None:
+    given = "http://everybody.example/"
+    with (
+        running_nats(tmp_path) as server,
+        running_gateway(server, profile="cloud", tokens="one,two", webhook_targets=given) as gateway,
+        gateway.client() as client,
+    ):
+        one, two = {"Authorization": "Token one"}, {"Authorization": "Token two"}
+        made = client.post("/v1/webhooks/", json={"target": "http://one.example/"}, headers=one).json()
+        path = f"/v1/webhooks/{made['id']}/"
+        assert client.get("/v1/webhooks/").status_code == 403
+        assert client.get(path, headers=two).status_code == 404
+        assert client.delete(path, headers=two).status_code == 404
+        seen = client.get("/v1/webhooks/", headers=one).json()["results"]
+        assert [hook["target"] for hook in seen] == [given, "http://one.example/"]
+        environment = f"/v1/webhooks/{seen[0]['id']}/"
+        assert client.patch(environment, json={"enabled": False}, headers=one).status_code == 400
+        assert client.delete(environment, headers=one).status_code == 400
