@@ -25,14 +25,34 @@ from training.data import Part
 from training.export import export
 from training.loop import Options, Progress, options, parser, prepare, train
 
-STAGES: Final = ((0.0, (64, 80)), (0.35, (96, 120)), (0.7, (128, 160)))
-"""(share of the budget, (height, width)): small pictures first, since a step on them costs a quarter."""
-
 BATCH: Final = 64
-CUTMIX: Final = (0.35, 0.35, 0.1)
-"""How often pairs of pictures are mixed (Yun et al. 2019), by stage."""
 
-LOSS_WEIGHTS: Final = {"type": 1.0, "color": 1.0, "orientation": 0.7, "make_model": 1.5, "make": 0.7}
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the training: from which share of the budget on, what is shown, and how often.
+
+    `cutmix` is how often pairs of pictures are mixed (Yun et al. 2019); `showing` is the weight of a head's label in
+    the choice of what is shown.
+    """
+
+    start: float
+    size: tuple[int, int]
+    cutmix: float
+    showing: Mapping[str, float]
+
+
+MODELS_FIRST: Final = {"type": 0.3, "color": 0.35, "orientation": 0.25, "make_model": 1.0}
+ALL_HEADS: Final = {"type": 0.45, "color": 0.7, "orientation": 0.6, "make_model": 0.35}
+
+STAGES: Final = (
+    Stage(0.0, (64, 80), 0.35, MODELS_FIRST),
+    Stage(0.35, (96, 120), 0.35, MODELS_FIRST),
+    Stage(0.7, VEHICLE_SHAPE[:2], 0.1, ALL_HEADS),
+)
+"""Small pictures first, since a step on them costs a quarter; make and model first, since it is the hardest."""
+
+LOSS_WEIGHTS: Final = {"type": 1.3, "color": 1.3, "orientation": 1.0, "make_model": 1.2, "make": 0.6}
 
 log = logging.getLogger(__name__)
 
@@ -93,22 +113,21 @@ class AttributesTask:
             ]
         )
         targets = self.targets(data.vehicles)
-        weights = views.sampling_weights(data.vehicles)
-        log.info("%d vehicles to train on", len(weights))
-        order = views.order(weights, self.random)
-        for stage, (_, size) in enumerate(STAGES):
-            pixels = _shrunk(data.pixels, views.wide_size(*size))
-            until = STAGES[stage + 1][0] if stage + 1 < len(STAGES) else math.inf
-            while progress.share < until:
-                yield self._batch(pixels, size, targets, [next(order) for _ in range(BATCH)], CUTMIX[stage])
+        log.info("%d vehicles to train on", len(data.vehicles))
+        ends = [stage.start for stage in STAGES[1:]] + [math.inf]
+        for stage, end in zip(STAGES, ends, strict=True):
+            pixels = _shrunk(data.pixels, views.wide_size(*stage.size))
+            order = views.order(views.sampling_weights(data.vehicles, stage.showing), self.random)
+            while progress.share < end:
+                yield self._batch(pixels, targets, [next(order) for _ in range(BATCH)], stage)
 
-    def _batch(
-        self, pixels: views.Pixels, size: tuple[int, int], targets: Targets, rows: list[int], cutmix: float
-    ) -> Batch:
+    def _batch(self, pixels: views.Pixels, targets: Targets, rows: list[int], stage: Stage) -> Batch:
         any_color = targets.admissible["color"].all(dim=1)
-        images = np.stack([varied(pixels[row], *size, self.random, any_color=bool(any_color[row])) for row in rows])
+        images = np.stack(
+            [varied(pixels[row], *stage.size, self.random, any_color=bool(any_color[row])) for row in rows]
+        )
         known = targets.at(torch.tensor(rows))
-        if self.random.random() >= cutmix:
+        if self.random.random() >= stage.cutmix:
             return Batch(torch.from_numpy(images), known, known, 1.0)
         partners = self.random.permutation(len(rows))
         kept = cut_in(images, images[partners], self.random)

@@ -6,7 +6,7 @@ frame can be moved as the detector's boxes move.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,9 +24,6 @@ Pixels = NDArray[np.uint8]
 
 SURROUNDINGS: Final = 1 / 11
 """Share of a view's width and height that is kept around it for training."""
-
-HEAD_SHARES: Final = {"type": 0.3, "color": 0.35, "orientation": 0.25, "make_model": 1.0}
-"""Weight of a label in the choice of what is shown: make and model is by far the hardest to learn."""
 
 SMALLEST_VEHICLE: Final = 32.0
 """Vehicle boxes of the photographs that are narrower than this, in pixels, are left out."""
@@ -130,8 +127,11 @@ def crop_wide(image: Image, area: Box) -> Image:
     return np.asarray(cv2.resize(padded, (wide_width, wide_height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def sampling_weights(vehicles: list[Vehicle]) -> NDArray[np.float64]:
-    """How often to show each vehicle, on average 1: more often where it says more, and where its labels are rare."""
+def sampling_weights(vehicles: list[Vehicle], showing: Mapping[str, float]) -> NDArray[np.float64]:
+    """How often to show each vehicle, on average 1: more often where it says more, and where its labels are rare.
+
+    `showing` is how much a label of each head counts.
+    """
     weights = np.full(len(vehicles), 0.05)
     for head in HEADS:
         labels = [int(v.targets[head].admissible.argmax()) if v.targets[head].single else -1 for v in vehicles]
@@ -140,7 +140,7 @@ def sampling_weights(vehicles: list[Vehicle]) -> NDArray[np.float64]:
             continue
         counts = np.bincount(np.array(labels)[known])
         rarity = np.sqrt(known.sum() / np.count_nonzero(counts) / counts[np.array(labels)[known]])
-        weights[known] += HEAD_SHARES[head] * rarity
+        weights[known] += showing[head] * rarity
     return np.asarray(weights / weights.mean())
 
 

@@ -16,7 +16,7 @@ from training.attributes_data import (
     vehicle_around,
     wide_size,
 )
-from training.attributes_labels import GENERIC, Labels
+from training.attributes_labels import GENERIC, HEADS, Labels
 
 LABELS = Labels((GENERIC,))
 
@@ -41,7 +41,8 @@ def test_a_narrow_plate_of_two_lines_does_not_shrink_the_guess() -> None:
 
 
 def test_rare_labels_are_shown_more_often() -> None:
-    weights = sampling_weights([colored(c) for c in ["white"] * 9 + ["green"]] + [colored("")])
+    vehicles = [colored(c) for c in ["white"] * 9 + ["green"]] + [colored("")]
+    weights = sampling_weights(vehicles, dict.fromkeys(HEADS, 1.0))
     assert weights[9] > weights[0] > weights[10] > 0
     assert np.isclose(weights.mean(), 1)
 
