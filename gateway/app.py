@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import uploads, zones_api
+from gateway import documentation, uploads, zones_api
 from gateway.accounts import Account, Accounts
 from gateway.events import EventRoutes
 from gateway.hooks import HookRoutes
@@ -62,6 +62,7 @@ def create_app(
         Route("/", api.index, methods=["GET"]),
         Route("/info", api.info, methods=["GET"]),
         Route("/v1/statistics", api.statistics, methods=["GET"]),
+        *documentation.routes(VERSION),
         *zones_api.routes(zones, accounts),
         *hooks.routes(),
         *events.routes(),

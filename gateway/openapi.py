@@ -1,0 +1,162 @@
+"""The OpenAPI 3.1 document, made of the models that requests are validated with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from gateway import schemas
+from gateway.zones import CameraZones, ZoneList
+from platelane.bus import subjects
+
+Json = dict[str, Any]
+
+_REF: Final = "#/components/schemas/{model}"
+_ERRORS: Final = {
+    "400": "There is no picture, or something in the request cannot be understood.",
+    "403": "The token is wrong, or its calls are used up.",
+    "404": "There is no such thing.",
+    "413": "Larger than the server accepts.",
+    "429": "Too many requests from this token; again after `Retry-After` seconds.",
+    "503": "Too busy, or the engine is away; again after `Retry-After` seconds.",
+}
+_SENT: Final = (schemas.RecognitionRequest, ZoneList)
+_RETURNED: Final = (schemas.Recognition, schemas.Statistics, schemas.Info, schemas.Error, CameraZones)
+_TOKEN: Final[list[Json]] = [{}, {"token": []}]
+_INTRODUCTION: Final = """\
+Reads number plates and vehicles in photographs, behind the paths, fields and answers of the Plate Recognizer Snapshot
+API. Paths may end with a slash or not. On-premise (profile `sdk`) no token is needed; in the profile `cloud` one is,
+and an upload is answered with 201."""
+
+
+def document(version: str) -> Json:
+    """The document as JSON values."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Platelane", "version": version, "description": _INTRODUCTION},
+        "servers": [{"url": "/"}],
+        "paths": {**_recognition(), **_usage(), **_zones()},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "token": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "`Token`, a space, and the token.",
+                }
+            },
+        },
+    }
+
+
+def _schemas() -> Json:
+    modes = [(model, "validation") for model in _SENT] + [(model, "serialization") for model in _RETURNED]
+    _, definitions = models_json_schema(modes, ref_template=_REF)  # type: ignore[arg-type]
+    found: Json = definitions["$defs"]
+    return found
+
+
+def _recognition() -> Json:
+    fields = _ref(schemas.RecognitionRequest)
+    answer = {"anyOf": [_ref(schemas.Recognition), _ref(schemas.Error)]}
+    operation = _operation(
+        "Read a photograph",
+        "JPEG, PNG, BMP, WebP, PNM, GIF or TIFF, recognised by its content. A request without a body is answered with "
+        "200 and an `error`, for clients that probe whether the server is there.",
+        responses={"200": ("What was read.", answer), "201": ("What was read (profile `cloud`).", answer)},
+        errors=("400", "403", "413", "429", "503"),
+    )
+    operation["requestBody"] = {
+        "content": {
+            "multipart/form-data": {"schema": fields, "encoding": {"upload": {"contentType": "image/*, text/plain"}}},
+            "application/x-www-form-urlencoded": {"schema": fields},
+            "application/json": {"schema": fields, "example": {"upload": schemas.EXAMPLE_PICTURE}},
+        }
+    }
+    return {"/v1/plate-reader/": {"post": {"operationId": "readPhotograph", **operation}}}
+
+
+def _usage() -> Json:
+    statistics = _operation(
+        "Calls of this month",
+        responses={"200": ("How many, and how many are allowed.", _ref(schemas.Statistics))},
+        errors=("403", "503"),
+    )
+    info = _operation(
+        "Version and usage",
+        responses={"200": ("About this server.", _ref(schemas.Info))},
+        errors=("403", "503"),
+    )
+    return {
+        "/v1/statistics/": {"get": {"operationId": "statistics", **statistics}},
+        "/info/": {"get": {"operationId": "info", **info}},
+    }
+
+
+def _zones() -> Json:
+    kept = ("The zones of the camera.", _ref(CameraZones))
+    every = {"type": "object", "required": ["results"], "properties": {"results": _list(CameraZones)}}
+    camera = {
+        "name": "camera_id",
+        "in": "path",
+        "required": True,
+        "description": "As in the field `camera_id` of uploads.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": subjects.WORD_LIMIT},
+        "example": "gate-7",
+    }
+    replace = _operation(
+        "Set the detection zones of a camera",
+        "Plates and vehicles whose centre lies in a zone are not reported, from the next picture of that camera on.",
+        responses={"200": kept},
+        errors=("400", "403", "413", "503"),
+    )
+    replace["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(ZoneList)}}}
+    read = _operation("The detection zones of a camera", responses={"200": kept}, errors=("400", "403", "404"))
+    remove = _operation(
+        "Remove the detection zones of a camera",
+        responses={"204": ("They are gone.", None)},
+        errors=("400", "403", "404", "503"),
+    )
+    cameras = _operation(
+        "The detection zones of all cameras", responses={"200": ("By camera.", every)}, errors=("403",)
+    )
+    return {
+        "/v1/zones/": {"get": {"operationId": "allZones", **cameras}},
+        "/v1/zones/{camera_id}": {
+            "parameters": [camera],
+            "get": {"operationId": "zones", **read},
+            "put": {"operationId": "setZones", **replace},
+            "delete": {"operationId": "removeZones", **remove},
+        },
+    }
+
+
+def _operation(
+    summary: str, description: str = "", *, responses: Mapping[str, tuple[str, Json | None]], errors: Iterable[str]
+) -> Json:
+    described: Json = {}
+    for status, (text, schema) in responses.items():
+        described[status] = {"description": text}
+        if schema is not None:
+            described[status]["content"] = {"application/json": {"schema": schema}}
+    for status in errors:
+        described[status] = {
+            "description": _ERRORS[status],
+            "content": {"application/json": {"schema": _ref(schemas.Error)}},
+        }
+    operation: Json = {"summary": summary, "responses": described, "security": _TOKEN}
+    if description:
+        operation["description"] = description
+    return operation
+
+
+def _ref(model: type[BaseModel]) -> Json:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _list(model: type[BaseModel]) -> Json:
+    return {"type": "array", "items": _ref(model)}
