@@ -60,6 +60,6 @@ def test_subjects_that_other_programs_may_rely_on() -> None:
     assert subjects.results("gate") == "platelane.results.gate.*"
     assert subjects.part("job", subjects.PLATES) == "platelane.parts.job.plates"
     assert subjects.parts("job") == "platelane.parts.job.*"
-    assert subjects.delivery("hook") == "platelane.deliveries.hook"
+    assert subjects.delivery("hook", "3") == "platelane.deliveries.hook.3"
     assert subjects.dead("JOBS") == "platelane.dead.JOBS"
     assert subjects.usage("", "2026-11") == "platelane.usage.%.2026-11"
