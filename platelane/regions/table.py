@@ -1,0 +1,108 @@
+"""The table of regions, read from `regions.toml`; its head says what each field means."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+_EVERY_LETTER: Final = "a-z"
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A country, or a part of one.
+
+    `templates` and `older` are regular expressions over lower-case letters and digits: series that are issued, and
+    others that are still on the road.
+    """
+
+    code: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    documented: bool = True
+    templates: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
+    vanity: bool = False
+    _shape: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shape = "|".join(f"(?:{template})" for template in (*self.templates, *self.older))
+        object.__setattr__(self, "_shape", re.compile(shape or r"(?!)"))
+
+    @property
+    def country(self) -> str:
+        """Code of the country it is or belongs to."""
+        return self.code.partition("-")[0]
+
+    def fits(self, text: str) -> bool:
+        """Whether a plate of this text, lower case without separators, is of one of its series."""
+        return self._shape.fullmatch(text) is not None
+
+
+@cache
+def table() -> Mapping[str, Region]:
+    """All regions by their code."""
+    rows = tomllib.loads(files(__package__).joinpath("regions.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({code: _region(code, row) for code, row in rows.items()})
+
+
+def named(code: str) -> tuple[Region, ...]:
+    """Who is meant by a caller's code, in any case: none if it is unknown, several where the API's documents give one
+    code to several.
+
+    A bare code of a province, such as Egypt's "DK", stands for the country if there is one of that code.
+    """
+    key = code.strip().lower().replace("_", "-")
+    meant = _by_code().get(key, ())
+    countries = tuple(region for region in meant if region.code == region.country)
+    return countries or meant
+
+
+def templates(codes: Iterable[str]) -> tuple[str, ...]:
+    """The regular expressions that plates of these regions match, each once: a country stands for its parts too, a part
+    whose plates are not told apart for its country."""
+    found: dict[str, None] = {}
+    for code in codes:
+        for region in named(code):
+            for each in _with_relatives(region):
+                found.update(dict.fromkeys((*each.templates, *each.older)))
+    return tuple(found)
+
+
+def _with_relatives(region: Region) -> list[Region]:
+    regions = table()
+    if region.code == region.country:
+        return [region, *(each for each in regions.values() if each.code.startswith(f"{region.code}-"))]
+    return [region if region.templates else regions[region.country]]
+
+
+@cache
+def _by_code() -> Mapping[str, tuple[Region, ...]]:
+    meant: dict[str, list[Region]] = {}
+    for region in table().values():
+        for code in dict.fromkeys((region.code, *(alias.replace("_", "-") for alias in region.aliases))):
+            meant.setdefault(code, []).append(region)
+    return {code: tuple(regions) for code, regions in meant.items()}
+
+
+def _region(code: str, row: Mapping[str, Any]) -> Region:
+    letters = row.get("letters", _EVERY_LETTER)
+
+    def expressions(series: str) -> tuple[str, ...]:
+        return tuple(each.replace("@", f"[{letters}]").replace("#", "[0-9]") for each in row.get(series, ()))
+
+    return Region(
+        code=code,
+        name=row["name"],
+        aliases=tuple(row.get("aliases", ())),
+        documented=row.get("documented", True),
+        templates=expressions("templates"),
+        older=expressions("older"),
+        vanity=row.get("vanity", False),
+    )
