@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import memory, overhead, throughput
+from benchmarks import fuzz, memory, overhead, throughput
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
-PROGRAMS = {"overhead": overhead.main, "throughput": throughput.main, "memory": memory.main}
+PROGRAMS = {"overhead": overhead.main, "throughput": throughput.main, "memory": memory.main, "fuzz": fuzz.main}
 
 
 def main(

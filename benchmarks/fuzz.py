@@ -1,0 +1,398 @@
+"""Whatever clients send, the server answers: real requests damaged in every layer, and made-up ones.
+
+A failure is an answer with a status of 500 (or any other above, but 503), one that is not JSON of the documented
+shape, none at all to a whole request, or a service that died meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import random
+import statistics
+import string
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+import orjson
+import psutil
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tqdm import tqdm
+
+from benchmarks import results, stack
+from platelane.supervisor.state import State
+
+REQUESTS: Final = 22_000
+SEED: Final = 5
+_IN_FLIGHT: Final = 8
+_PATIENCE: Final = 20.0
+_PATH: Final = "/v1/plate-reader/"
+_CONFIG: Final = {"mode": "fast", "detection_rule": "strict", "threshold_d": 0.2, "text_formats": ["[a-z]{3}[0-9]{3}"]}
+_ODD: Final[tuple[Any, ...]] = (
+    None, True, False, 0, -1, 1e308, -0.0, 2**63, 10**400, "", " ", "\x00", "null", "NaN", "é\ud7ff",
+    "\U0001f697" * 300, "a" * 5_000, "../../etc/passwd", "%00%0d%0a", "{}", "[", '{"mode"', "(a+)+$", "(" * 90,
+    "2019-13-45T99:99:99Z",
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59", [], [[]], {}, {"a": {"b": [1, None]}}, ["x"] * 300,
+    "http://127.0.0.1:1/", "http://[::1", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
+)  # fmt: skip
+_KEYS: Final = (
+    "upload",
+    "upload_url",
+    "regions",
+    "region",
+    "camera_id",
+    "timestamp",
+    "mmc",
+    "config",
+    "direction",
+    "x",
+)
+_CONFIG_KEYS: Final = (
+    "mode", "detection_rule", "detection_mode", "region", "threshold_d", "threshold_o", "text_formats",
+    "plates_per_vehicle", "zoom_in_vehicles", "unknown",
+)  # fmt: skip
+_TYPES: Final = (
+    "multipart/form-data; boundary=x", "multipart/form-data", 'multipart/form-data; boundary="', "application/json",
+    "application/x-www-form-urlencoded", "image/jpeg", "text/plain; charset=utf-16", "", "x" * 300, "a/b; c=é",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; `kind` is the family it is counted in."""
+
+    kind: str
+    method: str
+    path: str
+    body: bytes = b""
+    content_type: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came back."""
+
+    statuses: dict[str, Counter[int]] = field(default_factory=dict)
+    milliseconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, request: Request, status: int, content: bytes, started: float) -> None:
+        """Count an answer and judge it."""
+        self.milliseconds.append((time.perf_counter() - started) * 1000)
+        self.statuses.setdefault(request.kind, Counter())[status] += 1
+        problem = _problem(request, status, content)
+        if problem:
+            self.failures.append(f"{problem}: {request.method} {request.path[:80]!r} {request.body[:300]!r}")
+
+    @property
+    def answers(self) -> int:
+        return len(self.milliseconds)
+
+
+def _problem(request: Request, status: int, content: bytes) -> str:
+    if status >= 500 and status != 503:
+        return f"status {status}"
+    if request.method in ("HEAD", "OPTIONS") or status == 204 or (request.path == "/docs" and status == 200):
+        return ""
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return f"status {status} without JSON"
+    if status >= 400 and not (answer.get("status_code") == status and answer.get("error") and answer.get("detail")):
+        return f"status {status} with an odd error {content[:200]!r}"
+    return ""
+
+
+class Maker:
+    """Makes requests from pictures and a random generator."""
+
+    def __init__(self, photo: Path, rng: random.Random) -> None:
+        self._rng = rng
+        self._pictures = _pictures(photo)
+        self._fields = {"regions": "mx,us-ca", "config": json.dumps(_CONFIG), "mmc": "true", "camera_id": "gate"}
+
+    def damaged(self) -> Request:
+        """A real request in one of its encodings with a few bytes, or the declared type, changed."""
+        content_type, body = self._rng.choice((self._multipart, self._urlencoded, self._json, self._bare))()
+        for _ in range(self._rng.randint(1, 4)):
+            body = self._damage(body)
+        if self._rng.random() < 0.3:
+            content_type = self._rng.choice(_TYPES)
+        return Request(
+            "bytes damaged", "POST", self._rng.choice((_PATH, "/alpr", "//v1//plate-reader")), body, content_type
+        )
+
+    def damaged_picture(self) -> Request:
+        """A whole form around a damaged picture."""
+        picture = self._rng.choice(self._pictures)
+        for _ in range(self._rng.randint(1, 6)):
+            picture = self._damage(picture)
+        content_type, body = self._multipart(picture)
+        return Request("pictures damaged", "POST", _PATH, body, content_type)
+
+    def odd_fields(self) -> Request:
+        """A whole request, most often with a picture that is none, and values that nobody expects."""
+        fields: dict[str, Any] = {self._rng.choice(_KEYS): self._odd() for _ in range(self._rng.randint(1, 5))}
+        if self._rng.random() < 0.7:
+            fields["config"] = {self._rng.choice(_CONFIG_KEYS): self._odd() for _ in range(self._rng.randint(0, 4))}
+        if self._rng.random() < 0.15:
+            fields["upload"] = base64.b64encode(self._rng.choice(self._pictures)).decode()
+        if self._rng.random() < 0.5:
+            body = json.dumps(fields).encode()
+            return Request("fields odd", "POST", _PATH, body, "application/json")
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
+        body = urlencode(texts, errors="surrogatepass").encode()
+        return Request("fields odd", "POST", _PATH, body, "application/x-www-form-urlencoded")
+
+    def odd_document(self) -> Request:
+        """Zones that are none."""
+        zones = {"zones": [{"name": "sign", "polygon": [[0, 0], [1, 0], [1, 1]]}]}
+        body = json.dumps(zones).encode()
+        for _ in range(self._rng.randint(0, 3)):
+            body = self._damage(body)
+        if self._rng.random() < 0.3:
+            body = json.dumps({"zones": self._odd()}).encode()
+        camera = quote(self._rng.choice((self._word(), "a/b", ".", "..", "%", "é*>", "x" * 1_200)), safe="")
+        return Request("documents odd", self._rng.choice(("PUT", "PUT", "GET", "DELETE")), f"/v1/zones/{camera}", body)
+
+    def odd_path(self) -> Request:
+        """Any method on any path."""
+        paths = (
+            "/",
+            "/info/",
+            "/v1/statistics",
+            "/docs",
+            "/openapi.json",
+            "/v1/zones",
+            _PATH,
+            f"/{quote(self._word())}",
+        )
+        methods = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
+        path = self._rng.choice(paths) + self._rng.choice(("", "", "?a=b", "/..", "//", "/%00", "/%ff"))
+        return Request("paths and methods", self._rng.choice(methods), path, self._word().encode())
+
+    def raw(self, host: str) -> bytes:
+        """A request as bytes on the wire, damaged in its head too."""
+        content_type, body = self._multipart(self._pictures[0])
+        head = (
+            f"POST {_PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        whole = head.encode() + body
+        for _ in range(self._rng.randint(1, 3)):
+            cut = self._rng.randrange(len(head))
+            whole = whole[:cut] + self._damage(whole[cut : cut + 40]) + whole[cut + 40 :]
+        return whole
+
+    def _multipart(self, picture: bytes | None = None) -> tuple[str, bytes]:
+        parts = [
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in self._fields.items()
+        ]
+        upload = '--x\r\nContent-Disposition: form-data; name="upload"; filename="car.jpg"\r\n\r\n'
+        picture = picture or self._rng.choice(self._pictures)
+        body = "".join(parts).encode() + upload.encode() + picture + b"\r\n--x--\r\n"
+        return "multipart/form-data; boundary=x", body
+
+    def _urlencoded(self) -> tuple[str, bytes]:
+        return "application/x-www-form-urlencoded", urlencode({**self._fields, "upload": self._text()}).encode()
+
+    def _json(self) -> tuple[str, bytes]:
+        return "application/json", json.dumps({**self._fields, "config": _CONFIG, "upload": self._text()}).encode()
+
+    def _bare(self) -> tuple[str, bytes]:
+        return "image/jpeg", self._rng.choice(self._pictures)
+
+    def _text(self) -> str:
+        return base64.b64encode(self._rng.choice(self._pictures)).decode()
+
+    def _odd(self) -> Any:
+        return self._rng.choice(_ODD) if self._rng.random() < 0.8 else self._word()
+
+    def _word(self) -> str:
+        return "".join(self._rng.choices(string.printable, k=self._rng.randint(1, 30)))
+
+    def _damage(self, data: bytes) -> bytes:
+        at, size = self._rng.randint(0, len(data)), self._rng.choice((1, 2, 8, 60, 1_000))
+        match self._rng.randrange(5):
+            case 0:
+                return data[:at]
+            case 1:
+                return data[:at] + data[at + size :]
+            case 2:
+                return data[:at] + self._rng.randbytes(size) + data[at + size :]
+            case 3:
+                return data[:at] + data[at : at + size] * 2 + data[at + size :]
+        noise = self._rng.choice(
+            (b"\r\n--x\r\n", b"\r\n--x--", b'"', b"{", b"}", b"%", b"&", b"=", b"\x00", b"\r\n", b"\xff")
+        )
+        return data[:at] + noise + data[at:]
+
+
+def _pictures(photo: Path) -> list[bytes]:
+    """Small ones in every format, since what is tried is not the models."""
+    encoded = []
+    with Image.open(photo) as whole:
+        small = whole.convert("RGB").resize((160, 90))
+    for name in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM"):
+        buffer = io.BytesIO()
+        small.save(buffer, name)
+        encoded.append(buffer.getvalue())
+    return encoded
+
+
+async def mutated(url: str, maker: Maker, count: int, tally: Tally) -> None:
+    """Send `count` requests of all families, `_IN_FLIGHT` at a time."""
+    families: tuple[tuple[Callable[[], Request], int], ...] = (
+        (maker.damaged, 40), (maker.odd_fields, 30), (maker.damaged_picture, 10), (maker.odd_document, 10),
+        (maker.odd_path, 10),
+    )  # fmt: skip
+    rng = random.Random(SEED)
+    chosen = rng.choices([make for make, _ in families], [weight for _, weight in families], k=count)
+    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE, trust_env=False) as client:
+        todo = iter(tqdm(chosen, desc="fuzz", unit="request"))
+
+        async def worker() -> None:
+            for make in todo:
+                await _send(client, make(), tally)
+
+        await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
+
+
+async def _send(client: httpx.AsyncClient, request: Request, tally: Tally) -> None:
+    started = time.perf_counter()
+    headers = [(b"Content-Type", request.content_type.encode())] if request.content_type else []
+    url = httpx.URL(f"{client.base_url}".rstrip("/") + request.path)
+    try:
+        response = await client.request(request.method, url, content=request.body, headers=headers)
+    except httpx.TransportError as error:
+        tally.failures.append(f"no answer ({error!r}): {request.method} {request.path[:80]!r} {request.body[:300]!r}")
+        return
+    tally.add(request, response.status_code, response.content, started)
+
+
+async def raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
+    """Send damaged bytes over connections of their own: each is answered or closed, and soon."""
+    address = urlsplit(url)
+    for _ in tqdm(range(count), desc="raw", unit="request"):
+        data, started = maker.raw(address.netloc), time.perf_counter()
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                writer.write(data)
+                writer.write_eof()
+                answer = await reader.read()
+        except ConnectionError:
+            answer = b""
+        except TimeoutError:
+            tally.failures.append(f"neither answered nor closed: {data[:300]!r}")
+            continue
+        finally:
+            writer.close()
+        head, _, content = answer.partition(b"\r\n\r\n")
+        status = int(head.split(b" ", 2)[1]) if head else 0
+        tally.add(Request("HTTP damaged", "POST", _PATH, data), status, content if head else b"{}", started)
+
+
+def generated(url: str, count: int, tally: Tally) -> None:
+    """Requests that hypothesis makes up: any JSON, any text in the fields."""
+    json_values = st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=40),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+        max_leaves=8,
+    )
+    keys = st.sampled_from(_KEYS) | st.text(max_size=12)
+    bodies = st.dictionaries(
+        keys, json_values | st.dictionaries(st.sampled_from(_CONFIG_KEYS), json_values), max_size=6
+    )
+    types = st.sampled_from(
+        ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+    )
+    encoded = bodies.map(lambda body: json.dumps(body).encode()) | bodies.map(_form) | st.binary(max_size=300)
+
+    with httpx.Client(base_url=url, timeout=_PATIENCE, trust_env=False) as client:
+
+        @seed(SEED)
+        @settings(
+            max_examples=count,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(body=encoded, content_type=types)
+        def sent(body: bytes, content_type: str) -> None:
+            started = time.perf_counter()
+            response = client.post(_PATH, content=body, headers={"Content-Type": content_type})
+            tally.add(
+                Request("made up (hypothesis)", "POST", _PATH, body), response.status_code, response.content, started
+            )
+
+        sent()
+
+
+def _form(fields: dict[str, Any]) -> bytes:
+    return urlencode({key: str(value) for key, value in fields.items()}, errors="surrogatepass").encode()
+
+
+def main(photo: Path, requests: int = REQUESTS) -> None:
+    """Run and write the section of RESULTS.md.
+
+    Raises:
+        RuntimeError: something failed; the first failures are in the message.
+    """
+    tally, rng = Tally(), random.Random(SEED)
+    maker = Maker(photo, rng)
+    with stack.running() as state:
+        before, memory = _processes(state), _memory(state)
+        started = time.monotonic()
+        generated(state.url, requests // 5, tally)
+        asyncio.run(raw(state.url, maker, requests // 20, tally))
+        asyncio.run(mutated(state.url, maker, requests - requests // 5 - requests // 20, tally))
+        seconds, grown = time.monotonic() - started, _memory(state) - memory
+        if _processes(state) != before:
+            tally.failures.append("a service died")
+        answer = httpx.post(
+            f"{state.url}{_PATH}", files={"upload": photo.read_bytes()}, timeout=_PATIENCE, trust_env=False
+        )
+        if not answer.json().get("results"):
+            tally.failures.append(f"afterwards the photograph is answered with {answer.text[:200]}")
+    if tally.failures:
+        raise RuntimeError(f"{len(tally.failures)} failures, the first of them:\n" + "\n".join(tally.failures[:20]))
+    _record(tally, seconds, grown)
+
+
+def _processes(state: State) -> dict[str, int | None]:
+    return {name: process.pid for name, process in state.processes.items()}
+
+
+def _memory(state: State) -> float:
+    """MB of the gateway."""
+    return psutil.Process(state.processes["gateway"].pid).memory_info().rss / 1e6
+
+
+def _record(tally: Tally, seconds: float, grown: float) -> None:
+    columns = sorted({status for each in tally.statuses.values() for status in each})
+    rows = [
+        [kind, str(counts.total()), *(str(counts[status] or "") for status in columns)]
+        for kind, counts in sorted(tally.statuses.items())
+    ]
+    slowest = statistics.quantiles(tally.milliseconds, n=1_000)[-1]
+    names = ["closed" if status == 0 else str(status) for status in columns]
+    results.record(
+        "Damaged and made-up requests (`python -m benchmarks fuzz`)",
+        f"{tally.answers:,} requests to the whole system (seed {SEED}), {seconds:.0f} s. **No status 500, no answer "
+        "without JSON, no request without an answer, no service died.** "
+        f"One in a thousand took longer than {slowest:.0f} ms; the gateway grew by {grown:.0f} MB.\n\n"
+        + results.table(["requests", "sent", *names], rows),
+    )
