@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import fuzz, memory, overhead, throughput
+from benchmarks import fuzz, memory, overhead, throughput, webhooks
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
-PROGRAMS = {"overhead": overhead.main, "throughput": throughput.main, "memory": memory.main, "fuzz": fuzz.main}
+PROGRAMS = {
+    "overhead": overhead.main,
+    "throughput": throughput.main,
+    "memory": memory.main,
+    "fuzz": fuzz.main,
+    "webhooks": webhooks.main,
+}
 
 
 def main(

@@ -14,12 +14,12 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from platelane.cli import tokens
+from platelane.cli import hooks, tokens
 from platelane.cli.read import Format, read_photos
+from platelane.cli.server import running_server
 from platelane.cli.settings_table import settings_markdown, settings_table
 from platelane.errors import PlatelaneError
 from platelane.settings import Settings
-from platelane.supervisor import state
 from platelane.supervisor.programs import SERVICES
 
 _HELP = """\
@@ -37,6 +37,7 @@ Every client of the Plate Recognizer Snapshot API works against the address that
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
+app.add_typer(hooks.app, name="hooks")
 app.add_typer(tokens.app, name="tokens")
 
 
@@ -104,7 +105,7 @@ def read(
     """
     fields = {"regions": regions, "mmc": "true" if mmc else "", "config": _json_object(config), "camera_id": camera_id}
     sent = {name: value for name, value in fields.items() if value}
-    address = url or _running_server()
+    address = url or running_server()
     if not asyncio.run(read_photos(address, photos, sent, token=token, in_flight=in_flight, format=format, out=out)):
         raise typer.Exit(1)
 
@@ -171,10 +172,3 @@ def _json_object(text: str) -> str:
     except ValueError:
         pass
     raise typer.BadParameter(f"--config is not a JSON object: {text}")
-
-
-def _running_server() -> str:
-    """Where the server of this machine is, by its state file; else by the settings."""
-    settings = Settings()
-    running = state.read(settings.state_dir.expanduser())
-    return running.url if running else f"http://127.0.0.1:{settings.port}"

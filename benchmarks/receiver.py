@@ -1,0 +1,84 @@
+"""A webhook receiver for measurements, in a process of its own: notes what arrives, then says 200.
+
+python -m benchmarks.receiver PORT FILE     one JSON object a line in FILE
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One request: its idempotency key, event, camera, when the event was made and when it arrived, unix seconds."""
+
+    key: str
+    event: str
+    camera: str
+    made: float
+    at: float
+
+
+class ReceiverProcess:
+    """A receiver that can be killed and started again; what it has answered stays noted."""
+
+    def __init__(self, port: int, file: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}/"
+        self._command = [sys.executable, "-m", "benchmarks.receiver", str(port), str(file)]
+        self._file = file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def arrivals(self) -> list[Arrival]:
+        """Everything so far, in its order; a line that was cut off by a kill was not answered."""
+        lines = self._file.read_text(encoding="utf-8").splitlines() if self._file.exists() else []
+        found = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                found.append(Arrival(**json.loads(line)))
+        return found
+
+
+async def _serve(port: int, file: TextIO) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                headers = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
+                body = await reader.readexactly(int(headers["content-length"]))
+                file.write(json.dumps(_arrival(headers["idempotency-key"], json.loads(body)["data"])) + "\n")
+                file.flush()
+                writer.write(_ANSWER)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+def _arrival(key: str, data: dict[str, Any]) -> dict[str, object]:
+    made, at = datetime.fromisoformat(data["timestamp"]).timestamp(), time.time()
+    return {"key": key, "event": key.rpartition(".")[0], "camera": data["camera_id"] or "", "made": made, "at": at}
+
+
+if __name__ == "__main__":
+    with open(sys.argv[2], "a", encoding="utf-8") as output:
+        asyncio.run(_serve(int(sys.argv[1]), output))

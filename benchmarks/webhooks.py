@@ -1,0 +1,311 @@
+"""Webhooks under fire: processes are killed while events flow; and what a receiver that never answers costs others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import signal
+import socket
+import statistics
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks import results, stack
+from benchmarks.receiver import Arrival, ReceiverProcess
+from platelane.bus import Bus, subjects, topology
+from platelane.bus.streams import Stream
+from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.settings import Settings
+from platelane.supervisor import state
+from platelane.supervisor.state import State
+
+EVENTS = 2_000
+UPLOADS = 100
+"""Of the events, those that begin as a photograph sent to the API; the others are published as results."""
+CAMERAS = 20
+RATE = 20.0
+VICTIMS = ("webhook_svc", "nats-server", "gateway", "receiver")
+PAUSE = (3.0, 6.0)
+"""Seconds between two kills, at random."""
+SETTLING = 240.0
+ROUNDS = 6
+EVENTS_A_ROUND = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a receiver got of what it should have got."""
+
+    lost: int
+    repeated: int
+    other_keys: int
+    overtaken: int
+
+
+class System:
+    """The running stack, found again by its state file whatever has been killed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @property
+    def now(self) -> State:
+        found = state.read(self._directory)
+        if found is None:
+            raise RuntimeError("the system is not running any more")
+        return found
+
+    def kill(self, name: str) -> None:
+        pid = self.now.processes[name].pid
+        if pid is not None and psutil.pid_exists(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    async def api(self, method: str, path: str, patience: float = 60.0, **options: object) -> httpx.Response:
+        """An answer of the API, which is asked again while it is away."""
+        end = time.monotonic() + patience
+        async with httpx.AsyncClient(base_url=self.now.url, trust_env=False, timeout=15) as client:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    response = await client.request(method, path, **options)  # type: ignore[arg-type]
+                    if response.status_code < 500:
+                        return response.raise_for_status()
+                if time.monotonic() > end:
+                    raise RuntimeError(f"{method} {path} is not answered")
+                await asyncio.sleep(0.2)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _result(name: str, camera: str) -> stages_pb2.Result:
+    recognition = domain_pb2.Recognition(
+        id=name,
+        camera_id=camera,
+        filename=f"{name}.jpg",
+        timestamp_us=round(time.time() * 1e6),
+        image_width=1280,
+        image_height=720,
+        sightings=[domain_pb2.Sighting(plate=domain_pb2.Plate(text="abc123", text_score=0.9))],
+    )
+    return stages_pb2.Result(recognition=recognition, account="everybody")
+
+
+async def _publish(bus: Bus, count: int, rate: float) -> None:
+    """Publish results at a steady rate; one that NATS has not confirmed is published again under its id."""
+    start, run = time.monotonic(), secrets.token_hex(8)
+    for number in range(count):
+        await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
+        name, camera = f"{run}{number:06d}", f"camera {number % CAMERAS}"
+        await bus.publish(subjects.result(camera, name), _result(name, camera), f"{name}.final", time.time() + 120)
+
+
+async def _upload(system: System, photo: Path, count: int, pause: float) -> set[str]:
+    """Send photographs, one after another; the cameras of those that were answered, each of which has one."""
+    data = photo.read_bytes()
+    answered: set[str] = set()
+    async with httpx.AsyncClient(base_url=system.now.url, trust_env=False, timeout=15) as client:
+        while len(answered) < count:
+            camera = f"upload {secrets.token_hex(6)}"
+            with contextlib.suppress(httpx.TransportError):
+                files, fields = {"upload": ("gate.jpg", data)}, {"camera_id": camera}
+                if (await client.post("/v1/plate-reader/", files=files, data=fields)).status_code == 200:
+                    answered.add(camera)
+            await asyncio.sleep(pause)
+    return answered
+
+
+async def _kill(system: System, receiver: ReceiverProcess, over: asyncio.Event) -> Counter[str]:
+    """Kill something at random, again and again until `over`; how often what."""
+    killed: Counter[str] = Counter()
+    order: list[str] = []
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*PAUSE)):
+                await over.wait()
+        order = order or random.sample(VICTIMS, len(VICTIMS))
+        victim = order.pop()
+        killed[victim] += 1
+        if victim == "receiver":
+            receiver.kill()
+            await asyncio.sleep(random.uniform(0.0, 2.0))
+            receiver.start()
+        else:
+            system.kill(victim)
+    return killed
+
+
+async def _stored(bus: Bus) -> dict[str, list[str]]:
+    """All results in the stream: their ids by camera, in their order."""
+    stream, start = Stream(bus, topology.RESULTS), 1
+    found: dict[str, list[str]] = defaultdict(list)
+    while records := await stream.read(subjects.ALL_RESULTS, start, 500):
+        for record in records:
+            found[subjects.decode(record.subject.split(".")[2])].append(record.key)
+        start = records[-1].sequence + 1
+    return found
+
+
+def _verdict(expected: dict[str, list[str]], arrivals: Iterable[Arrival]) -> Verdict:
+    keys: dict[str, list[str]] = defaultdict(list)
+    firsts: dict[str, list[str]] = defaultdict(list)
+    for arrival in arrivals:
+        if arrival.event not in keys:
+            firsts[arrival.camera].append(arrival.event)
+        keys[arrival.event].append(arrival.key)
+    wanted = [event for events in expected.values() for event in events]
+    return Verdict(
+        lost=sum(event not in keys for event in wanted),
+        repeated=sum(len(keys[event]) - 1 for event in wanted if event in keys),
+        other_keys=sum(len(set(keys[event])) > 1 for event in wanted if event in keys),
+        overtaken=sum(
+            one != other for camera in expected for one, other in zip(expected[camera], firsts[camera], strict=False)
+        ),
+    )
+
+
+async def _under_fire(system: System, photo: Path, folder: Path) -> str:
+    steady = ReceiverProcess(_free_port(), folder / "steady.jsonl")
+    mortal = ReceiverProcess(_free_port(), folder / "mortal.jsonl")
+    bus = await Bus.connect(Settings(nats_url=system.now.nats_url), "benchmark")
+    try:
+        for receiver in (steady, mortal):
+            receiver.start()
+            await system.api("POST", "/v1/webhooks/", json={"target": receiver.url})
+        await asyncio.sleep(2)
+        before = {event for events in (await _stored(bus)).values() for event in events}
+        over = asyncio.Event()
+        killing = asyncio.create_task(_kill(system, mortal, over))
+        _, answered = await asyncio.gather(
+            _publish(bus, EVENTS - UPLOADS, RATE),
+            _upload(system, photo, UPLOADS, 0.8 * EVENTS / RATE / UPLOADS),
+        )
+        over.set()
+        killed = await killing
+        end = time.monotonic() + SETTLING
+        while True:
+            expected = {
+                camera: [e for e in events if e not in before] for camera, events in (await _stored(bus)).items()
+            }
+            verdicts = [_verdict(expected, receiver.arrivals()) for receiver in (steady, mortal)]
+            if not any(verdict.lost for verdict in verdicts) or time.monotonic() > end:
+                break
+            await asyncio.sleep(2)
+    finally:
+        for receiver in (steady, mortal):
+            receiver.kill()
+        await bus.close()
+    number = sum(map(len, expected.values()))
+    unheard = sum(not expected.get(camera) for camera in answered)
+    rows = [
+        [
+            name,
+            str(number),
+            str(v.lost),
+            f"{v.repeated} ({100 * v.repeated / number:.2f} %)",
+            str(v.other_keys),
+            str(v.overtaken),
+        ]
+        for name, v in zip(("stays", "is killed too"), verdicts, strict=True)
+    ]
+    kills = ", ".join(f"{victim} {killed[victim]} times" for victim in VICTIMS)
+    return (
+        f"{number} events of {len(expected)} cameras, {len(answered)} of them uploads that were answered with 200 "
+        f"(without an event: {unheard}); meanwhile SIGKILL at random: {kills}.\n\n"
+        + results.table(
+            ["receiver", "events", "lost", "repeated", "repeated under another key", "out of order in their camera"],
+            rows,
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def _black_hole() -> AsyncIterator[str]:
+    """A receiver that takes requests and never answers."""
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(1 << 16):
+                pass
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def _beside_a_dead_one(system: System, folder: Path) -> str:
+    """Latency at a healthy receiver while a second one answers, or never does; rounds of both in turn."""
+    healthy = ReceiverProcess(_free_port(), folder / "healthy.jsonl")
+    second = ReceiverProcess(_free_port(), folder / "second.jsonl")
+    latencies: dict[bool, list[float]] = {False: [], True: []}
+    p99: dict[bool, list[float]] = {False: [], True: []}
+    bus = await Bus.connect(Settings(nats_url=system.now.nats_url), "benchmark")
+    healthy.start()
+    second.start()
+    try:
+        async with _black_hole() as silent:
+            for old in (await system.api("GET", "/v1/webhooks/")).json()["results"]:
+                await system.api("DELETE", f"/v1/webhooks/{old['id']}/")
+            await system.api("POST", "/v1/webhooks/", json={"target": healthy.url})
+            for number in range(2 * ROUNDS):
+                dead = number % 2 == 1
+                target = silent if dead else second.url
+                hook = (await system.api("POST", "/v1/webhooks/", json={"target": target})).json()
+                await asyncio.sleep(2)
+                seen = len(healthy.arrivals())
+                await _publish(bus, EVENTS_A_ROUND, RATE)
+                await asyncio.sleep(3)
+                some = [1000 * (arrival.at - arrival.made) for arrival in healthy.arrivals()[seen:]]
+                latencies[dead] += some
+                p99[dead].append(_p99(some))
+                await system.api("DELETE", f"/v1/webhooks/{hook['id']}/")
+    finally:
+        for receiver in (healthy, second):
+            receiver.kill()
+        await bus.close()
+    rows = [
+        [
+            name,
+            str(len(some)),
+            f"{statistics.median(some):.1f}",
+            f"{_p99(some):.1f}",
+            f"{statistics.median(p99[dead]):.1f}",
+        ]
+        for name, dead, some in (
+            ("answers", False, latencies[False]),
+            ("never answers", True, latencies[True]),
+        )
+    ]
+    change = 100 * (statistics.median(p99[True]) / statistics.median(p99[False]) - 1)
+    return (
+        f"Milliseconds from a result's publication to its arrival at a healthy receiver, while a second one of the "
+        f"same events answers or never does; {ROUNDS} rounds of each in turn, {EVENTS_A_ROUND} events a round. "
+        f"The median round's p99 changes by **{change:+.1f} %**; aim: at most 10 % more.\n\n"
+        + results.table(["second receiver", "events", "median", "p99 of all", "p99, median of the rounds"], rows)
+    )
+
+
+def _p99(milliseconds: list[float]) -> float:
+    return statistics.quantiles(milliseconds, n=100)[-1]
+
+
+def main(photo: Path) -> None:
+    """Measure and write the section of RESULTS.md."""
+    with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as folder, stack.running() as started:
+        system = System(started.logs.parent)
+        delays = asyncio.run(_beside_a_dead_one(system, Path(folder)))
+        fire = asyncio.run(_under_fire(system, photo, Path(folder)))
+    results.record("Webhooks (`python -m benchmarks webhooks`)", f"{fire}\n\n{delays}")

@@ -1,0 +1,252 @@
+"""`platelane hooks`: webhooks made, listed, changed, tested; events that were given up looked at and sent again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from platelane.cli.server import running_server
+from platelane.errors import BadRequest, EngineUnavailable
+
+app = typer.Typer(help="Webhooks: where every result is sent.", no_args_is_help=True)
+
+_PATH: Final = "/v1/webhooks/"
+_TIMEOUT: Final = 30.0
+
+
+class Encoding(StrEnum):
+    """How a receiver wants its events."""
+
+    JSON = "json"
+    FORM = "form"
+    MULTIPART = "multipart"
+
+
+HookId = Annotated[int, typer.Argument(metavar="ID", help="Number of the webhook, as `platelane hooks list` shows it.")]
+Url = Annotated[str | None, typer.Option(help="Server to use. Default: the one that `platelane up` started.")]
+Token = Annotated[str, typer.Option(envvar="PLATELANE_TOKEN", help="API token, where the server wants one.")]
+Format = Annotated[Encoding | None, typer.Option(help="Body: JSON (the default), a form field, or with the picture.")]
+Header = Annotated[list[str] | None, typer.Option(metavar="NAME:VALUE", help="Header to send; repeatable.")]
+Secret = Annotated[str | None, typer.Option(help="Key that requests are signed with; empty for none.")]
+WithPlate = Annotated[bool | None, typer.Option(help="Only results with a plate.")]
+Camera = Annotated[list[str] | None, typer.Option(help="Only results of this camera; repeatable.")]
+Plate = Annotated[list[str] | None, typer.Option(help="Only plates like this, e.g. `ab*` or `?b12*`; repeatable.")]
+WatchList = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Only the plates in this file.")]
+Distance = Annotated[int | None, typer.Option(min=0, max=3, help="Characters that may differ from the watch-list.")]
+Concurrency = Annotated[int | None, typer.Option(min=1, max=16, help="Requests at once.")]
+MaxQueued = Annotated[int | None, typer.Option(min=1, help="Events that may wait; the oldest is dropped.")]
+Mail = Annotated[str | None, typer.Option(help="Who is told when the webhook is disabled.")]
+
+
+@app.command(name="list")
+def list_(url: Url = None, token: Token = "") -> None:
+    """List all webhooks."""
+    table = Table("ID", "Target", "Format", "State", "Why")
+    for hook in _call("GET", "", url, token)["results"]:
+        state = "enabled" if hook["enabled"] else "disabled"
+        table.add_row(str(hook["id"]), hook["target"], hook["format"], state, hook["disabled_reason"])
+    Console().print(table)
+
+
+@app.command()
+def create(
+    target: Annotated[str, typer.Argument(help="http:// or https:// address.")],
+    format: Format = None,
+    header: Header = None,
+    secret: Secret = None,
+    with_plate: WithPlate = None,
+    camera: Camera = None,
+    plate: Plate = None,
+    watch_list: WatchList = None,
+    distance: Distance = None,
+    concurrency: Concurrency = None,
+    max_queued: MaxQueued = None,
+    mail: Mail = None,
+    url: Url = None,
+    token: Token = "",
+) -> None:
+    """Send every result to an address, from now on."""
+    wanted = _filter(with_plate, camera, plate, watch_list, distance)
+    fields = _fields(target, format, header, secret, concurrency, max_queued, mail)
+    _print(_call("POST", "", url, token, fields | ({"filter": wanted} if wanted else {})))
+
+
+@app.command()
+def show(hook: HookId, url: Url = None, token: Token = "") -> None:
+    """Show a webhook: its settings, how many events wait, were delivered, dropped or given up, the last failures."""
+    _print(_call("GET", f"{hook}/", url, token))
+
+
+@app.command()
+def change(
+    hook: HookId,
+    target: Annotated[str | None, typer.Option(help="http:// or https:// address.")] = None,
+    format: Format = None,
+    header: Header = None,
+    secret: Secret = None,
+    with_plate: WithPlate = None,
+    camera: Camera = None,
+    plate: Plate = None,
+    watch_list: WatchList = None,
+    distance: Distance = None,
+    concurrency: Concurrency = None,
+    max_queued: MaxQueued = None,
+    mail: Mail = None,
+    url: Url = None,
+    token: Token = "",
+) -> None:
+    """Change what is given; everything else stays."""
+    fields = _fields(target, format, header, secret, concurrency, max_queued, mail)
+    if wanted := _filter(with_plate, camera, plate, watch_list, distance):
+        fields["filter"] = _call("GET", f"{hook}/", url, token)["filter"] | wanted
+    if not fields:
+        raise BadRequest("There is nothing to change: give an option.")
+    _print(_call("PATCH", f"{hook}/", url, token, fields))
+
+
+@app.command(name="test")
+def try_out(hook: HookId, url: Url = None, token: Token = "") -> None:
+    """Send a made-up event now and tell what came of it; the exit code is 1 if it was not accepted."""
+    answer = _call("POST", f"{hook}/test/", url, token)
+    _print(answer)
+    if not answer["delivered"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def enable(hook: HookId, url: Url = None, token: Token = "") -> None:
+    """Enable a webhook; what waits for it is tried at once."""
+    _print(_call("POST", f"{hook}/enable/", url, token))
+
+
+@app.command()
+def disable(hook: HookId, url: Url = None, token: Token = "") -> None:
+    """Disable a webhook; it gets nothing of what happens meanwhile."""
+    _print(_call("PATCH", f"{hook}/", url, token, {"enabled": False}))
+
+
+@app.command()
+def delete(hook: HookId, url: Url = None, token: Token = "") -> None:
+    """Delete a webhook with everything that waits for it."""
+    _call("DELETE", f"{hook}/", url, token)
+
+
+@app.command()
+def dead(
+    hook: HookId,
+    start: Annotated[int, typer.Option(min=1, help="Number to start from.")] = 1,
+    url: Url = None,
+    token: Token = "",
+) -> None:
+    """List events that were given up, the oldest first, up to 100."""
+    table = Table("Number", "When", "File", "Camera", "Why")
+    page = _call("GET", f"{hook}/dead/?start={start}", url, token)
+    for letter in page["results"]:
+        data = letter["data"]
+        row = (letter["number"], letter["at"], data["filename"], data["camera_id"] or "", letter["reason"])
+        table.add_row(*map(str, row))
+    Console().print(table)
+    if page["next_start"]:
+        print(f"More: platelane hooks dead {hook} --start {page['next_start']}")
+
+
+@app.command()
+def replay(
+    hook: HookId,
+    numbers: Annotated[list[int] | None, typer.Argument(help="Which; all if none is named.")] = None,
+    url: Url = None,
+    token: Token = "",
+) -> None:
+    """Send events that were given up again."""
+    _print(_call("POST", f"{hook}/replay/", url, token, {"numbers": numbers} if numbers else {}))
+
+
+def _fields(
+    target: str | None,
+    format: Encoding | None,
+    header: list[str] | None,
+    secret: str | None,
+    concurrency: int | None,
+    max_queued: int | None,
+    mail: str | None,
+) -> dict[str, Any]:
+    headers = dict(map(_header, header)) if header else None
+    given = {
+        "target": target,
+        "format": format,
+        "headers": headers,
+        "secret": secret,
+        "concurrency": concurrency,
+        "max_queued": max_queued,
+        "mail": mail,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _filter(
+    with_plate: bool | None,
+    camera: list[str] | None,
+    plate: list[str] | None,
+    watch_list: Path | None,
+    distance: int | None,
+) -> dict[str, Any]:
+    given = {
+        "with_plate": with_plate,
+        "cameras": camera,
+        "plates": plate,
+        "watch_list": _plates(watch_list) if watch_list else None,
+        "distance": distance,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:
+        raise BadRequest(f"{text!r} is not NAME:VALUE.")
+    return name.strip(), value.strip()
+
+
+def _plates(file: Path) -> list[str]:
+    """One plate a line; what follows a # is a comment."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
+def _call(method: str, path: str, url: str | None, token: str, fields: dict[str, Any] | None = None) -> Any:
+    """The server's answer.
+
+    Raises:
+        BadRequest: the server refuses, and says why.
+        EngineUnavailable: there is no server.
+    """
+    server = (url or running_server()).rstrip("/")
+    local = urlsplit(server).hostname in ("127.0.0.1", "localhost", "::1")
+    headers = {"Authorization": f"Token {token}"} if token else {}
+    try:
+        with httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=not local) as client:
+            response = client.request(method, server + _PATH + path, json=fields)
+            answer = response.json() if response.content else None
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise EngineUnavailable(f"{server} cannot be reached: {error or type(error).__name__}") from error
+    except ValueError as error:
+        raise EngineUnavailable(f"{server} is no Platelane: its answer is not JSON.") from error
+    if not response.is_success:
+        detail = answer.get("detail") if isinstance(answer, dict) else None
+        raise BadRequest(str(detail or f"{server} answered {response.status_code}."))
+    return answer
+
+
+def _print(answer: Any) -> None:
+    """JSON, so that other programs can read it too."""
+    json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
+    print()
