@@ -1,0 +1,260 @@
+"""Regular expressions over plate texts, as automata that reading can be guided by.
+
+An expression matches a whole text, in any case; texts are lower-case letters and digits without separators, so that
+separators in an expression stand for nothing. Expressions come from strangers: everything here takes time and memory
+within a budget. The automaton is the position automaton (Glushkov 1961): one state a character of the expression,
+repetitions written out. It is never determinised, which is where `.*a.{30}` would take 2^30 states.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from greenery import Charclass, Pattern, parse
+from greenery.parse import NoMatch
+from greenery.rxelems import Conc, Mult
+
+from platelane.errors import BadRequest
+
+ALPHABET: Final = string.digits + string.ascii_lowercase
+MAX_FORMATS: Final = 20
+MAX_LENGTH: Final = 100
+"""Characters of one expression."""
+_BUDGET: Final = 5_000
+"""Positions, transitions and steps that the expressions of one request may take together."""
+_TRUSTED_BUDGET: Final = 1_000_000
+_SEPARATORS: Final = " -.·"
+_ANCHORS: Final = {Charclass("^"), Charclass("$")}
+
+START: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """A nondeterministic automaton whose states, but the first, each read one character.
+
+    `labels[state]` are the characters with which it is entered; those of `START` are none. `moves` are pairs (from,
+    to); a text is accepted that ends in one of `finals`.
+    """
+
+    labels: tuple[frozenset[str], ...]
+    moves: frozenset[tuple[int, int]]
+    finals: frozenset[int]
+
+    def accepts(self, text: str) -> bool:
+        states = {START}
+        for character in text:
+            states = {after for before, after in self.moves if before in states and character in self.labels[after]}
+        return not states.isdisjoint(self.finals)
+
+
+def text_formats(expressions: Sequence[str]) -> Automaton:
+    """What matches any of a caller's expressions.
+
+    Raises:
+        BadRequest: too many, or one is too long, too large, not a regular expression, or more than one (with
+            backreferences or assertions).
+    """
+    if len(expressions) > MAX_FORMATS:
+        raise BadRequest(f"text_formats has more than {MAX_FORMATS} expressions.")
+    return _text_formats(tuple(expressions))
+
+
+@lru_cache(maxsize=256)
+def _text_formats(expressions: tuple[str, ...]) -> Automaton:
+    builder = _Builder(_BUDGET)
+    for expression in expressions:
+        _check(expression)
+        try:
+            builder.add(_parse(expression))
+        except _TooLarge:
+            raise _refusal(expression, "its repetitions make it too large") from None
+        except _Unmatched as error:
+            raise _refusal(expression, str(error)) from None
+    return builder.automaton()
+
+
+@lru_cache(maxsize=64)
+def templates(expressions: tuple[str, ...]) -> Automaton:
+    """What matches any of our own templates, with states that behave alike merged."""
+    builder = _Builder(_TRUSTED_BUDGET)
+    for expression in expressions:
+        builder.add(parse(expression))
+    return _merged(builder.automaton())
+
+
+class _TooLarge(Exception):
+    """The budget is used up."""
+
+
+class _Unmatched(Exception):
+    """A part that no plate can have."""
+
+
+def _refusal(expression: str, reason: str) -> BadRequest:
+    return BadRequest(f"text_formats: {expression[:MAX_LENGTH]!r} cannot be used: {reason}.")
+
+
+def _check(expression: str) -> None:
+    if len(expression) > MAX_LENGTH:
+        raise _refusal(expression, f"it has more than {MAX_LENGTH} characters")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            re.compile(expression)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise _refusal(expression, str(error)) from None
+
+
+def _parse(expression: str) -> Pattern:
+    """Raises BadRequest for what Python's syntax has beyond regular expressions."""
+    plain = re.sub(r"\{,(\d+)\}", r"{0,\1}", expression.removeprefix("(?i)"))
+    # a hyphen at either end of a class stands for itself
+    plain = re.sub(r"(?<!\\)(\[\^?)-", r"\1\\-", plain)
+    plain = re.sub(r"(?<!\\)-\]", r"\\-]", plain)
+    try:
+        return parse(plain)
+    except (NoMatch, ValueError, IndexError, RecursionError):
+        reason = "only characters, classes, groups, alternatives and repetitions are understood"
+        raise _refusal(expression, reason) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """States that a part of an expression begins and ends with, and whether it matches nothing, too."""
+
+    first: frozenset[int]
+    last: frozenset[int]
+    nullable: bool
+
+
+_NOTHING: Final = _Part(frozenset(), frozenset(), True)
+_ONE: Final = 1
+
+
+class _Builder:
+    def __init__(self, budget: int) -> None:
+        self._left = budget
+        self._labels: list[frozenset[str]] = [frozenset()]
+        self._moves: set[tuple[int, int]] = set()
+        self._finals: set[int] = set()
+
+    def add(self, pattern: Pattern) -> None:
+        """Accept what matches the pattern as well."""
+        part = self._any_of(self._sequence(_without_anchors(conc)) for conc in pattern.concs)
+        self._connect(frozenset({START}), part.first)
+        self._finals |= part.last
+        if part.nullable:
+            self._finals.add(START)
+
+    def automaton(self) -> Automaton:
+        return Automaton(tuple(self._labels), frozenset(self._moves), frozenset(self._finals))
+
+    def _spend(self, amount: int) -> None:
+        self._left -= amount
+        if self._left < 0:
+            raise _TooLarge
+
+    def _connect(self, before: frozenset[int], after: frozenset[int]) -> None:
+        self._spend(len(before) * len(after))
+        self._moves |= {(one, other) for one in before for other in after}
+
+    def _any_of(self, parts: Iterable[_Part]) -> _Part:
+        every = list(parts)
+        return _Part(
+            frozenset().union(*(part.first for part in every)),
+            frozenset().union(*(part.last for part in every)),
+            any(part.nullable for part in every),
+        )
+
+    def _sequence(self, mults: Iterable[Mult]) -> _Part:
+        whole = _NOTHING
+        for mult in mults:
+            whole = self._then(whole, self._repeated(mult))
+        return whole
+
+    def _then(self, one: _Part, other: _Part) -> _Part:
+        self._spend(_ONE)
+        self._connect(one.last, other.first)
+        return _Part(
+            one.first | other.first if one.nullable else one.first,
+            one.last | other.last if other.nullable else other.last,
+            one.nullable and other.nullable,
+        )
+
+    def _repeated(self, mult: Mult) -> _Part:
+        least, most = mult.multiplier.min.v or 0, mult.multiplier.max.v
+        whole = _NOTHING
+        for _ in range(least):
+            whole = self._then(whole, self._once(mult.multiplicand))
+        if most is None:
+            again = self._once(mult.multiplicand)
+            self._connect(again.last, again.first)
+            return self._then(whole, _Part(again.first, again.last, True))
+        for _ in range(most - least):
+            once = self._once(mult.multiplicand)
+            whole = self._then(whole, _Part(once.first, once.last, True))
+        return whole
+
+    def _once(self, multiplicand: Pattern | Charclass) -> _Part:
+        self._spend(_ONE)
+        if isinstance(multiplicand, Pattern):
+            return self._any_of(self._sequence(conc.mults) for conc in multiplicand.concs)
+        label = _characters(multiplicand)
+        if not label:
+            return _NOTHING
+        state = frozenset({len(self._labels)})
+        self._labels.append(label)
+        return _Part(state, state, False)
+
+
+def _without_anchors(conc: Conc) -> Sequence[Mult]:
+    """The whole text is matched in any case, so that anchors around an alternative say nothing."""
+    mults = list(conc.mults)
+    if mults and str(mults[0]) == "^":
+        del mults[0]
+    if mults and str(mults[-1]) == "$":
+        del mults[-1]
+    return mults
+
+
+@lru_cache(maxsize=1024)
+def _characters(among: Charclass) -> frozenset[str]:
+    """Characters of a plate that belong to the class; none for separators."""
+    in_either_case = all if among.negated else any
+    found = frozenset(c for c in ALPHABET if in_either_case(among.accepts(case) for case in (c, c.upper())))
+    if not found and not any(among.accepts(separator) for separator in _SEPARATORS):
+        if among in _ANCHORS:
+            raise _Unmatched("^ and $ may stand only at the ends of an alternative")
+        raise _Unmatched(f"no plate has {among}")
+    return found
+
+
+def _merged(automaton: Automaton) -> Automaton:
+    """The same language with fewer states: those that are entered alike from the same states become one, and so do
+    those that go on alike; until none are left."""
+    while True:
+        before = len(automaton.labels)
+        for forward in (True, False):
+            near: list[set[int]] = [set() for _ in automaton.labels]
+            for one, other in automaton.moves:
+                near[other if forward else one].add(one if forward else other)
+            keys = [
+                (state == START, label, frozenset(near[state]), None if forward else state in automaton.finals)
+                for state, label in enumerate(automaton.labels)
+            ]
+            numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+            group = [numbers[key] for key in keys]
+            automaton = Automaton(
+                tuple(label for _, label, _, _ in numbers),
+                frozenset((group[one], group[other]) for one, other in automaton.moves),
+                frozenset(group[state] for state in automaton.finals),
+            )
+        if len(automaton.labels) == before:
+            return automaton
