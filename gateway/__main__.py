@@ -26,7 +26,7 @@ _LARGE: Final = 1 << 20
 
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
-    """Serve the REST API until `stop`."""
+    """Serve the REST API and the gRPC service until `stop`."""
     listener = server.bind(settings.host, settings.port)  # first, so that a gateway which says it is ready has a port
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # a broken form is its sender's problem
     _return_large_blocks()
@@ -37,7 +37,13 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     for each in (accounts, zones, recognizer, events):
         await each.start()
     app = create_app(recognizer, accounts, zones, hook_routes, events, settings)
-    await server.serve(app, listener, settings, stop)
+    async with contextlib.AsyncExitStack() as edges:
+        if settings.grpc_port:
+            # takes memory that a gateway without it has no use for
+            from gateway.grpc_edge.server import serving
+
+            await edges.enter_async_context(serving(recognizer, accounts, bus, settings, stop))
+        await server.serve(app, listener, settings, stop)
 
 
 def _return_large_blocks() -> None:

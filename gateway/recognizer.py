@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -93,8 +94,13 @@ class Recognizer:
         finally:
             self._admitted -= 1
 
-    async def recognize(self, photograph: Photograph, account: str) -> Answer:
-        """Have a photograph read; the call is counted on `account`. Cancelling forgets the answer.
+    async def recognize(
+        self, photograph: Photograph, account: str, patience: float | None = None, *, droppable: bool = False
+    ) -> Answer:
+        """Have a photograph read; the call is counted on `account`.
+
+        `patience`: seconds, if fewer than the settings' deadline. Cancelling forgets the answer; the job goes on, and
+        leads to its event, unless it is `droppable`.
 
         Raises:
             BadImage, BadRequest: the photograph or the options cannot be used.
@@ -104,7 +110,8 @@ class Recognizer:
             Fault: a stage failed.
         """
         accepted = time.time()
-        deadline = accepted + self._settings.deadline
+        patience = min(self._settings.deadline, math.inf if patience is None else patience)
+        deadline = accepted + patience
         probe(photograph.image, self._settings.pixel_limit)
         photograph.options.excluded.extend(self._zones.excluded(account, photograph.camera_id))
         job_id = new_job_id(accepted)
@@ -127,7 +134,11 @@ class Recognizer:
                 return _answer(await reply)
         except TimeoutError:
             log.warning("deadline_exceeded", job=job_id)
-            raise DeadlineExceeded(f"The answer was not ready within {self._settings.deadline:g} seconds.") from None
+            raise DeadlineExceeded(f"The answer was not ready within {patience:g} seconds.") from None
+        except asyncio.CancelledError:
+            if droppable:
+                self._bus.connection.spawn(self._bus.cancel(job_id))
+            raise
         finally:
             del self._waiting[job_id]
 

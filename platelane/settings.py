@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the REST API")
+    grpc_port: int = Field(8090, ge=0, le=65535, description="port of the gRPC service; 0 turns it off")
     health_host: str = Field("127.0.0.1", description="address a service's health page listens on")
     health_port: int = Field(0, ge=0, le=65535, description="port of the health page; 0 turns it off")
     profile: Literal["sdk", "cloud"] = Field(

@@ -121,6 +121,11 @@ class Bus:
         with contextlib.suppress(NatsError):
             await self.client.flush()
 
+    async def cancel(self, job_id: str) -> None:
+        """Have workers drop a job, as far as they have not finished it; nothing happens where they cannot be told."""
+        with contextlib.suppress(NatsError):
+            await self.client.publish(subjects.CANCELLED, job_id.encode())
+
     def new_inbox(self) -> str:
         """A subject nobody else uses."""
         return self.client.new_inbox()

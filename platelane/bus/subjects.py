@@ -15,6 +15,8 @@ DETECTION: Final = "detection"
 PLATES: Final = "plates"
 VEHICLES: Final = "vehicles"
 
+CANCELLED: Final = "platelane.cancelled"
+"""A plain message, the id of a job that nobody waits for any more."""
 ALL_RESULTS: Final = "platelane.results.>"
 STORED_RESULTS: Final = "platelane.stored.>"
 """Plain messages from the server, without data: `platelane.stored.<camera>.<job>` for each result it has stored."""

@@ -15,7 +15,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from platelane import telemetry
-from platelane.bus import current, subjects
+from platelane.bus import current, subjects, topology
+from platelane.bus.cancellations import Cancellations
 from platelane.bus.client import Bus
 from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
 from platelane.bus.pull import Pull
@@ -87,9 +88,12 @@ class Worker(Generic[M]):
         self._slots = in_flight
         self._attempts = consumer.attempts(bus.settings)
         self._busy: list[Msg] = []
+        self._cancelled = Cancellations()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
+        if self._consumer.stream in topology.JOB_STREAMS:
+            await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
         pulls = [Pull(self._bus, self._consumer) for _ in range(self._slots)]
         slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
@@ -134,8 +138,8 @@ class Worker(Generic[M]):
         context = getattr(body, "context", None) or JobContext()
         left = context.deadline_us / 1e6 - time.time() if context.deadline_us else None
         with telemetry.job(context.id):
-            if left is not None and left <= 0:
-                log.info("deadline_passed", subject=message.subject)
+            if context.id in self._cancelled or (left is not None and left <= 0):
+                log.info("nobody_waits", subject=message.subject)
                 await message.ack()
                 return
             await self._settle(message, context, await self._outcome(message, body, context, left))
@@ -146,7 +150,8 @@ class Worker(Generic[M]):
         limit = asyncio.timeout(left)
         try:
             async with limit:
-                return await self._handler(body) or Done()
+                with self._cancelled.ending(context.id, limit):
+                    return await self._handler(body) or Done()
         except RequestError as error:
             kind = FAILURE_KIND_BAD_IMAGE if isinstance(error, BadImage) else FAILURE_KIND_BAD_REQUEST
             await fail(self._bus, context, kind, error.detail)
@@ -161,7 +166,7 @@ class Worker(Generic[M]):
             return Reject(error.detail)
         except Exception as error:
             if limit.expired():
-                log.info("deadline_passed", subject=message.subject)
+                log.info("nobody_waits", subject=message.subject)
                 return Done()
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
             return RetryAfter(0.1 * 2**delivered, f"{type(error).__name__}: {error}")

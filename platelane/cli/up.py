@@ -120,6 +120,7 @@ def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, 
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
         f"  try     curl -F upload=@{escape(os.path.relpath(first.file))} -F mmc=true {token}{plan.url}{READ_PATH}\n"
         f"  or      {_command()} read PHOTO...\n"
+        f"{f'  gRPC    {plan.grpc_address}{chr(10)}' if plan.grpc_address else ''}"
         f"  logs    {plan.logs}\n"
         f"  stop    Ctrl-C\n",
         soft_wrap=True,

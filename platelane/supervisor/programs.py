@@ -43,6 +43,8 @@ class Plan:
     triton_url: str
     state_dir: Path
     moved_ports: Mapping[int, int]
+    grpc_address: str = ""
+    """Empty where the service is off."""
 
     @property
     def logs(self) -> Path:
@@ -61,11 +63,13 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
     triton_url = f"{LOOPBACK}:{triton_port}"
     port = ports.take(settings.port, settings.host)
     url = f"http://{LOOPBACK if settings.host in ('0.0.0.0', '::') else _bracketed(settings.host)}:{port}"
+    grpc_port = ports.take(settings.grpc_port, settings.host) if settings.grpc_port else 0
     shared = {
         "PLATELANE_NATS_URL": nats_url,
         "PLATELANE_TRITON_URL": triton_url,
         "PLATELANE_HOST": settings.host,
         "PLATELANE_PORT": str(port),
+        "PLATELANE_GRPC_PORT": str(grpc_port),
         "PLATELANE_HEALTH_HOST": LOOPBACK,
         "PLATELANE_STATE_DIR": str(state_dir),
         "PYTHONUNBUFFERED": "1",
@@ -97,6 +101,7 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         triton_url=triton_url,
         state_dir=state_dir,
         moved_ports=dict(ports.moved),
+        grpc_address=f"{urlsplit(url).netloc.rpartition(':')[0]}:{grpc_port}" if grpc_port else "",
     )
 
 

@@ -27,6 +27,7 @@ class State(BaseModel):
 
     pid: int
     url: str
+    grpc_address: str = ""
     nats_url: str
     triton_url: str
     logs: Path

@@ -126,6 +126,7 @@ class Supervisor:
             state.State(
                 pid=os.getpid(),
                 url=plan.url,
+                grpc_address=plan.grpc_address,
                 nats_url=plan.nats_url,
                 triton_url=plan.triton_url,
                 logs=self._plan.logs,

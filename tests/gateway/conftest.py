@@ -207,6 +207,7 @@ def running_gateway(nats: NatsServer, **settings: object) -> Iterator[Gateway]:
             **os.environ,
             "PLATELANE_NATS_URL": nats.url,
             "PLATELANE_PORT": "0",
+            "PLATELANE_GRPC_PORT": "0",
             "PLATELANE_DEADLINE": str(DEADLINE),
             **environment,
         },

@@ -1,0 +1,1 @@
+"""The gRPC service beside the REST API, over the same core."""

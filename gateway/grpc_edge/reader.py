@@ -1,0 +1,150 @@
+"""The service `platelane.v1.PlateReader`: three methods, each thin over the core that REST uses too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import aclosing
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+import grpc
+import structlog
+from google.rpc.status_pb2 import Status
+
+from gateway.accounts import Account, Accounts
+from gateway.grpc_edge.requests import photograph
+from gateway.grpc_edge.results import Results
+from gateway.recognizer import Answer, Recognizer
+from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
+from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
+from platelane.settings import Settings
+from platelane.statuses import DETAILS_KEY, to_status
+
+log = structlog.get_logger(__name__)
+
+STREAM_IN_FLIGHT: Final = 8
+"""Pictures of one stream that are worked on at once."""
+
+T = TypeVar("T")
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class PlateReader(service_pb2_grpc.PlateReaderServicer):
+    """Handles calls until `stop`; streams end then, after what they have taken is answered."""
+
+    def __init__(
+        self, recognizer: Recognizer, accounts: Accounts, results: Results, settings: Settings, stop: asyncio.Event
+    ) -> None:
+        self._recognizer = recognizer
+        self._accounts = accounts
+        self._results = results
+        self._settings = settings
+        self._stop = stop
+
+    async def Recognize(  # noqa: N802  the names of the protocol
+        self, request: service_pb2.RecognizeRequest, context: Context
+    ) -> service_pb2.RecognizeResponse:
+        account = await self._account(context)
+        try:
+            return _response(request.request_id, await self._read(request, account, context))
+        except Exception as error:
+            await _abort(context, _status(error))
+
+    async def RecognizeStream(  # noqa: N802
+        self, _requests: object, context: Context
+    ) -> None:
+        account = await self._account(context)
+        places, writing = asyncio.Semaphore(STREAM_IN_FLIGHT), asyncio.Lock()
+
+        async def answer(request: service_pb2.RecognizeRequest) -> None:
+            response = await self._response(request, account, context)
+            async with writing:
+                await context.write(response)
+            places.release()  # only now: who does not read answers sends no more pictures
+
+        async with asyncio.TaskGroup() as group:
+            await places.acquire()
+            while request := await self._next(context):
+                group.create_task(answer(request))
+                del request
+                await places.acquire()
+        if self._stop.is_set():
+            await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
+
+    async def Subscribe(  # noqa: N802
+        self, request: service_pb2.SubscribeRequest, context: Context
+    ) -> AsyncIterator[domain_pb2.Recognition]:
+        account = await self._account(context)
+        try:
+            start = await self._results.end()
+        except PlatelaneError as error:
+            await _abort(context, to_status(error))
+        await context.send_initial_metadata(())
+        async with aclosing(self._results.follow(start, frozenset(request.camera_ids))) as results:
+            while result := await self._until_stop(anext(results)):
+                if result.account == account.id:
+                    yield result.recognition
+        await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
+
+    async def _account(self, context: Context) -> Account:
+        metadata = dict(context.invocation_metadata() or ())
+        try:
+            return self._accounts.of(str(metadata.get("authorization", "")))
+        except Forbidden as error:
+            await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
+
+    async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
+        with self._recognizer.admitted():
+            await self._accounts.admit(account)
+            return await self._recognizer.recognize(
+                photograph(request, self._settings.upload_limit),
+                account.id,
+                patience=context.time_remaining(),
+                droppable=True,
+            )
+
+    async def _response(
+        self, request: service_pb2.RecognizeRequest, account: Account, context: Context
+    ) -> service_pb2.RecognizeResponse:
+        try:
+            if not request.request_id:
+                raise BadRequest("A request of a stream needs a request_id.")
+            return _response(request.request_id, await self._read(request, account, context))
+        except Exception as error:
+            return service_pb2.RecognizeResponse(request_id=request.request_id, error=_status(error))
+
+    async def _next(self, context: Context) -> service_pb2.RecognizeRequest | None:
+        """The stream's next request; None at its end and when the server stops."""
+        request = await self._until_stop(context.read())
+        return request if isinstance(request, service_pb2.RecognizeRequest) else None
+
+    async def _until_stop(self, waited_for: Awaitable[T]) -> T | None:
+        """What comes, or None if the server is to stop before."""
+        coming = asyncio.ensure_future(waited_for)
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return coming.result() if coming.done() else None
+        finally:
+            coming.cancel()
+            stopping.cancel()
+            await asyncio.wait({coming, stopping})
+
+
+def _response(request_id: str, answer: Answer) -> service_pb2.RecognizeResponse:
+    return service_pb2.RecognizeResponse(request_id=request_id, recognition=answer.recognition, calls=answer.calls)
+
+
+def _status(error: Exception) -> Status:
+    """What a caller is told of an error."""
+    if not isinstance(error, PlatelaneError):
+        log.error("call_failed", exc_info=error)
+        return to_status(Fault("Internal server error."))
+    if error.status >= 500:
+        log.warning("call_failed", status=error.status, error=error.detail)
+    return to_status(error)
+
+
+async def _abort(context: Context, status: Status) -> NoReturn:
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))

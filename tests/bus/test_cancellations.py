@@ -1,0 +1,53 @@
+"""What the workers of a cancelled job do: end what they are at, and not begin what comes later."""
+
+from __future__ import annotations
+
+import asyncio
+
+from platelane.bus import Bus, Worker, subjects, topology
+from platelane.pb.v1.stages_pb2 import Job
+from tests.bus.support import eventually, job, running, stored
+
+
+async def test_a_cancelled_job_ends_at_once_and_another_one_goes_on(bus: Bus, other_bus: Bus) -> None:
+    begun, ended, finished = asyncio.Queue[str](), asyncio.Queue[str](), asyncio.Queue[str]()
+
+    async def handler(work: Job) -> None:
+        begun.put_nowait(work.context.id)
+        try:
+            await asyncio.sleep(0.5)
+            finished.put_nowait(work.context.id)
+        finally:
+            ended.put_nowait(work.context.id)
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 4).run):
+        for name in ("one", "other"):
+            await other_bus.publish(subjects.DETECT, job(name), name)
+        assert {await begun.get(), await begun.get()} == {"one", "other"}
+        await other_bus.cancel("one")
+        async with asyncio.timeout(0.4):
+            assert await ended.get() == "one"
+        assert await finished.get() == "other"
+        await eventually(lambda: _empty(bus))
+    assert finished.empty()
+
+
+async def test_a_job_that_was_cancelled_while_it_waited_is_not_begun(bus: Bus, other_bus: Bus) -> None:
+    begun = asyncio.Queue[str]()
+
+    async def handler(work: Job) -> None:
+        begun.put_nowait(work.context.id)
+        await asyncio.sleep(0.3)
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 1).run):
+        for name in ("first", "second", "third"):
+            await other_bus.publish(subjects.DETECT, job(name), name)
+        assert await begun.get() == "first"
+        await other_bus.cancel("second")
+        assert await begun.get() == "third"
+        await eventually(lambda: _empty(bus))
+    assert begun.empty()
+
+
+async def _empty(bus: Bus) -> bool:
+    return await stored(bus, topology.JOBS) == 0
