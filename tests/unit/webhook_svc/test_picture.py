@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from platelane import images
+from platelane.hooks.picture import upright
+
+ORIENTATION = 0x0112
+
+
+def photograph(orientation: int | None, kind: str = "JPEG") -> bytes:
+    """A picture whose upper left is red, 64 by 48 as stored."""
+    image = Image.new("RGB", (64, 48), "blue")
+    image.paste("red", (0, 0, 16, 12))
+    exif = Image.Exif()
+    if orientation:
+        exif[ORIENTATION] = orientation
+    encoded = io.BytesIO()
+    image.save(encoded, kind, exif=exif, quality=95)
+    return encoded.getvalue()
+
+
+@pytest.mark.parametrize("orientation", [None, 1])
+def test_upright_pictures_go_as_they_came(orientation: int | None) -> None:
+    data = photograph(orientation)
+    picture = upright(data, "a.jpeg")
+    assert (picture.data, picture.filename, picture.media_type) == (data, "a.jpeg", "image/jpeg")
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_turned_pictures_are_those_that_boxes_were_measured_in(orientation: int) -> None:
+    data = photograph(orientation)
+    picture = upright(data, "a.b.jpeg")
+    with Image.open(io.BytesIO(picture.data)) as sent:
+        assert sent.getexif().get(ORIENTATION, 1) == 1, "no receiver turns it once more"
+        seen = np.asarray(sent.convert("RGB"), np.int16)[:, :, ::-1]
+    measured = images.decode(data).astype(np.int16)
+    assert seen.shape == measured.shape
+    assert np.abs(seen - measured).mean() < 3
+    assert (picture.filename, picture.media_type) == ("a.b.jpg", "image/jpeg")
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", photograph(6)[:400]])
+def test_broken_pictures_go_as_they_are(data: bytes) -> None:
+    assert upright(data, "a.jpg").data == data

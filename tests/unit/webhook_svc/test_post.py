@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from starlette.responses import Response as Answer
+from starlette.responses import StreamingResponse
+
+from platelane.hooks.payload import Payload
+from platelane.hooks.post import Poster, seconds_until
+from tests.receiver import Received, closed_port, receiving
+
+PAYLOAD = Payload(b"{}", {"Content-Type": "application/json", "X-Test": "yes"})
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def poster() -> AsyncIterator[Poster]:
+    async with Poster(0.5) as poster:
+        yield poster
+
+
+async def test_what_is_sent_and_answered(poster: Poster) -> None:
+    async def busy(_: Received) -> Answer:
+        return Answer("not\r\n now\x00", status_code=503, headers={"Retry-After": "7"})
+
+    async with receiving(busy) as receiver:
+        response = await poster.post(receiver.url.replace("//", "//user:pass@"), PAYLOAD)
+    (got,) = receiver.received
+    assert (got.body, got.headers["content-type"], got.headers["x-test"]) == (b"{}", "application/json", "yes")
+    assert got.headers["authorization"].startswith("Basic ")
+    assert (response.status, response.detail, response.retry_after) == (503, "not now", 7.0)
+    assert not response.is_success
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+async def test_any_2xx_is_success(poster: Poster, status: int) -> None:
+    async def accept(_: Received) -> Answer:
+        return Answer(status_code=status)
+
+    async with receiving(accept) as receiver:
+        assert (await poster.post(receiver.url, PAYLOAD)).is_success
+
+
+async def test_endless_answer_is_cut(poster: Poster) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 10_000
+            await asyncio.sleep(0.001)
+
+    async def answer(_: Received) -> Answer:
+        return StreamingResponse(endless())
+
+    async with receiving(answer) as receiver:
+        response = await poster.post(receiver.url, PAYLOAD)
+    assert response.is_success
+    assert len(response.detail) == 500
+
+
+async def test_dripping_answer_ends_at_the_timeout(poster: Poster) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.1)
+
+    async def answer(_: Received) -> Answer:
+        return StreamingResponse(drip())
+
+    async with receiving(answer) as receiver:
+        response = await poster.post(receiver.url, PAYLOAD)
+    assert response.status is None
+    assert "0.5 seconds" in response.detail
+    assert response.seconds < 2
+
+
+async def test_nobody_there(poster: Poster) -> None:
+    with closed_port() as url:
+        response = await poster.post(url, PAYLOAD)
+    assert response.status is None
+    assert "ConnectError" in str(response)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0.0),
+        ("", 0.0),
+        ("120", 120.0),
+        ("-5", 0.0),
+        ("soon", 0.0),
+        ("Thu, 01 Jan 2026 00:01:00 GMT", 60.0),
+        ("Thu, 01 Jan 2025 00:00:00 GMT", 0.0),
+        ("Thu, 99 Foo 2026", 0.0),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float) -> None:
+    assert seconds_until(header, NOW) == seconds
