@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import string
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -20,10 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import documentation, uploads, zones_api
+from gateway import blur_api, documentation, uploads, zones_api
 from gateway.accounts import Account, Accounts
 from gateway.events import EventRoutes
 from gateway.hooks import HookRoutes
+from gateway.leaving import while_connected
 from gateway.recognizer import Answer, Photograph, Recognizer
 from gateway.remote import Fetcher
 from gateway.responses import JsonResponse, error_response
@@ -56,13 +55,15 @@ def create_app(
     settings: Settings,
 ) -> ASGIApp:
     """The REST API as an ASGI application."""
-    api = _Api(recognizer, accounts, hooks, settings)
+    fetcher = Fetcher(settings)
+    api = _Api(recognizer, accounts, fetcher, hooks, settings)
     routes = [Route(path, api.recognize, methods=["POST"]) for path in PATHS]
     routes += [
         Route("/", api.index, methods=["GET"]),
         Route("/info", api.info, methods=["GET"]),
         Route("/v1/statistics", api.statistics, methods=["GET"]),
         *documentation.routes(VERSION),
+        *blur_api.routes(recognizer, accounts, fetcher, settings),
         *zones_api.routes(zones, accounts),
         *hooks.routes(),
         *events.routes(),
@@ -81,12 +82,14 @@ def create_app(
 
 
 class _Api:
-    def __init__(self, recognizer: Recognizer, accounts: Accounts, hooks: HookRoutes, settings: Settings) -> None:
+    def __init__(
+        self, recognizer: Recognizer, accounts: Accounts, fetcher: Fetcher, hooks: HookRoutes, settings: Settings
+    ) -> None:
         self._recognizer = recognizer
         self._accounts = accounts
+        self._fetcher = fetcher
         self._hooks = hooks
         self._settings = settings
-        self._fetcher = Fetcher(settings)
 
     async def index(self, _request: Request) -> Response:
         """Clients probe this before they upload: it asks nobody."""
@@ -100,10 +103,11 @@ class _Api:
         with self._recognizer.admitted():
             await self._accounts.admit(account)
             recognition = self._recognizer.recognize(await self._photograph(request), account.id)
-            return self._answer(await _while_connected(request, recognition))
+            return self._answer(await while_connected(request, recognition))
 
     async def _photograph(self, request: Request) -> Photograph:
-        photograph = await uploads.receive(request, self._settings, self._fetcher)
+        form = await uploads.read_form(request, self._settings, self._fetcher)
+        photograph = uploads.photograph(form, self._settings.upload_limit)
         if self._settings.profile == "cloud":
             return replace(photograph, filename=_cloud_prefix(datetime.now(UTC)) + photograph.filename)
         return photograph
@@ -171,25 +175,6 @@ def _is_probe(request: Request) -> bool:
     headers = request.headers
     bodiless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
     return bodiless and "content-type" not in headers
-
-
-async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """The result of `work`, which is dropped as soon as the client hangs up."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_disconnected(request))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        leaving.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _cloud_prefix(now: datetime) -> str:

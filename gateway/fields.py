@@ -22,6 +22,8 @@ THRESHOLD_TEXT: Final = 0.6
 PLATES_PER_VEHICLE: Final = 1
 ZOOM_IN_VEHICLES: Final = 4
 
+STRONGEST: Final = 10
+
 MAX_REGIONS: Final = 50
 MAX_TEXT_FORMATS: Final = 20
 MAX_TEXT_FORMAT_LENGTH: Final = 100
@@ -64,6 +66,11 @@ def regions(values: Iterable[object]) -> list[str]:
 def flag(value: object) -> bool:
     """True for `True`, `true`, `1` and their like; anything else is false."""
     return _word(value) in _TRUE
+
+
+def intensity(value: object) -> int:
+    """How strongly plates are blurred: 1 to 10, 0 for not at all; in full where nothing, or no number, is said."""
+    return _count(value, 0, STRONGEST, STRONGEST)
 
 
 def camera_id(value: object) -> str:

@@ -23,8 +23,8 @@ _ERRORS: Final = {
     "429": "Too many requests from this token; again after `Retry-After` seconds.",
     "503": "Too busy, or the engine is away; again after `Retry-After` seconds.",
 }
-_SENT: Final = (schemas.RecognitionRequest, ZoneList)
-_RETURNED: Final = (schemas.Recognition, schemas.Statistics, schemas.Info, schemas.Error, CameraZones)
+_SENT: Final = (schemas.RecognitionRequest, schemas.BlurRequest, ZoneList)
+_RETURNED: Final = (schemas.Recognition, schemas.Blurred, schemas.Statistics, schemas.Info, schemas.Error, CameraZones)
 _TOKEN: Final[list[Json]] = [{}, {"token": []}]
 _INTRODUCTION: Final = """\
 Reads number plates and vehicles in photographs, behind the paths, fields and answers of the Plate Recognizer Snapshot
@@ -38,7 +38,7 @@ def document(version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Platelane", "version": version, "description": _INTRODUCTION},
         "servers": [{"url": "/"}],
-        "paths": {**_recognition(), **_usage(), **_zones()},
+        "paths": {**_recognition(), **_blur(), **_usage(), **_zones()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -61,7 +61,6 @@ def _schemas() -> Json:
 
 
 def _recognition() -> Json:
-    fields = _ref(schemas.RecognitionRequest)
     answer = {"anyOf": [_ref(schemas.Recognition), _ref(schemas.Error)]}
     operation = _operation(
         "Read a photograph",
@@ -70,14 +69,30 @@ def _recognition() -> Json:
         responses={"200": ("What was read.", answer), "201": ("What was read (profile `cloud`).", answer)},
         errors=("400", "403", "413", "429", "503"),
     )
-    operation["requestBody"] = {
+    operation["requestBody"] = _picture_body(schemas.RecognitionRequest)
+    return {"/v1/plate-reader/": {"post": {"operationId": "readPhotograph", **operation}}}
+
+
+def _blur() -> Json:
+    operation = _operation(
+        "Make the plates in a photograph unreadable",
+        "Looks for plates as the mode `redaction` does: it misses fewer, and covers some things that are none.",
+        responses={"200": ("The picture, and where its plates are.", _ref(schemas.Blurred))},
+        errors=("400", "403", "413", "429", "503"),
+    )
+    operation["requestBody"] = _picture_body(schemas.BlurRequest)
+    return {"/v1/blur/": {"post": {"operationId": "blurPhotograph", **operation}}}
+
+
+def _picture_body(model: type[BaseModel]) -> Json:
+    fields = _ref(model)
+    return {
         "content": {
             "multipart/form-data": {"schema": fields, "encoding": {"upload": {"contentType": "image/*, text/plain"}}},
             "application/x-www-form-urlencoded": {"schema": fields},
             "application/json": {"schema": fields, "example": {"upload": schemas.EXAMPLE_PICTURE}},
         }
     }
-    return {"/v1/plate-reader/": {"post": {"operationId": "readPhotograph", **operation}}}
 
 
 def _usage() -> Json:

@@ -46,6 +46,14 @@ class RecognitionRequest(BaseModel):
     config: Config | str | None = None
 
 
+class BlurRequest(RecognitionRequest):
+    """A picture and how to blur it."""
+
+    plates: Annotated[
+        int | str | None, Field(description="How strongly, 1 to 10; 0: tell where the plates are, and no more.")
+    ] = 10
+
+
 class Box(BaseModel):
     """Pixels of the upright picture."""
 
@@ -158,6 +166,32 @@ class Recognition(BaseModel):
     camera_id: str | None
     timestamp: str
     usage: UsageNow | None = None
+    image_width: Pixel
+    image_height: Pixel
+
+
+class BlurredPicture(BaseModel):
+    base64: str
+    contentType: str  # noqa: N815
+    filename: str
+
+
+class BlurredPlate(BaseModel):
+    polygon: Annotated[list[tuple[int, int]], Field(description="The corners, clockwise from the plate's upper left.")]
+    result: PlateResult
+
+
+class Blurred(BaseModel):
+    """The picture as JPEG with its plates made unreadable (`null` where that was not wanted), and where they are."""
+
+    blur: BlurredPicture | None
+    plates: list[BlurredPlate]
+    faces: Annotated[list[Any], Field(max_length=0, description="Always empty: faces are not looked for.")]
+    processing_time: Annotated[float, Field(ge=0)]
+    filename: str
+    version: int
+    camera_id: str | None
+    timestamp: str
     image_width: Pixel
     image_height: Pixel
 

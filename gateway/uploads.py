@@ -21,13 +21,12 @@ _OTHER_FIELDS: Final = 64 << 10
 """Bytes for the other fields and the headers of the parts."""
 
 
-async def receive(request: Request, settings: Settings, fetcher: Fetcher) -> Photograph:
-    """Read and understand a request, and fetch the picture where it names only the address of one.
+async def read_form(request: Request, settings: Settings, fetcher: Fetcher) -> forms.Form:
+    """Read a request's fields, and fetch the picture where it names only the address of one.
 
     Raises:
-        UploadTooLarge: the picture is over the limit; a body that cannot but be is not read to its end.
-        BadImage: there is no picture.
-        BadRequest: broken encoding or fields, or the body did not arrive in time.
+        UploadTooLarge: a body that cannot but hold more than the limit is not read to its end.
+        BadRequest: broken encoding, or the body or the picture did not arrive in time.
         starlette.requests.ClientDisconnect: the client hung up.
     """
     body = await _read(request, settings)
@@ -36,7 +35,7 @@ async def receive(request: Request, settings: Settings, fetcher: Fetcher) -> Pho
     if not form.upload and isinstance(address, str) and address.strip():
         upload, filename = await fetcher.fetch(address)
         form = replace(form, upload=upload, filename=filename)
-    return _photograph(form, settings.upload_limit, datetime.now(UTC))
+    return form
 
 
 async def _read(request: Request, settings: Settings) -> bytes:
@@ -55,7 +54,14 @@ async def _read(request: Request, settings: Settings) -> bytes:
     return bytes(body)
 
 
-def _photograph(form: forms.Form, upload_limit: int, now: datetime) -> Photograph:
+def photograph(form: forms.Form, upload_limit: int) -> Photograph:
+    """The photograph that the fields describe.
+
+    Raises:
+        UploadTooLarge: the picture is over the limit.
+        BadImage: there is no picture.
+        BadRequest: a field cannot be understood.
+    """
     image = _image(form, upload_limit)
     return Photograph(
         image=image,
@@ -66,7 +72,7 @@ def _photograph(form: forms.Form, upload_limit: int, now: datetime) -> Photograp
         ),
         camera_id=fields.camera_id(form.last("camera_id")),
         filename=form.filename or f"upload.{pictures.extension(image)}",
-        timestamp_us=fields.timestamp_us(form.last("timestamp"), now),
+        timestamp_us=fields.timestamp_us(form.last("timestamp"), datetime.now(UTC)),
     )
 
 

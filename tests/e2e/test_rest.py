@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import nats
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -208,3 +209,25 @@ async def test_nothing_is_left_in_a_queue(stack: Stack, client: httpx.Client, im
         assert left == dict.fromkeys(left, 0)
     finally:
         await connection.close()
+
+
+def test_blurred_plates_cannot_be_read(client: httpx.Client, image: bytes) -> None:
+    [plate] = read(client, image)["results"]
+    response = client.post("/v1/blur/", data={"plates": "10"}, files={"upload": ("gate.jpg", image)})
+    assert response.status_code == 200
+    body = response.json()
+    assert plate["plate"] in [each["result"]["plate"] for each in body["plates"]]
+    blurred = base64.b64decode(body["blur"]["base64"])
+    assert plate["plate"] not in [
+        each["plate"] for each in read(client, blurred, config='{"threshold_o": 0}')["results"]
+    ]
+    box = plate["box"]
+    assert max(_sharpness(blurred, box), 1.0) < _sharpness(image, box) / 4
+
+
+def _sharpness(image: bytes, box: dict[str, int]) -> float:
+    """Mean difference between neighbouring pixels of a row."""
+    with Image.open(io.BytesIO(image)) as picture:
+        part = picture.convert("L").crop((box["xmin"], box["ymin"], box["xmax"], box["ymax"]))
+    values = np.asarray(part, dtype=np.float32)
+    return float(np.abs(np.diff(values, axis=1)).mean())

@@ -1,0 +1,65 @@
+"""Making plates in a picture unreadable."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from gateway.fields import STRONGEST
+from platelane.errors import BadImage
+from platelane.image_header import FORMATS
+
+_MARGIN: Final = 0.12
+"""Of a plate's height: corners are not exact."""
+_LEAST, _MOST = 0.2, 0.5
+"""Squares' sides as parts of a plate's height: letters of four rows cannot be told apart."""
+_QUALITY: Final = 92
+
+Polygon = Sequence[tuple[float, float]]
+
+
+def blurred(image: bytes, polygons: Iterable[Polygon], intensity: int) -> bytes:
+    """The upright picture as JPEG, without metadata, in which what the polygons cover cannot be read.
+
+    A covered part is reduced to squares so large that three or four (at full intensity two) cover a plate's height, and
+    enlarged again: unlike a filter's blur this cannot be undone.
+
+    Raises:
+        BadImage: broken or cut off.
+    """
+    try:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+            picture = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImage("The image is broken or cut off.") from error
+    for polygon in polygons:
+        _cover(picture, polygon, intensity)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _cover(picture: Image.Image, polygon: Polygon, intensity: int) -> None:
+    xs, ys = zip(*polygon, strict=True)
+    height = max(ys) - min(ys)
+    margin = max(2.0, _MARGIN * height)
+    area = (
+        max(0, int(min(xs) - margin)),
+        max(0, int(min(ys) - margin)),
+        min(picture.width, int(max(xs) + margin) + 1),
+        min(picture.height, int(max(ys) + margin) + 1),
+    )
+    if area[0] >= area[2] or area[1] >= area[3]:
+        return
+    part = picture.crop(area)
+    square = max(2.0, height * (_LEAST + (_MOST - _LEAST) * intensity / STRONGEST))
+    few = (max(1, round(part.width / square)), max(1, round(part.height / square)))
+    coarse = part.resize(few, Image.Resampling.BOX).resize(part.size, Image.Resampling.BICUBIC)
+    mask = Image.new("L", part.size)
+    ImageDraw.Draw(mask).polygon([(x - area[0], y - area[1]) for x, y in polygon], fill=255)
+    # grown by the margin, so that nothing shows beside corners that are a little off
+    mask = mask.filter(ImageFilter.GaussianBlur(margin / 2)).point(lambda value: 255 if value > 8 else 0)
+    picture.paste(coarse, area[:2], mask)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gateway.blurring import blurred
+from platelane.errors import BadImage
+
+PLATE = [(40.0, 30.0), (100.0, 34.0), (100.0, 50.0), (40.0, 46.0)]
+
+
+def stripes(name: str = "PNG", **options: object) -> bytes:
+    """Black and white columns of two pixels, which nothing but blurring can make grey."""
+    rows = np.tile(np.repeat(np.array([0, 255], dtype=np.uint8), 2), (90, 40))
+    buffer = io.BytesIO()
+    Image.fromarray(rows).convert("RGB").save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def contrast(image: bytes, area: tuple[int, int, int, int]) -> float:
+    with Image.open(io.BytesIO(image)) as picture:
+        return float(np.asarray(picture.convert("L").crop(area), dtype=np.float32).std())
+
+
+def test_what_the_polygon_covers_is_gone_and_the_rest_is_not() -> None:
+    image = blurred(stripes(), [PLATE], 10)
+    assert contrast(image, (44, 34, 96, 46)) < 20
+    assert contrast(image, (0, 0, 160, 20)) > 100
+    assert contrast(image, (120, 0, 160, 90)) > 100
+
+
+@pytest.mark.parametrize("intensity", [1, 3, 10])
+def test_every_intensity_blurs(intensity: int) -> None:
+    assert contrast(blurred(stripes(), [PLATE], intensity), (44, 34, 96, 46)) < 40
+
+
+def test_the_picture_is_upright_and_without_metadata() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "Maker"
+    image = blurred(stripes("JPEG", exif=exif), [], 10)
+    with Image.open(io.BytesIO(image)) as picture:
+        assert picture.format == "JPEG"
+        assert picture.size == (90, 160)
+        assert not picture.getexif()
+        assert b"Maker" not in image
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        [(-50.0, -50.0), (10.0, -50.0), (10.0, 10.0), (-50.0, 10.0)],
+        [(150.0, 80.0), (400.0, 80.0), (400.0, 300.0), (150.0, 300.0)],
+        [(5.0, 5.0), (5.0, 5.0), (5.0, 5.0), (5.0, 5.0)],
+        [(900.0, 900.0), (950.0, 900.0), (950.0, 950.0), (900.0, 950.0)],
+        [(-90.0, -90.0), (-50.0, -90.0), (-50.0, -50.0), (-90.0, -50.0)],
+    ],
+)
+def test_polygons_may_reach_out_of_the_picture(polygon: list[tuple[float, float]]) -> None:
+    with Image.open(io.BytesIO(blurred(stripes(), [polygon], 10))) as picture:
+        assert picture.size == (160, 90)
+
+
+@pytest.mark.parametrize("image", [b"", b"no picture", stripes()[:200]])
+def test_broken_pictures_are_said_to_be(image: bytes) -> None:
+    with pytest.raises(BadImage):
+        blurred(image, [PLATE], 10)
