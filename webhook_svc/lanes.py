@@ -43,6 +43,7 @@ class Lanes:
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`."""
         self._hooks.on_change(self._changed.set)
+        self._bus.connection.on_reconnect(self._restore)
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
         with contextlib.suppress(PlatelaneError, NatsError):
@@ -53,6 +54,7 @@ class Lanes:
                 self._adjust()
                 await self._changed.wait()
         finally:
+            self._bus.connection.off_reconnect(self._restore)
             stopping.cancel()
             for running in self._running.values():
                 running.stop.set()
@@ -75,17 +77,27 @@ class Lanes:
         task.add_done_callback(lambda _: self._changed.set())
         self._running[plan.hook_id] = _Running(plan, stop, task)
 
+    def _restore(self) -> None:
+        """NATS may come back without its files."""
+        for running in self._running.values():
+            self._bus.connection.spawn(self._ensure(running.plan))
+
+    async def _ensure(self, plan: Plan) -> None:
+        queue = Queue(self._bus, plan.hook_id)
+        await queue.ensure(plan)
+        await queue.ensure_lanes(plan)
+
     async def _serve(self, plan: Plan, stop: asyncio.Event) -> None:
         """Work on the lanes of one hook; trouble with one is no trouble for others."""
-        queue, handler = Queue(self._bus, plan.hook_id), partial(self._deliverer.handle, plan.hook_id)
+        handler = partial(self._deliverer.handle, plan.hook_id)
         while not stop.is_set():
             try:
-                await queue.ensure(plan)
-                await queue.ensure_lanes(plan)
-                workers = [Worker(self._bus, lane, stages_pb2.Delivery, handler, 1) for lane in plan.lanes]
-                await asyncio.gather(*(worker.run(stop) for worker in workers))
-            except (PlatelaneError, NatsError, TimeoutError) as error:
-                log.warning("lanes_not_ready", hook=plan.hook_id, error=str(error))
+                await self._ensure(plan)
+                async with asyncio.TaskGroup() as group:
+                    for lane in plan.lanes:
+                        group.create_task(Worker(self._bus, lane, stages_pb2.Delivery, handler, 1).run(stop))
+            except* (PlatelaneError, NatsError, TimeoutError) as errors:
+                log.warning("lanes_not_ready", hook=plan.hook_id, error=str(errors.exceptions[0]))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE):
                         await stop.wait()

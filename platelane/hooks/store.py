@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.streams import Stream, counter
-from platelane.errors import BadRequest, EngineUnavailable, NotFound, Overloaded
+from platelane.errors import BadRequest, EngineUnavailable, NotFound
 from platelane.hooks.hook import Hook, HookSettings, of_environment
 from platelane.hooks.response import Response
 
@@ -114,10 +114,10 @@ class Hooks:
         """A new hook; its id is never used again.
 
         Raises:
-            Overloaded: there are too many.
+            BadRequest: there are too many.
         """
         if len(self._hooks) >= MOST_HOOKS:
-            raise Overloaded(f"There are {MOST_HOOKS} webhooks already.")
+            raise BadRequest(f"There are {MOST_HOOKS} webhooks already, which is the most.")
         number = await self._counts.add(subjects.hook_count("all", "created"), 1)
         hook = Hook(**owned.model_dump(), id=number, account=account)
         await self._put(hook, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -391,6 +392,25 @@ async def test_nothing_is_lost_or_doubled_when_nats_is_killed(
         await until_counted(hooks, hook, DELIVERED, 60)
 
     assert Counter(got.filename for got in receiver.received) == {f"{number}": 1 for number in range(60)}
+
+
+async def test_hooks_of_the_environment_outlive_the_files_of_nats(server: NatsServer, settings: Settings) -> None:
+    async with receiving() as receiver:
+        given = settings.model_copy(update={"webhook_targets": (receiver.url,)})
+        bus = await Bus.connect(given, "test")
+        hooks = await Hooks.open(bus)
+        async with working(given):
+            (hook,) = hooks.all()
+            await known(hooks, hook)
+            await see(bus, "a")
+            await receiver.wait(1)
+            server.kill()
+            shutil.rmtree(server._directory)
+            await asyncio.to_thread(server.start)
+            await known(hooks, hook)
+            await see(bus, "b")
+            await receiver.wait(2)
+        await bus.close()
 
 
 async def test_images_bucket_is_there(bus: Bus) -> None:
