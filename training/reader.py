@@ -3,7 +3,9 @@
 The reader takes a rectified plate and gives the characters of 80 CTC frames and the plate's region in one pass. It
 learns in two phases: `python -m training.reader` on real plates, mildly augmented at first (strong augmentation or
 drawn plates from the first step keep CTC on its plateau of blanks), then
-`python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.7 --synthetic 0.4`.
+`python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.5 --synthetic 0.4`. The mean of
+both phases' weights reads better than either (Wortsman et al., "Model soups"):
+`python -m training.reader --export-only --out runs/reader2 --blend runs/reader/best.pt`.
 """
 
 from __future__ import annotations
@@ -176,6 +178,15 @@ def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[
     )
 
 
+def blended(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the checkpoints' weights; they must descend from one another."""
+    states = [torch.load(path, map_location="cpu", weights_only=True)["model"] for path in checkpoints]
+    return {
+        name: sum(each[name] for each in states) / len(weights) if value.dtype.is_floating_point else value
+        for name, value in states[0].items()
+    }
+
+
 def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
     """Export the reader with its label files into a folder of the model repository; returns its figures."""
     characters, region = task.answers(model, torch.device("cpu"))
@@ -194,6 +205,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=MODEL, help="folder with regions.txt, for the exported model")
     parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
     parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
+    parser.add_argument(
+        "--blend", type=Path, action="append", default=[], help="with --export-only: average in these weights"
+    )
     parser.add_argument("--export-only", action="store_true", help="export best.pt of --out without training")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
@@ -201,7 +215,7 @@ def main() -> None:
     task = _task(chosen, arguments)
     if arguments.export_only:
         model = task.model
-        model.load_state_dict(torch.load(chosen.out / "best.pt", weights_only=True)["model"])
+        model.load_state_dict(blended([chosen.out / "best.pt", *arguments.blend]))
     else:
         model = loop.train(task, chosen, device)
     model = model.cpu().eval()
