@@ -102,7 +102,7 @@ class Tally:
 def _problem(request: Request, status: int, content: bytes) -> str:
     if status >= 500 and status != 503:
         return f"status {status}"
-    if request.method in ("HEAD", "OPTIONS") or status == 204 or (request.path == "/docs" and status == 200):
+    if request.method in ("HEAD", "OPTIONS") or status == 204 or (request.path.startswith("/docs") and status == 200):
         return ""
     try:
         answer = orjson.loads(content)

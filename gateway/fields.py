@@ -103,8 +103,9 @@ def timestamp_us(value: object, now: datetime) -> int:
     for candidate in (text, re.sub(r" (\d\d:?\d\d)$", r"+\1", text)):
         try:
             moment = datetime.fromisoformat(candidate)
-            return _microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        except ValueError:
+            # what is in no year of UTC could not be echoed
+            return _microseconds(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
             continue
     raise BadRequest(f"timestamp is not in ISO 8601, for example 2019-08-19T13:11:25: {text[:60]!r}.")
 
