@@ -176,13 +176,26 @@ def test_timestamps(text: str, expected: tuple[int, ...]) -> None:
     assert fields.timestamp_us(text, NOW) == round(moment.timestamp() * 1e6)
 
 
-@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59", None, ""])
+@pytest.mark.parametrize("value", [None, ""])
 def test_no_timestamp_is_now(value: object) -> None:
     assert fields.timestamp_us(value, NOW) == 1_767_323_045_678_901
 
 
 @pytest.mark.parametrize(
-    "value", ["yesterday", "2019-13-01", "13:11", " ", "0", 1_566_220_285, [], {}, "2019-08-19T13:11:25+99:00"]
+    "value",
+    [
+        "yesterday",
+        "2019-13-01",
+        "13:11",
+        " ",
+        "0",
+        1_566_220_285,
+        [],
+        {},
+        "2019-08-19T13:11:25+99:00",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59.999999-23:59",
+    ],
 )
 def test_other_timestamps_are_refused(value: object) -> None:
     with pytest.raises(BadRequest, match="timestamp"):
