@@ -30,15 +30,15 @@ from platelane.supervisor import state
 from platelane.supervisor.state import State
 
 EVENTS = 2_000
-UPLOADS = 100
-"""Of the events, those that begin as a photograph sent to the API; the others are published as results."""
+"""Published as results; photographs that are sent to the API meanwhile come on top."""
 CAMERAS = 20
-RATE = 20.0
+RATE = 12.0
+UPLOAD_PAUSE = 0.8
 VICTIMS = ("webhook_svc", "nats-server", "gateway", "receiver")
-PAUSE = (3.0, 6.0)
-"""Seconds between two kills, at random."""
+PAUSE = (6.0, 12.0)
+"""Seconds between two kills, at random; the supervisor waits longer each time with what dies again and again."""
 SETTLING = 240.0
-ROUNDS = 6
+ROUNDS = 5
 EVENTS_A_ROUND = 300
 
 
@@ -112,18 +112,18 @@ async def _publish(bus: Bus, count: int, rate: float) -> None:
         await bus.publish(subjects.result(camera, name), _result(name, camera), f"{name}.final", time.time() + 120)
 
 
-async def _upload(system: System, photo: Path, count: int, pause: float) -> set[str]:
+async def _upload(system: System, photo: Path, over: asyncio.Event) -> set[str]:
     """Send photographs, one after another; the cameras of those that were answered, each of which has one."""
     data = photo.read_bytes()
     answered: set[str] = set()
     async with httpx.AsyncClient(base_url=system.now.url, trust_env=False, timeout=15) as client:
-        while len(answered) < count:
+        while not over.is_set():
             camera = f"upload {secrets.token_hex(6)}"
             with contextlib.suppress(httpx.TransportError):
                 files, fields = {"upload": ("gate.jpg", data)}, {"camera_id": camera}
                 if (await client.post("/v1/plate-reader/", files=files, data=fields)).status_code == 200:
                     answered.add(camera)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(UPLOAD_PAUSE)
     return answered
 
 
@@ -187,13 +187,10 @@ async def _under_fire(system: System, photo: Path, folder: Path) -> str:
         await asyncio.sleep(2)
         before = {event for events in (await _stored(bus)).values() for event in events}
         over = asyncio.Event()
-        killing = asyncio.create_task(_kill(system, mortal, over))
-        _, answered = await asyncio.gather(
-            _publish(bus, EVENTS - UPLOADS, RATE),
-            _upload(system, photo, UPLOADS, 0.8 * EVENTS / RATE / UPLOADS),
-        )
+        meanwhile = asyncio.gather(_kill(system, mortal, over), _upload(system, photo, over))
+        await _publish(bus, EVENTS, RATE)
         over.set()
-        killed = await killing
+        killed, answered = await meanwhile
         end = time.monotonic() + SETTLING
         while True:
             expected = {
