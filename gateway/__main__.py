@@ -14,6 +14,7 @@ from gateway.app import create_app
 from gateway.events import EventRoutes
 from gateway.hooks import HookRoutes
 from gateway.keeper import Keeper
+from gateway.observed import Observed
 from gateway.recognizer import Recognizer
 from gateway.zones import ZoneStore
 from platelane import service
@@ -43,7 +44,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
             from gateway.grpc_edge.server import serving
 
             await edges.enter_async_context(serving(recognizer, accounts, bus, settings, stop))
-        await server.serve(app, listener, settings, stop)
+        await server.serve(Observed(app), listener, settings, stop)
 
 
 def _return_large_blocks() -> None:

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.keeper import Keeper
 from gateway.zones import ZoneStore
+from platelane import metrics
 from platelane.bus import Bus, subjects
 from platelane.errors import (
     BadImage,
@@ -86,13 +87,14 @@ class Recognizer:
         Raises:
             Overloaded: all are taken.
         """
-        if self._admitted >= self._settings.http_in_flight:
-            raise Overloaded("The server is working on as many uploads as it can.")
-        self._admitted += 1
-        try:
-            yield
-        finally:
-            self._admitted -= 1
+        with metrics.working("gateway"):
+            if self._admitted >= self._settings.http_in_flight:
+                raise Overloaded("The server is working on as many uploads as it can.")
+            self._admitted += 1
+            try:
+                yield
+            finally:
+                self._admitted -= 1
 
     async def recognize(
         self, photograph: Photograph, account: str, patience: float | None = None, *, droppable: bool = False

@@ -1,7 +1,7 @@
 """A health page for probes: `/healthz` says the process answers, `/readyz` whether it can work right now.
 
 `/liveliness/` and `/readiness/` are the same two under the names the Plate Recognizer SDK uses. Nothing is measured in
-advance: a check runs when somebody asks.
+advance: a check runs when somebody asks. `/metrics` is for Prometheus.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
+
+from platelane import metrics
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -60,10 +62,10 @@ class Health:
         ):
             async with asyncio.timeout(_REQUEST_PATIENCE):
                 head = await reader.readuntil(b"\r\n\r\n")
-                status, body = await self._answer(head)
+                status, kind, body = await self._answer(head)
                 content = b"" if head.startswith(b"HEAD ") else body
                 writer.write(
-                    f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+                    f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
                     f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
                     + content
                 )
@@ -72,8 +74,14 @@ class Health:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    async def _answer(self, head: bytes) -> tuple[int, bytes]:
+    async def _answer(self, head: bytes) -> tuple[int, str, bytes]:
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+        if len(words) == 3 and words[0] in ("GET", "HEAD") and words[1].partition("?")[0] == "/metrics":
+            return 200, metrics.CONTENT_TYPE, await metrics.exposition()
+        status, body = await self._json(words)
+        return status, "application/json", body
+
+    async def _json(self, words: list[str]) -> tuple[int, bytes]:
         if len(words) != 3:
             return 400, orjson.dumps({"detail": "Not an HTTP request."})
         method, target, _ = words

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from platelane import metrics
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch, PlatelaneError
 from platelane.models import ANY, ModelSpec, Tensor
 
@@ -142,7 +143,9 @@ class InferenceClient:
         async def call() -> Any:
             return await self._stub.ModelInfer(request, timeout=_seconds_left(spec, deadline))
 
-        answer = await self._retried(spec, call, deadline)
+        metrics.BATCH_SIZE.labels(spec.name).observe(len(images))
+        with metrics.INFERENCE_SECONDS.labels(spec.name).time():
+            answer = await self._retried(spec, call, deadline)
         return {
             output.name: np.frombuffer(content, _DTYPES[output.datatype]).reshape(output.shape)
             for output, content in zip(answer.outputs, answer.raw_output_contents, strict=True)

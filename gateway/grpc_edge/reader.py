@@ -15,6 +15,7 @@ from gateway.accounts import Account, Accounts
 from gateway.grpc_edge.requests import photograph
 from gateway.grpc_edge.results import Results
 from gateway.recognizer import Answer, Recognizer
+from platelane import metrics
 from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
 from platelane.settings import Settings
@@ -44,11 +45,10 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
     async def Recognize(  # noqa: N802  the names of the protocol
         self, request: service_pb2.RecognizeRequest, context: Context
     ) -> service_pb2.RecognizeResponse:
-        account = await self._account(context)
-        try:
-            return _response(request.request_id, await self._read(request, account, context))
-        except Exception as error:
-            await _abort(context, _status(error))
+        response = await self._response(request, await self._account(context), context)
+        if response.HasField("error"):
+            await _abort(context, response.error)
+        return response
 
     async def RecognizeStream(  # noqa: N802
         self, _requests: object, context: Context
@@ -57,7 +57,10 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
         places, writing = asyncio.Semaphore(STREAM_IN_FLIGHT), asyncio.Lock()
 
         async def answer(request: service_pb2.RecognizeRequest) -> None:
-            response = await self._response(request, account, context)
+            if request.request_id:
+                response = await self._response(request, account, context)
+            else:
+                response = _failed(request, BadRequest("A request of a stream needs a request_id."))
             async with writing:
                 await context.write(response)
             places.release()  # only now: who does not read answers sends no more pictures
@@ -106,12 +109,17 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
     async def _response(
         self, request: service_pb2.RecognizeRequest, account: Account, context: Context
     ) -> service_pb2.RecognizeResponse:
-        try:
-            if not request.request_id:
-                raise BadRequest("A request of a stream needs a request_id.")
-            return _response(request.request_id, await self._read(request, account, context))
-        except Exception as error:
-            return service_pb2.RecognizeResponse(request_id=request.request_id, error=_status(error))
+        with metrics.request("grpc", "Recognize") as noted:
+            try:
+                answer = await self._read(request, account, context)
+            except Exception as error:
+                response = _failed(request, error)
+            else:
+                response = service_pb2.RecognizeResponse(
+                    request_id=request.request_id, recognition=answer.recognition, calls=answer.calls
+                )
+            noted.status = _code(response.error.code).name
+            return response
 
     async def _next(self, context: Context) -> service_pb2.RecognizeRequest | None:
         """The stream's next request; None at its end and when the server stops."""
@@ -131,8 +139,8 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
             await asyncio.wait({coming, stopping})
 
 
-def _response(request_id: str, answer: Answer) -> service_pb2.RecognizeResponse:
-    return service_pb2.RecognizeResponse(request_id=request_id, recognition=answer.recognition, calls=answer.calls)
+def _failed(request: service_pb2.RecognizeRequest, error: Exception) -> service_pb2.RecognizeResponse:
+    return service_pb2.RecognizeResponse(request_id=request.request_id, error=_status(error))
 
 
 def _status(error: Exception) -> Status:
@@ -146,5 +154,8 @@ def _status(error: Exception) -> Status:
 
 
 async def _abort(context: Context, status: Status) -> NoReturn:
-    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-    await context.abort(code, status.message, ((DETAILS_KEY, status.SerializeToString()),))
+    await context.abort(_code(status.code), status.message, ((DETAILS_KEY, status.SerializeToString()),))
+
+
+def _code(number: int) -> grpc.StatusCode:
+    return next(code for code in grpc.StatusCode if code.value[0] == number)

@@ -184,6 +184,16 @@ class Bus:
             raise Fault(f"NATS does not tell the number of calls: {error.description}") from error
         return int(json.loads(base64.b64decode(answer["message"]["data"]))["val"])
 
+    async def waiting(self, consumer: topology.Consumer) -> tuple[int, int]:
+        """Messages that wait for a worker of a consumer, and those that workers have.
+
+        Raises:
+            EngineUnavailable: NATS does not answer within a second.
+        """
+        subject = f"$JS.API.CONSUMER.INFO.{consumer.stream}.{consumer.name}"
+        info = await self.connection.ask(subject, b"", time.time() + 1)
+        return int(info["num_pending"]), int(info["num_ack_pending"])
+
     def restore(self) -> None:
         """Make streams and consumers again, in the background: a server may come back without its files."""
         if not self._restoring:

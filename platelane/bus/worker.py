@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, Self, TypeVar
 
 import structlog
@@ -14,7 +15,7 @@ from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from platelane import telemetry
+from platelane import metrics, telemetry
 from platelane.bus import current, subjects, topology
 from platelane.bus.cancellations import Cancellations
 from platelane.bus.client import Bus
@@ -89,11 +90,14 @@ class Worker(Generic[M]):
         self._attempts = consumer.attempts(bus.settings)
         self._busy: list[Msg] = []
         self._cancelled = Cancellations()
+        self._stage = consumer.name if consumer in topology.CONSUMERS else "deliverer"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
         if self._consumer.stream in topology.JOB_STREAMS:
             await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
+        if self._consumer in topology.CONSUMERS:
+            metrics.watch(self._consumer.name, partial(self._bus.waiting, self._consumer))
         pulls = [Pull(self._bus, self._consumer) for _ in range(self._slots)]
         slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
@@ -150,7 +154,7 @@ class Worker(Generic[M]):
         limit = asyncio.timeout(left)
         try:
             async with limit:
-                with self._cancelled.ending(context.id, limit):
+                with self._cancelled.ending(context.id, limit), metrics.working(self._stage):
                     return await self._handler(body) or Done()
         except RequestError as error:
             kind = FAILURE_KIND_BAD_IMAGE if isinstance(error, BadImage) else FAILURE_KIND_BAD_REQUEST

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 import httpx
 
+from platelane import metrics
 from platelane.hooks.payload import Payload
 from platelane.hooks.response import EXCERPT, Response
 
@@ -52,6 +53,7 @@ class Poster:
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
             detail = f"{type(error).__name__}: {error}"[:EXCERPT]
         seconds = round(time.monotonic() - start, 3)
+        metrics.webhook(status, seconds)
         return Response(at=at, status=status, seconds=seconds, detail=detail, retry_after=retry_after)
 
 
