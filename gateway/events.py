@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -77,7 +78,7 @@ class EventRoutes:
         first, following = await self._history.bounds()
         seen = request.headers.get("last-event-id") or request.query_params.get("last_event_id") or ""
         # an id from another life of the stream is ahead of it
-        start = max(first, min(int(seen) + 1, following)) if seen.isascii() and seen.isdigit() else following
+        start = max(first, min(int(seen) + 1, following)) if re.fullmatch("[0-9]{1,18}", seen) else following
         return StreamingResponse(self._stream(query, start), media_type="text/event-stream", headers=_HEADERS)
 
     async def _stream(self, query: Query, position: int) -> AsyncIterator[bytes]:

@@ -41,7 +41,7 @@ class HookRoutes:
 
     def routes(self) -> list[Route]:
         """The paths."""
-        one = f"{_PATH}/{{hook:int}}"
+        one = f"{_PATH}/{{hook}}"
         return [
             Route(_PATH, self.overview, methods=["GET"]),
             Route(_PATH, self.create, methods=["POST"]),
@@ -169,8 +169,8 @@ class HookRoutes:
             NotFound: there is none, or it is somebody else's.
             BadRequest: it is to be changed and is one of the environment.
         """
-        number = request.path_params["hook"]
-        hook = next((hook for hook in self._visible(self._account(request)) if hook.id == number), None)
+        named = request.path_params["hook"]  # compared as text, since a number may have any length
+        hook = next((hook for hook in self._visible(self._account(request)) if str(hook.id) == named), None)
         if hook is None:
             raise NotFound("There is no such webhook.")
         if to_change and hook.from_environment:

@@ -7,6 +7,7 @@ import json
 from urllib.parse import quote, urlencode
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,3 +62,17 @@ def test_a_damaged_request_is_answered(client: httpx.Client, data: st.DataObject
 def test_any_path_is_answered(client: httpx.Client, gateway: Gateway, method: str, path: str, body: bytes) -> None:
     response = client.request(method, f"{gateway.url}/{quote(path)}", content=body)
     assert response.status_code in (200, 400, 404, 405)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/webhooks/{}", "/v1/webhooks/{}/dead", "/v1/results?before={}", "/v1/results?page_size={}"]
+)
+@pytest.mark.parametrize("number", ["9" * 5_000, "٣", "²", "-1", "1e9", "0x1"])
+def test_odd_numbers(client: httpx.Client, path: str, number: str) -> None:
+    assert client.get(path.format(number)).status_code in (200, 400, 404)
+
+
+@pytest.mark.parametrize("seen", [b"9" * 5_000, "²".encode("latin-1"), b"-1", b"x"])
+def test_odd_event_ids(client: httpx.Client, seen: bytes) -> None:
+    with client.stream("GET", "/v1/events", headers=[(b"Last-Event-ID", seen)]) as response:
+        assert response.status_code in (200, 400)
