@@ -6,6 +6,7 @@ Connectionist temporal classification: Graves et al., ICML 2006; prefix beam sea
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,10 +27,10 @@ class Text:
     characters: tuple[int, ...]
     probability: float
 
-    @property
-    def confidence(self) -> float:
-        """Geometric mean over the characters, 0 to 1: comparable between short and long plates."""
-        return float(self.probability ** (1 / max(1, len(self.characters))))
+
+def confidence(probability: float, length: int) -> float:
+    """Geometric mean over a text's characters, 0 to 1: comparable between short and long plates."""
+    return float(probability ** (1 / max(1, length)))
 
 
 def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
@@ -61,18 +62,31 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
     return [Text(prefix, min(1.0, sum(parts))) for prefix, parts in beam.items()]
 
 
-def character_scores(frames: NDArray[np.float32], text: Text) -> list[float]:
-    """Confidence of each character of `text`: its probability in its frame of the best alignment (Viterbi)."""
-    extended = [BLANK]
-    for character in text.characters:
-        extended += [character, BLANK]
+def probability(frames: NDArray[np.float32], characters: Sequence[int]) -> float:
+    """How probable exactly this text is, all alignments summed."""
+    extended = _between_blanks(characters)
+    likely = frames[:, extended].astype(np.float64)
+    skips = _skips(extended)
+    parts = np.zeros(len(extended))
+    parts[:2] = likely[0, :2]
+    for row in likely[1:]:
+        moved = parts.copy()
+        moved[1:] += parts[:-1]
+        moved[2:] += np.where(skips[2:], parts[:-2], 0.0)
+        parts = moved * row
+    return min(1.0, float(parts[-2:].sum()))
+
+
+def character_scores(frames: NDArray[np.float32], characters: Sequence[int]) -> list[float]:
+    """Confidence of each character of a text: its probability in its frame of the best alignment (Viterbi)."""
+    extended = _between_blanks(characters)
     states = len(extended)
     with np.errstate(divide="ignore"):
         log_frames = np.log(frames[:, extended].astype(np.float64))
     score = np.full(states, -math.inf)
     score[: min(2, states)] = log_frames[0, : min(2, states)]
     steps = np.zeros((len(frames), states), dtype=np.int64)
-    skips = np.array([i > 1 and extended[i] != BLANK and extended[i] != extended[i - 2] for i in range(states)])
+    skips = _skips(extended)
     for t in range(1, len(frames)):
         moves = np.full((3, states), -math.inf)
         moves[0] = score
@@ -85,4 +99,19 @@ def character_scores(frames: NDArray[np.float32], text: Text) -> list[float]:
     for t in range(len(frames) - 1, -1, -1):
         best[state] = max(best[state], float(frames[t, extended[state]]))
         state -= int(steps[t, state])
-    return [float(best[2 * i + 1]) for i in range(len(text.characters))]
+    return [float(best[2 * i + 1]) for i in range(len(characters))]
+
+
+def _between_blanks(characters: Sequence[int]) -> list[int]:
+    extended = [BLANK]
+    for character in characters:
+        extended += [character, BLANK]
+    return extended
+
+
+def _skips(extended: Sequence[int]) -> NDArray[np.bool_]:
+    """At which characters the blank before may be left out."""
+    return np.array(
+        [i > 1 and extended[i] != BLANK and extended[i] != extended[i - 2] for i in range(len(extended))],
+        dtype=np.bool_,
+    )

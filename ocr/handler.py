@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from ocr.guidance import Guidance
 from ocr.reading import read
 from platelane import models
 from platelane.bus import Bus, subjects
@@ -23,11 +24,12 @@ class Reader:
         self._codes = models.regions()
 
     async def __call__(self, job: stages_pb2.PlateCrops) -> None:
-        """Raises: what the bus and the inference client raise."""
+        """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
+        guidance = Guidance.of(job.options)
         deadline = job.context.deadline_us / 1e6
         outputs = await self._inference.infer(models.READER, job.crops, deadline)
         plates = [
-            read(frames, regions, self._characters, self._codes)
+            read(frames, regions, self._characters, self._codes, guidance)
             for frames, regions in zip(outputs["characters"], outputs["region"], strict=True)
         ]
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)

@@ -2,43 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr import ctc
+from ocr import ctc, evidence, guided
+from ocr.guidance import TRUST, UNGUIDED, Guidance
 from platelane.pb.v1 import domain_pb2
 
 MAX_CANDIDATES: Final = 5
 MAX_REGIONS: Final = 3
 _MIN_CANDIDATE: Final = 0.01
 """Candidates whose probability is below this share of the best one's are not worth an operator's look."""
+_MIN_CHARACTER: Final = 1e-4
+"""Characters less probable than this in a frame are not what a guided text has there."""
 
 
 def read(
-    frames: NDArray[np.float32], regions: NDArray[np.float32], characters: Sequence[str], codes: Sequence[str]
+    frames: NDArray[np.float32],
+    regions: NDArray[np.float32],
+    characters: Sequence[str],
+    codes: Sequence[str],
+    guidance: Guidance = UNGUIDED,
 ) -> domain_pb2.Plate:
-    """A plate without its box.
+    """A plate without its box; without a text, too, if it is none that a strict guidance accepts.
 
     Args:
         frames: FP32 (T, C), for each frame a distribution over `characters`, blank first.
         regions: FP32 (R,), a distribution over `codes`.
     """
-    texts = ctc.beam_search(frames)
-    best = texts[0]
-    candidates = [text for text in texts if text.probability >= _MIN_CANDIDATE * best.probability][:MAX_CANDIDATES]
-
-    def spelt(text: ctc.Text) -> str:
-        return "".join(characters[index] for index in text.characters)
-
-    return domain_pb2.Plate(
-        text=spelt(best),
-        text_score=best.confidence,
-        candidates=[domain_pb2.Scored(value=spelt(text), score=text.confidence) for text in candidates],
-        regions=[
-            domain_pb2.Scored(value=codes[i], score=float(regions[i])) for i in np.argsort(-regions)[:MAX_REGIONS]
-        ],
-        character_scores=ctc.character_scores(frames, best),
+    texts = _texts(frames, tuple(characters), guidance)
+    spelt = tuple("".join(characters[index] for index in text.characters) for text in texts)
+    prior = guidance.prior(codes) * regions
+    scores, places = evidence.combine(
+        _expected(texts, spelt, guidance), prior / prior.sum(), evidence.templates(tuple(codes))
     )
+    plate = domain_pb2.Plate(
+        regions=[domain_pb2.Scored(value=codes[i], score=float(places[i])) for i in np.argsort(-places)[:MAX_REGIONS]]
+    )
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0][:MAX_CANDIDATES]
+    if not order:
+        return plate
+    best = order[0]
+    length = len(spelt[best])
+    plate.text = spelt[best]
+    plate.text_score = ctc.confidence(scores[best], length)
+    plate.candidates.extend(
+        domain_pb2.Scored(value=spelt[i], score=ctc.confidence(scores[i], length))
+        for i in order
+        if scores[i] >= _MIN_CANDIDATE * scores[best] and (spelt[i] or i == best)
+    )
+    plate.character_scores.extend(ctc.character_scores(frames, texts[best].characters))
+    return plate
+
+
+def _texts(frames: NDArray[np.float32], characters: tuple[str, ...], guidance: Guidance) -> list[ctc.Text]:
+    """The most probable texts, and the most probable of those that the guidance expects."""
+    found = {text.characters: text for text in ctc.beam_search(frames)}
+    for guide in guidance.guides(characters):
+        match = guided.best_match(frames, guide, _MIN_CHARACTER)
+        if match is not None and match.log_probability >= guided.best_path(frames) - math.log(TRUST):
+            found.setdefault(match.characters, ctc.Text(match.characters, ctc.probability(frames, match.characters)))
+    return list(found.values())
+
+
+def _expected(texts: Sequence[ctc.Text], spelt: tuple[str, ...], guidance: Guidance) -> evidence.Reading:
+    """The texts' probabilities after the guidance. Where none that it expects is near, it is dropped, unless strict."""
+    likely = np.array([text.probability for text in texts])
+    unlisted = max(0.0, 1.0 - float(likely.sum()))
+    if not guidance.formats:
+        return evidence.Reading(spelt, likely, unlisted)
+    accepted = np.array([guidance.accepts(text) for text in spelt], dtype=np.bool_)
+    near = likely[accepted].max(initial=0.0) * TRUST >= likely.max()
+    if near:
+        others = 0.0 if guidance.strict else likely / TRUST
+        return evidence.Reading(spelt, np.where(accepted, likely, others), unlisted / TRUST)
+    return evidence.Reading(spelt, likely * (not guidance.strict), 1.0 if guidance.strict else unlisted)

@@ -26,7 +26,7 @@ ALPHABET: Final = string.digits + string.ascii_lowercase
 MAX_FORMATS: Final = 20
 MAX_LENGTH: Final = 100
 """Characters of one expression."""
-_BUDGET: Final = 5_000
+_BUDGET: Final = 2_000
 """Positions, transitions and steps that the expressions of one request may take together."""
 _TRUSTED_BUDGET: Final = 1_000_000
 _SEPARATORS: Final = " -.·"
@@ -66,7 +66,7 @@ def text_formats(expressions: Sequence[str]) -> Automaton:
     return _text_formats(tuple(expressions))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _text_formats(expressions: tuple[str, ...]) -> Automaton:
     builder = _Builder(_BUDGET)
     for expression in expressions:

@@ -47,7 +47,7 @@ def test_what_an_expression_matches(expression: str, matches: list[str], others:
         ("a^b", "only at the ends"),
         ("é", "no plate has"),
         ("a{99999999999}", "too large"),
-        ("a{5001}", "too large"),
+        ("a{2001}", "too large"),
         ("((((((a{9}){9}){9}){9}){9}){9})", "too large"),
         ("(((((){99}){99}){99}){99}){99}", "too large"),
         ("((((a?){20}){20}){20}){20}", "too large"),
@@ -61,7 +61,7 @@ def test_what_cannot_be_used_is_refused_with_the_reason(expression: str, reason:
 
 
 def test_the_budget_is_for_all_expressions_together() -> None:
-    large = ["(a?){60}" + "b" * i for i in range(4)]
+    large = ["(a?){40}" + "b" * i for i in range(4)]
     patterns.text_formats(large[:1])
     with pytest.raises(BadRequest, match="too large"):
         patterns.text_formats(large)
@@ -107,7 +107,7 @@ def test_anything_is_either_refused_or_an_automaton_of_bounded_size(expression: 
         automaton = patterns.text_formats([expression])
     except BadRequest:
         return
-    assert len(automaton.labels) + len(automaton.moves) <= 10_001
+    assert len(automaton.labels) + len(automaton.moves) <= 4_001
 
 
 @given(st.lists(st.sampled_from(["[a-c]{2}1?", "ab|cd", "[0-9]{1,3}a", "a[ab]*b", "abc1"]), min_size=1, max_size=4))

@@ -1,0 +1,91 @@
+"""What a plate's text says about its region, and its likely regions about its text: Bayes' rule over both.
+
+The reader's region head has seen the plate. The text adds how much more often plates of a region fit its templates
+than others do (`template_fit.csv`, measured by `training.template_fit`).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.regions import Region, table
+
+FILE: Final = Path(__file__).with_name("template_fit.csv")
+
+STRONGEST: Final = 10.0
+"""The most by which one text may speak for or against a region; head and text are not independent."""
+_USUAL: Final = 0.9
+_USUAL_PLATES: Final = 8
+"""Before any plate of a region is seen: as if this many had been, of which that share fits."""
+_UNLIKELY: Final = 1e-3
+"""Regions below this probability stay where the head puts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Texts of a plate, how probable each is, and how probable all others are together; up to a common factor."""
+
+    texts: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    unlisted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Of each region: the odds factor of a text that fits its templates, and of one that does not; 1 where it has
+    none."""
+
+    regions: tuple[Region, ...]
+    fitting: NDArray[np.float64]
+    other: NDArray[np.float64]
+
+    def factors(self, texts: Sequence[str], head: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(len(texts), R): by how much each text speaks for each region."""
+        factors = np.ones((len(texts), len(self.regions)))
+        for i in np.flatnonzero(head >= _UNLIKELY):
+            fits = [self.regions[i].fits(text) for text in texts]
+            factors[:, i] = np.where(fits, self.fitting[i], self.other[i])
+        return factors
+
+
+@cache
+def templates(codes: tuple[str, ...]) -> Templates:
+    """Of the regions with these codes, in their order."""
+    with FILE.open(newline="", encoding="utf-8") as file:
+        measured = {row["code"]: row for row in csv.DictReader(file)}
+    fitting, other = np.ones(len(codes)), np.ones(len(codes))
+    for i, code in enumerate(codes):
+        if code in measured:
+            row = measured[code]
+            hits = (int(row["fitting"]) + _USUAL * _USUAL_PLATES) / (int(row["plates"]) + _USUAL_PLATES)
+            chance = float(row["others"])
+            fitting[i], other[i] = hits / chance, (1 - hits) / (1 - chance)
+    limits = (1 / STRONGEST, STRONGEST)
+    regions = tuple(table().get(code, Region(code, code)) for code in codes)
+    return Templates(regions, np.clip(fitting, *limits), np.clip(other, *limits))
+
+
+def combine(
+    reading: Reading, head: NDArray[np.float64], weights: Templates
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Texts' and regions' probabilities, each in the light of the other.
+
+    Texts that are not listed speak for no region.
+
+    Args:
+        head: (R,), the region head's distribution.
+
+    Returns:
+        (len(texts),) and (R,); the first sums to 1 at most, the second to 1.
+    """
+    joint = weights.factors(reading.texts, head) * reading.probabilities[:, None] * head
+    total = float(joint.sum()) + reading.unlisted
+    return joint.sum(axis=1) / total, (joint.sum(axis=0) + reading.unlisted * head) / total

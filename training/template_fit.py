@@ -1,0 +1,59 @@
+"""How well labelled plates fit the templates of their region: what `ocr.evidence` weighs texts by.
+
+    python -m training.template_fit [--data ../shared/data]
+
+writes `ocr/template_fit.csv` from the train split: for each region with templates how many different plates are
+labelled with it, how many of these fit, and the share of other countries' plates that fit as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from ocr.evidence import FILE
+from platelane.regions import table
+from training.data import DEFAULT_DATA, Part
+from training.evaluation.labels import readable
+
+_MOST: Final = 60
+"""Plates of one country that count as its share of the others: the data's countries are not the world's."""
+
+
+def labelled(data: Path) -> set[tuple[str, str]]:
+    """Different texts with their region's code."""
+    rows = [row for part in ("plates", "photos") for row in Part(data, part).rows("train")]
+    pairs = {(readable(row["text"], row["region"]), row["region"]) for row in rows if row["text"]}
+    return {(text, code) for text, code in pairs if text and code and code != "unknown"}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
+    plates = labelled(arguments.parse_args().data)
+    countries = Counter(code.partition("-")[0] for _, code in plates)
+    with FILE.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("code", "plates", "fitting", "others"))
+        for region in table().values():
+            if not region.templates:
+                continue
+            own = [region.fits(text) for text, code in plates if code == region.code]
+            fitting: Counter[str] = Counter()
+            for text, code in plates:
+                fitting[code.partition("-")[0]] += region.fits(text)
+            others = [
+                (fitting[country] / count, min(count, _MOST))
+                for country, count in countries.items()
+                if country != region.country
+            ]
+            weight = sum(share for _, share in others)
+            background = (sum(rate * share for rate, share in others) + 0.5) / (weight + 1)
+            rows.writerow((region.code, len(own), sum(own), f"{background:.5f}"))
+
+
+if __name__ == "__main__":
+    main()
