@@ -1,4 +1,4 @@
-"""Finding plates and vehicles in a picture: one look at all of it, a second look at some vehicles."""
+"""Finding plates and vehicles in a picture: one look at all of it, then a few more where they are worth it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from detector import zones
+from detector import looks, zones
 from detector.association import associate
 from detector.detections import Detections
-from platelane.crops import ZOOM_CANVAS, Image, frame_canvas, letterbox
-from platelane.geometry import Box, Corners, Letterbox
+from detector.looks import Look
+from platelane.crops import Image, frame_canvas, letterbox
+from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 
 VEHICLE_THRESHOLD: Final = 0.3
@@ -21,9 +22,7 @@ REDACTION_FACTOR: Final = 0.35
 """In redaction mode plates down to this share of the threshold are kept: a miss is worse there than a false find."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
-_ZOOM_MARGIN: Final = 0.08
-_ZOOM_GAIN: Final = 1.25
-"""A second look has to show a vehicle this much larger to be worth its time."""
+BEYOND_DOUBT: Final = 0.6
 
 
 class Model(Protocol):
@@ -56,14 +55,20 @@ class Found:
 
 
 async def search(model: Model, image: Image, options: domain_pb2.Options) -> Found:
-    """Detect in one step (fast), or in two: the full frame, then some vehicles enlarged, for their small plates."""
+    """Detect in one step (fast: the full frame), or in two.
+
+    The second step looks closer at some vehicles, for their small plates. Where the first saw neither a vehicle nor a
+    plate beyond doubt it looks from farther away, for a picture that is little more than a plate.
+    """
     height, width = image.shape[:2]
-    canvas, fit = await asyncio.to_thread(letterbox, image, frame_canvas(height, width))
-    seen = (await model(canvas[None]))[0].in_picture(fit)
+    frame = Look(*await asyncio.to_thread(letterbox, image, frame_canvas(height, width)))
+    seen = frame.in_picture((await model(frame.canvas[None]))[0])
     vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
     plates = [seen.plates]
     if options.mode != domain_pb2.MODE_FAST:
-        plates += await _zoomed(model, image, vehicles, fit, options.zoom_in_vehicles)
+        again = await asyncio.to_thread(_second_looks, image, seen, vehicles, frame, options.zoom_in_vehicles)
+        answers = await model(np.stack([look.canvas for look in again])) if again else []
+        plates += [look.in_picture(answer.plates) for look, answer in zip(again, answers, strict=True)]
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
@@ -72,37 +77,10 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     return _found(found[zones.outside(found.boxes, options.excluded, width, height)], vehicles, image, options)
 
 
-async def _zoomed(model: Model, image: Image, vehicles: Detections, frame: Letterbox, limit: int) -> list[Detections]:
-    """Plates seen in the enlarged crops of the vehicles that gain most from it, all crops in one request."""
-    looks = await asyncio.to_thread(_looks, image, vehicles, frame, limit)
-    if not looks:
-        return []
-    answers = await model(np.stack([look.canvas for look in looks]))
-    return [
-        seen.plates.in_picture(look.fit, look.area.xmin, look.area.ymin)
-        for seen, look in zip(answers, looks, strict=True)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """One vehicle enlarged: where it is in the picture, and how it was fitted into the canvas."""
-
-    area: Box
-    canvas: Image
-    fit: Letterbox
-
-
-def _looks(image: Image, vehicles: Detections, frame: Letterbox, limit: int) -> list[_Look]:
-    height, width = image.shape[:2]
-    looks: list[_Look] = []
-    for row in vehicles.boxes:
-        area = _box(row).grown(_ZOOM_MARGIN).clipped(width, height)
-        gain = min(ZOOM_CANVAS[1] / area.width, ZOOM_CANVAS[0] / area.height) / frame.scale
-        if gain >= _ZOOM_GAIN and len(looks) < limit:
-            view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
-            looks.append(_Look(area, *letterbox(view, ZOOM_CANVAS)))
-    return looks
+def _second_looks(image: Image, seen: Detections, vehicles: Detections, frame: Look, limit: int) -> list[Look]:
+    if not len(vehicles.above(BEYOND_DOUBT)) and not len(seen.plates.above(BEYOND_DOUBT)):
+        return looks.farther(image)
+    return looks.closer(image, [_box(row) for row in vehicles.boxes], frame.fit.scale, limit)
 
 
 def _found(plates: Detections, vehicles: Detections, image: Image, options: domain_pb2.Options) -> Found:

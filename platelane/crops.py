@@ -39,10 +39,13 @@ def frame_canvas(height: int, width: int) -> tuple[int, int]:
     return max(FRAME_CANVASES, key=lambda canvas: min(canvas[0] / height, canvas[1] / width))
 
 
-def letterbox(image: Image, canvas: tuple[int, int]) -> tuple[Image, Letterbox]:
-    """Fit `image` into a grey canvas of (height, width), aspect ratio kept, and say how."""
+def letterbox(image: Image, canvas: tuple[int, int], margin: float = 0.0) -> tuple[Image, Letterbox]:
+    """Fit `image` into a grey canvas of (height, width), aspect ratio kept, and say how.
+
+    `margin`, a share of the picture's width and height, is left free on every side.
+    """
     height, width = image.shape[:2]
-    fit = Letterbox.fit(width, height, canvas[1], canvas[0])
+    fit = Letterbox.fit(width, height, canvas[1], canvas[0], margin)
     inner_width, inner_height = max(1, round(width * fit.scale)), max(1, round(height * fit.scale))
     result = np.full((*canvas, 3), GREY, dtype=np.uint8)
     x, y = int(fit.dx), int(fit.dy)

@@ -86,11 +86,13 @@ class Letterbox:
     dy: float
 
     @classmethod
-    def fit(cls, width: int, height: int, canvas_width: int, canvas_height: int) -> Letterbox:
-        """The largest centred fit of a `width` x `height` picture."""
-        scale = min(canvas_width / width, canvas_height / height)
+    def fit(cls, width: int, height: int, canvas_width: int, canvas_height: int, margin: float = 0.0) -> Letterbox:
+        """The largest centred fit of a `width` x `height` picture with `margin`, a share of it, on every side."""
+        scale = min(canvas_width / width, canvas_height / height) / (1 + 2 * margin)
         return cls(
-            scale, (canvas_width - round(width * scale)) / 2 // 1, (canvas_height - round(height * scale)) / 2 // 1
+            scale,
+            (canvas_width - round(width * scale)) / 2 // 1,
+            (canvas_height - round(height * scale)) / 2 // 1,
         )
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ Row = tuple[float, float, float, float, float, int]
 
 
 class Scripted:
-    """A model that answers from a table and notes what it was shown."""
+    """A model that answers from a table, and with nothing after its end, and notes what it was shown."""
 
     def __init__(self, *answers: list[list[Row]]) -> None:
         self.answers = list(answers)
@@ -20,7 +20,8 @@ class Scripted:
 
     async def __call__(self, canvases: NDArray[np.uint8]) -> list[Detections]:
         self.shapes.append(canvases.shape)
-        return [_detections(rows) for rows in self.answers.pop(0)]
+        answers = self.answers.pop(0) if self.answers else [[]] * len(canvases)
+        return [_detections(rows) for rows in answers]
 
 
 def _detections(rows: list[Row]) -> Detections:
@@ -74,6 +75,24 @@ async def test_zoom_in_vehicles_limits_the_second_step() -> None:
     model = Scripted([cars], [[], []])
     await search(model, PHOTO, options(zoom_in_vehicles=2))
     assert model.shapes[1][0] == 2
+
+
+async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_farther_away() -> None:
+    crop = np.zeros((100, 200, 3), dtype=np.uint8)
+    nothing: list[Row] = []
+    # with a margin of one width on each side the crop is a third of the canvas: 107 pixels wide
+    model = Scripted([nothing], [nothing, [(112, 140, 208, 180, 0.9, PLATE)]])
+    (plate,) = (await search(model, crop, options())).plates
+    assert model.shapes == [(1, 384, 640, 3), (2, 320, 320, 3)]
+    np.testing.assert_allclose(
+        [plate.box.xmin, plate.box.ymin, plate.box.xmax, plate.box.ymax], [10, 13, 190, 88], atol=2
+    )
+
+
+async def test_one_certain_plate_is_reason_enough_not_to_look_again() -> None:
+    model = Scripted([[(100, 100, 200, 130, 0.9, PLATE)]])
+    await search(model, PHOTO, options())
+    assert len(model.shapes) == 1
 
 
 async def test_strict_detection_drops_plates_outside_vehicles() -> None:

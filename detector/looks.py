@@ -1,0 +1,48 @@
+"""Second looks at a picture after the first at its full frame: closer at vehicles, or from farther away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from detector.detections import Detections
+from platelane.crops import ZOOM_CANVAS, Image, letterbox
+from platelane.geometry import Box, Letterbox
+
+MARGIN: Final = 0.08
+"""Share of a vehicle's width and height that is shown around it."""
+GAIN: Final = 1.25
+"""A closer look has to show a vehicle this much larger to be worth its time."""
+DISTANCES: Final = (0.3, 1.0)
+"""Margins, as shares of the picture's width and height, of the looks from farther away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A part of the picture in a canvas: where the part begins, and how it was fitted in."""
+
+    canvas: Image
+    fit: Letterbox
+    xmin: float = 0.0
+    ymin: float = 0.0
+
+    def in_picture(self, seen: Detections) -> Detections:
+        return seen.in_picture(self.fit, self.xmin, self.ymin)
+
+
+def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[Look]:
+    """The first `limit` vehicles that gain from being enlarged; the first look showed the picture at `scale`."""
+    height, width = image.shape[:2]
+    looks: list[Look] = []
+    for vehicle in vehicles:
+        area = vehicle.grown(MARGIN).clipped(width, height)
+        gain = min(ZOOM_CANVAS[1] / area.width, ZOOM_CANVAS[0] / area.height) / scale
+        if gain >= GAIN and len(looks) < limit:
+            view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+            looks.append(Look(*letterbox(view, ZOOM_CANVAS), area.xmin, area.ymin))
+    return looks
+
+
+def farther(image: Image) -> list[Look]:
+    """The whole picture, small in a wide margin: a plate that fills it is then of the size that plates usually are."""
+    return [Look(*letterbox(image, ZOOM_CANVAS, margin)) for margin in DISTANCES]
