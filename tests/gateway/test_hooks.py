@@ -13,6 +13,10 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
+from platelane.bus import Bus, subjects, topology
+from platelane.bus.streams import Stream
+from platelane.settings import Settings
+
 from .conftest import Gateway, NatsServer, running_gateway, running_nats
 
 
@@ -158,3 +162,25 @@ def test_tokens_see_their_own_hooks(tmp_path: Path) -> None:
         environment = f"/v1/webhooks/{seen[0]['id']}/"
         assert client.patch(environment, json={"enabled": False}, headers=one).status_code == 400
         assert client.delete(environment, headers=one).status_code == 400
+
+
+async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, picture: bytes) -> None:
+    with running_gateway(served) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=10) as client:
+
+            async def read(camera: str) -> None:
+                data = {"camera_id": camera}
+                response = await client.post("/v1/plate-reader/", files={"upload": picture}, data=data)
+                assert response.status_code == 200
+
+            await read("wanted")
+            fields = {"target": "http://127.0.0.1:9/", "format": "multipart", "filter": {"cameras": ["wanted"]}}
+            hook = (await client.post("/v1/webhooks/", json=fields)).json()
+            await read("wanted")
+            await read("other")
+            await client.delete(f"/v1/webhooks/{hook['id']}/")
+            await read("wanted")
+    bus = await Bus.connect(Settings(nats_url=served.url), "test")
+    kept = await Stream(bus, topology.KV_IMAGES).read(subjects.image("*"), 1, 10)
+    await bus.close()
+    assert [record.data for record in kept] == [picture]
