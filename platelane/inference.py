@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from platelane import metrics
+from platelane import metrics, tracing
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch, PlatelaneError
 from platelane.models import ANY, ModelSpec, Tensor
 
@@ -141,10 +141,11 @@ class InferenceClient:
         )
 
         async def call() -> Any:
-            return await self._stub.ModelInfer(request, timeout=_seconds_left(spec, deadline))
+            metadata = tuple(tracing.headers().items())
+            return await self._stub.ModelInfer(request, timeout=_seconds_left(spec, deadline), metadata=metadata)
 
         metrics.BATCH_SIZE.labels(spec.name).observe(len(images))
-        with metrics.INFERENCE_SECONDS.labels(spec.name).time():
+        with metrics.INFERENCE_SECONDS.labels(spec.name).time(), tracing.span(f"infer {spec.name}"):
             answer = await self._retried(spec, call, deadline)
         return {
             output.name: np.frombuffer(content, _DTYPES[output.datatype]).reshape(output.shape)

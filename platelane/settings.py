@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
     log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
 
+    otlp_endpoint: str = Field("", description="where traces go, OTLP over gRPC (http://host:4317); empty: nowhere")
+
     model_repository: Path = Field(
         Path(__file__).resolve().parent.parent / "triton_models", description="the models' label files"
     )

@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, with the service and, inside a job, its id.
+"""Structured logs: one line an event, with the service and, inside a job, its id and its trace's.
 
 log = structlog.get_logger(__name__)
 with telemetry.job(context.id):
@@ -16,12 +16,14 @@ from typing import Any
 import structlog
 
 from platelane.settings import Settings
+from platelane.tracing import log_trace_id
 
 
 def configure(service: str, settings: Settings) -> None:
     """Send this process's logs, the libraries' included, to standard error in the format the settings ask for."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        log_trace_id,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),

@@ -10,12 +10,13 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 import grpc
 import structlog
 from google.rpc.status_pb2 import Status
+from opentelemetry.trace import SpanKind
 
 from gateway.accounts import Account, Accounts
 from gateway.grpc_edge.requests import photograph
 from gateway.grpc_edge.results import Results
 from gateway.recognizer import Answer, Recognizer
-from platelane import metrics
+from platelane import metrics, tracing
 from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
 from platelane.settings import Settings
@@ -109,7 +110,11 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
     async def _response(
         self, request: service_pb2.RecognizeRequest, account: Account, context: Context
     ) -> service_pb2.RecognizeResponse:
-        with metrics.request("grpc", "Recognize") as noted:
+        headers = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        with (
+            metrics.request("grpc", "Recognize") as noted,
+            tracing.received("gRPC Recognize", headers, SpanKind.SERVER),
+        ):
             try:
                 answer = await self._read(request, account, context)
             except Exception as error:

@@ -19,6 +19,7 @@ from nats.errors import NoRespondersError
 from nats.js.api import Header, PubAck, StatusCode
 from nats.js.errors import APIError, NotFoundError
 
+from platelane import tracing
 from platelane.bus import current, subjects, topology
 from platelane.bus.connection import FULL, Connection
 from platelane.bus.inbox import status
@@ -84,7 +85,8 @@ class Bus:
             Overloaded: the stream is full.
             EngineUnavailable: NATS did not confirm in time.
         """
-        acknowledgement = await self._store(subject, message.SerializeToString(), {Header.MSG_ID: message_id}, deadline)
+        headers: dict[str, str] = {Header.MSG_ID: message_id, **tracing.headers()}
+        acknowledgement = await self._store(subject, message.SerializeToString(), headers, deadline)
         return not acknowledgement.duplicate
 
     async def send(self, subject: str, message: Message) -> None:
@@ -218,7 +220,7 @@ class Bus:
 
         async def deliver(patience: float) -> bool:
             try:
-                await self.connection.inbox.request(subject, data, _CONFIRM, patience)
+                await self.connection.inbox.request(subject, data, _CONFIRM | tracing.headers(), patience)
             except NoRespondersError:
                 return False
             return True

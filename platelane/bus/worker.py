@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from platelane import metrics, telemetry
+from platelane import metrics, telemetry, tracing
 from platelane.bus import current, subjects, topology
 from platelane.bus.cancellations import Cancellations
 from platelane.bus.client import Bus
@@ -141,7 +141,7 @@ class Worker(Generic[M]):
             return
         context = getattr(body, "context", None) or JobContext()
         left = context.deadline_us / 1e6 - time.time() if context.deadline_us else None
-        with telemetry.job(context.id):
+        with telemetry.job(context.id), tracing.received(self._stage, message.headers):
             if context.id in self._cancelled or (left is not None and left <= 0):
                 log.info("nobody_waits", subject=message.subject)
                 await message.ack()

@@ -1,0 +1,77 @@
+"""One trace for each job, through every process: W3C trace context in the headers of HTTP, gRPC and NATS.
+
+with tracing.received("detector", message.headers):    # goes on with the sender's trace, or begins one
+    with tracing.span("infer detector"):
+        send(headers=tracing.headers())
+
+Every job has a trace id, which the logs carry. Spans are made and exported only where an OTLP endpoint is set; only
+then is the SDK imported.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+def configure(service: str, endpoint: str) -> None:
+    """Export the spans of this process to an OTLP collector over gRPC, `http://host:4317`; empty: make none."""
+    if not endpoint:
+        return
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    resource = Resource.create({"service.name": service, "service.namespace": "platelane"})
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    trace.set_tracer_provider(provider)
+
+
+@contextmanager
+def received(name: str, headers: Mapping[str, str] | None, kind: SpanKind = SpanKind.CONSUMER) -> Iterator[None]:
+    """Work that a request or message with these headers has caused."""
+    parent = _PROPAGATOR.extract(headers or {}, Context())
+    with trace.get_tracer("platelane").start_as_current_span(name, parent, kind) as span:
+        if span.get_span_context().is_valid:
+            yield
+        else:
+            with trace.use_span(_nameless()):
+                yield
+
+
+@contextmanager
+def span(name: str, kind: SpanKind = SpanKind.CLIENT) -> Iterator[None]:
+    """A part of the work at hand."""
+    with trace.get_tracer("platelane").start_as_current_span(name, kind=kind):
+        yield
+
+
+def headers() -> dict[str, str]:
+    """What tells the receiver of a message about the trace at hand; empty outside one."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier
+
+
+def log_trace_id(_logger: Any, _method: str, event: Any) -> Any:
+    """A processor of structlog's."""
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+    return event
+
+
+def _nameless() -> NonRecordingSpan:
+    """The beginning of a trace that nobody records but the logs name."""
+    return NonRecordingSpan(SpanContext(secrets.randbits(128), secrets.randbits(64), False, TraceFlags(0)))
