@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import blur_api, documentation, uploads, zones_api
+from gateway import blur_api, documentation, regions_api, uploads, zones_api
 from gateway.accounts import Account, Accounts
 from gateway.events import EventRoutes
 from gateway.hooks import HookRoutes
@@ -64,6 +64,7 @@ def create_app(
         Route("/v1/statistics", api.statistics, methods=["GET"]),
         *documentation.routes(VERSION),
         *blur_api.routes(recognizer, accounts, fetcher, settings),
+        *regions_api.routes(),
         *zones_api.routes(zones, accounts),
         *hooks.routes(),
         *events.routes(),

@@ -6,13 +6,13 @@ What the API does not know is ignored; what cannot be understood at all is a Bad
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
+from platelane import patterns
 from platelane.bus import subjects
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2
@@ -25,8 +25,6 @@ ZOOM_IN_VEHICLES: Final = 4
 STRONGEST: Final = 10
 
 MAX_REGIONS: Final = 50
-MAX_TEXT_FORMATS: Final = 20
-MAX_TEXT_FORMAT_LENGTH: Final = 100
 _MOST_PLATES: Final = 32
 _MOST_ZOOMS: Final = 32
 
@@ -39,7 +37,7 @@ def options(config: object = None, region_values: Iterable[object] = (), mmc: ob
     """How the photograph is to be read; without arguments, the defaults of the API.
 
     Raises:
-        BadRequest: `config` is not a JSON object.
+        BadRequest: `config` is not a JSON object, or a text format cannot be used.
     """
     wanted = _config(config)
     return domain_pb2.Options(
@@ -154,16 +152,6 @@ def _count(value: object, least: int, most: int, default: int) -> int:
 
 def _text_formats(value: object) -> list[str]:
     formats = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return [each for each in formats if isinstance(each, str) and _is_pattern(each)][:MAX_TEXT_FORMATS]
-
-
-def _is_pattern(text: str) -> bool:
-    if not 0 < len(text) <= MAX_TEXT_FORMAT_LENGTH:
-        return False
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            re.compile(text)
-        except (re.error, OverflowError, RecursionError):
-            return False
-    return True
+    expressions = [each for each in formats if isinstance(each, str) and each]
+    patterns.text_formats(expressions)
+    return expressions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -54,19 +53,24 @@ class Guidance:
         """Whether the text is as expected; any is where nothing is expected."""
         return not self.formats or any(automaton.accepts(text) for automaton in self.formats)
 
-    def prior(self, codes: Sequence[str]) -> NDArray[np.float64]:
+    def prior(self, codes: tuple[str, ...]) -> NDArray[np.float64]:
         """(len(codes),): how likely the caller makes each region, the likeliest 1."""
-        expected = np.array([self._names(code) for code in codes], dtype=np.bool_)
-        return np.where(expected, 1.0, 1 / _REGION_TRUST) if expected.any() else np.ones(len(codes))
-
-    def _names(self, code: str) -> bool:
-        """A country's name stands for its parts, a part's for the country where parts are not told apart."""
-        country = code.partition("-")[0]
-        parts_of_it = (name.startswith(f"{code}-") for name in self.regions)
-        return code in self.regions or country in self.regions or any(parts_of_it)
+        return _prior(self.regions, codes)
 
 
 UNGUIDED: Final = Guidance()
+
+
+@lru_cache(maxsize=128)
+def _prior(named: frozenset[str], codes: tuple[str, ...]) -> NDArray[np.float64]:
+    """A country's name stands for its parts, a part's for the country where parts are not told apart."""
+
+    def is_named(code: str) -> bool:
+        parts_of_it = (name.startswith(f"{code}-") for name in named)
+        return code in named or code.partition("-")[0] in named or any(parts_of_it)
+
+    expected = np.array([is_named(code) for code in codes], dtype=np.bool_)
+    return np.where(expected, 1.0, 1 / _REGION_TRUST) if expected.any() else np.ones(len(codes))
 
 
 @lru_cache(maxsize=32)

@@ -36,7 +36,7 @@ def read(
     """
     texts = _texts(frames, tuple(characters), guidance)
     spelt = tuple("".join(characters[index] for index in text.characters) for text in texts)
-    prior = guidance.prior(codes) * regions
+    prior = guidance.prior(tuple(codes)) * regions
     scores, places = evidence.combine(
         _expected(texts, spelt, guidance), prior / prior.sum(), evidence.templates(tuple(codes))
     )

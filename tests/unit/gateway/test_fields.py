@@ -33,7 +33,7 @@ DEFAULTS = domain_pb2.Options(threshold_detection=0.2, threshold_text=0.6, plate
         '{"mode": 7, "detection_rule": null, "detection_mode": true, "region": [], "text_formats": 5}',
         '{"threshold_d": "much", "threshold_o": 7, "plates_per_vehicle": 0, "zoom_in_vehicles": -1}',
         '{"threshold_d": true, "threshold_o": null, "plates_per_vehicle": [], "zoom_in_vehicles": "four"}',
-        '{"text_formats": ["[", "(((", "", 17, "' + "a" * 200 + '"]}',
+        '{"text_formats": ["", 17, null, {}]}',
     ],
 )
 def test_what_is_unknown_is_ignored(config: object) -> None:
@@ -77,6 +77,12 @@ def test_a_config_that_is_no_object_is_refused(config: object) -> None:
         fields.options(config)
 
 
+@pytest.mark.parametrize("expression", ["[", "(((", "a" * 200, "(a)\\1", "(a{99}){99}"])
+def test_a_text_format_that_cannot_be_used_is_refused(expression: str) -> None:
+    with pytest.raises(BadRequest, match="text_formats"):
+        fields.options({"text_formats": ["[a-z]", expression]})
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=12),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -99,7 +105,11 @@ keys = st.sampled_from(
 
 @given(st.dictionaries(keys | st.text(max_size=5), json_values))
 def test_any_config_object_is_understood(config: dict[str, Any]) -> None:
-    options = fields.options(config)
+    try:
+        options = fields.options(config)
+    except BadRequest:
+        assert config.get("text_formats")
+        return
     assert 0 <= options.threshold_detection <= 1
     assert 0 <= options.threshold_text <= 1
     assert 1 <= options.plates_per_vehicle <= 32
