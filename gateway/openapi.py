@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from gateway import schemas
 from gateway.zones import CameraZones, ZoneList
 from platelane.bus import subjects
+from platelane.hooks.hook import HookSettings
 
 Json = dict[str, Any]
 
@@ -23,8 +24,17 @@ _ERRORS: Final = {
     "429": "Too many requests from this token; again after `Retry-After` seconds.",
     "503": "Too busy, or the engine is away; again after `Retry-After` seconds.",
 }
-_SENT: Final = (schemas.RecognitionRequest, schemas.BlurRequest, ZoneList)
-_RETURNED: Final = (schemas.Recognition, schemas.Blurred, schemas.Statistics, schemas.Info, schemas.Error, CameraZones)
+_SENT: Final = (schemas.RecognitionRequest, schemas.BlurRequest, ZoneList, HookSettings)
+_RETURNED: Final = (
+    schemas.Recognition,
+    schemas.Blurred,
+    schemas.Statistics,
+    schemas.Info,
+    CameraZones,
+    schemas.ResultPage,
+    schemas.WebhookView,
+    schemas.Error,
+)
 _TOKEN: Final[list[Json]] = [{}, {"token": []}]
 _INTRODUCTION: Final = """\
 Reads number plates and vehicles in photographs, behind the paths, fields and answers of the Plate Recognizer Snapshot
@@ -38,7 +48,7 @@ def document(version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Platelane", "version": version, "description": _INTRODUCTION},
         "servers": [{"url": "/"}],
-        "paths": {**_recognition(), **_blur(), **_usage(), **_zones()},
+        "paths": {**_recognition(), **_blur(), **_usage(), **_zones(), **_results(), **_webhooks()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -148,6 +158,81 @@ def _zones() -> Json:
             "delete": {"operationId": "removeZones", **remove},
         },
     }
+
+
+def _results() -> Json:
+    texts = {
+        "camera_id": "Only those of this camera.",
+        "plate": "Only those with a plate that begins so, or fits a pattern with `?` and `*`.",
+        "since": "Only pictures from this time on, in ISO 8601.",
+        "until": "Only pictures before this time.",
+    }
+    query = [_query(name, {"type": "string"}, text) for name, text in texts.items()]
+    numbers = {"page_size": "How many at most.", "before": "Those before this one, as `next` has it."}
+    paging = [_query(name, {"type": "integer", "minimum": 0}, text) for name, text in numbers.items()]
+    page = ("The newest first.", _ref(schemas.ResultPage))
+    past = _operation("Results of the past", responses={"200": page}, errors=("400", "403", "503"))
+    live = _operation(
+        "Results as they come",
+        "Server-sent events `recognition`; `Last-Event-ID` goes on where a broken connection left off.",
+        responses={"200": ("The stream.", None)},
+        errors=("400", "403", "503"),
+    )
+    live["responses"]["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    return {
+        "/v1/results/": {"get": {"operationId": "results", "parameters": query + paging, **past}},
+        "/v1/events/": {"get": {"operationId": "events", "parameters": query, **live}},
+    }
+
+
+def _webhooks() -> Json:
+    """The paths of `gateway.hooks`."""
+    view = _ref(schemas.WebhookView)
+    anything: Json = {"type": "object"}
+    errors = ("400", "403", "404", "503")
+
+    def one(name: str, summary: str, answer: tuple[str, Json | None], status: str = "200") -> Json:
+        return {"operationId": name, **_operation(summary, responses={status: answer}, errors=errors)}
+
+    def sent(operation: Json, schema: Json, *, required: bool = True) -> Json:
+        return {**operation, "requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+    every = {"type": "object", "required": ["results"], "properties": {"results": _list(schemas.WebhookView)}}
+    hook = {"parameters": [{"name": "hook", "in": "path", "required": True, "schema": {"type": "integer"}}]}
+    numbers = {"type": "object", "properties": {"numbers": {"type": "array", "items": {"type": "integer"}}}}
+    start = {"parameters": [_query("start", {"type": "integer", "minimum": 0}, "The first number wanted.")]}
+    return {
+        "/v1/webhooks/": {
+            "get": one("webhooks", "All webhooks", ("By number.", every)),
+            "post": sent(one("addWebhook", "Add a webhook", ("It is there.", view), "201"), _ref(HookSettings)),
+        },
+        "/v1/webhooks/{hook}/": {
+            **hook,
+            "get": one("webhook", "A webhook and its `state`", ("This one.", view)),
+            "patch": sent(one("changeWebhook", "Change what is given of a webhook", ("As it is now.", view)), anything),
+            "delete": one("deleteWebhook", "Delete a webhook and what waits for it", ("It is gone.", None), "204"),
+        },
+        "/v1/webhooks/{hook}/enable/": {
+            **hook,
+            "post": one("enableWebhook", "Enable a webhook; what waits is tried at once", ("As it is now.", view)),
+        },
+        "/v1/webhooks/{hook}/test/": {
+            **hook,
+            "post": one("testWebhook", "Send a made-up event now", ("What came of it.", anything)),
+        },
+        "/v1/webhooks/{hook}/dead/": {
+            **hook,
+            "get": start | one("deadLetters", "Events that were given up", ("The oldest first.", anything)),
+        },
+        "/v1/webhooks/{hook}/replay/": {
+            **hook,
+            "post": sent(one("replay", "Send events again", ("How many.", anything)), numbers, required=False),
+        },
+    }
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
 def _operation(

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
+from platelane.hooks.hook import HookSettings
+
 Score = Annotated[float, Field(ge=0, le=1)]
 Pixel = Annotated[int, Field(ge=0)]
 Flag = bool | str | int
@@ -218,6 +220,22 @@ class Info(BaseModel):
     total_calls: Pixel
     usage: Calls
     webhooks: list[Any]
+
+
+class WebhookView(HookSettings):
+    """A webhook without its secrets."""
+
+    secret: Annotated[str, Field(exclude=True)] = ""
+    id: int
+    signed: Annotated[bool, Field(description="Whether it has a secret.")]
+    from_environment: bool
+    disabled_reason: Annotated[str, Field(description="Why it was disabled, if not by its owner.")]
+    state: Annotated[dict[str, Any] | None, Field(description="Counts and failures, where one is asked for.")] = None
+
+
+class ResultPage(BaseModel):
+    results: list[dict[str, Any]]
+    next: Annotated[str | None, Field(description="The address of the following page.")]
 
 
 class Error(BaseModel):

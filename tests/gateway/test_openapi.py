@@ -48,9 +48,14 @@ def api(gateway: Gateway) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_url(f"{gateway.url}/openapi.json")
 
 
-LENIENT = (PATH, "/v1/blur/")
+LENIENT = (PATH, "/v1/blur/", "/v1/results/")
 OPERATIONS = [
-    (method, path) for path, item in document(VERSION)["paths"].items() for method in item if method != "parameters"
+    (method, path)
+    for path, item in document(VERSION)["paths"].items()
+    for method in item
+    if method != "parameters"
+    and path != "/v1/events/"  # never ends
+    and (method == "get" or "webhooks" not in path)  # made-up ones would get the other tests' results
 ]
 
 
@@ -58,7 +63,7 @@ OPERATIONS = [
 def test_the_server_does_what_the_document_says(api: schemathesis.BaseSchema, method: str, path: str) -> None:
     """Whatever is sent, answers have a documented status, type and shape, and none is a failure of the server.
 
-    What takes pictures takes what it does not understand for absent, so only documents have to be refused.
+    What takes pictures or queries takes what it does not understand for absent; documents have to be refused.
     """
     operation = api[path][method]
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -83,8 +88,10 @@ def test_the_document(client: httpx.Client) -> None:
     assert {PATH, "/info/", "/v1/statistics/", "/v1/zones/", "/v1/zones/{camera_id}"} <= set(published["paths"])
     for path, item in published["paths"].items():
         for method in item.keys() - {"parameters"}:
-            sent = client.request(method, path.replace("{camera_id}", "nobody"), content=b"{}")
-            assert sent.status_code != 405, (method, path)
+            sent = (
+                client.request(method, re.sub("{.*}", "nobody", path), content=b"{}") if "events" not in path else None
+            )
+            assert sent is None or sent.status_code != 405, (method, path)
 
 
 def test_the_example_is_read_and_its_answer_has_the_documented_shape(client: httpx.Client) -> None:
