@@ -20,7 +20,7 @@ from platelane.crops import VEHICLE_SHAPE
 from training import attributes_data as views
 from training.attributes_augment import varied
 from training.attributes_labels import HEADS, Labels, group_models
-from training.attributes_model import Network, Served, fit_temperature, pooled_by, set_losses
+from training.attributes_model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses
 from training.data import Part
 from training.export import export
 from training.loop import Options, Progress, options, parser, prepare, train
@@ -186,8 +186,8 @@ class AttributesTask:
         figures = {name: float(torch.cat(h).float().mean()) for name, h in correct.items() if sum(map(len, h))}
         return {"score": float(np.mean([figures[head] for head in LOSS_WEIGHTS if head in figures])), **figures}
 
-    def temperatures(self, model: torch.nn.Module, device: torch.device) -> dict[str, float]:
-        """The temperature of each head that makes its scores on held-out vehicles honest."""
+    def calibrations(self, model: torch.nn.Module, device: torch.device) -> dict[str, Calibration]:
+        """What makes each head's scores on held-out vehicles honest."""
         rows: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {head: [] for head in HEADS}
         for part, held_out in self.held_out.items():
             logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
@@ -195,7 +195,7 @@ class AttributesTask:
                 single = one_known(targets.admissible[head])
                 rows[head].append((logits[head][single], targets.admissible[head][single].int().argmax(dim=1)))
         return {
-            head: fit_temperature(torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs]))
+            head: fit_calibration(torch.cat([a for a, _ in pairs]), torch.cat([b for _, b in pairs]))
             for head, pairs in rows.items()
         }
 
@@ -243,10 +243,10 @@ def export_best(task: AttributesTask, checkpoint: Path, folder: Path) -> None:
     network = Network(task.labels.sizes)
     network.load_state_dict(torch.load(checkpoint, map_location=cpu, weights_only=True)["model"])
     network.eval()
-    temperatures = task.temperatures(network, cpu)
-    log.info("temperatures: %s", temperatures)
+    calibrations = task.calibrations(network, cpu)
+    log.info("%s", calibrations)
     example = torch.zeros((1, *VEHICLE_SHAPE), dtype=torch.uint8)
-    export(Served(network, temperatures), example, folder / "1" / "model.onnx", "vehicle", HEADS)
+    export(Served(network, calibrations), example, folder / "1" / "model.onnx", "vehicle", HEADS)
     task.labels.write(folder)
 
 

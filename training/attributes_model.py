@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -59,18 +60,28 @@ class Network(nn.Module):
         return {head: layer(pooled).float() for head, layer in zip(HEADS, self.heads, strict=True)}
 
 
-class Served(nn.Module):
-    """What Triton serves: UINT8 [B, 128, 160, 3] to probabilities, calibrated with a temperature a head."""
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Makes a head's scores honest: probabilities are the softmax of `logits / temperature + offsets`."""
 
-    def __init__(self, network: Network, temperatures: Mapping[str, float]) -> None:
+    temperature: float
+    offsets: tuple[float, ...]
+
+
+class Served(nn.Module):
+    """What Triton serves: UINT8 [B, 128, 160, 3] to calibrated probabilities of each head."""
+
+    def __init__(self, network: Network, calibrations: Mapping[str, Calibration]) -> None:
         super().__init__()
         self.network = network
-        self.temperatures = dict(temperatures)
+        self.temperatures = {head: calibrations[head].temperature for head in HEADS}
+        self.offsets = {head: torch.tensor(calibrations[head].offsets) for head in HEADS}
 
     def forward(self, vehicle: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
-        logits = self.network(vehicle.float().permute(0, 3, 1, 2))
-        return tuple(torch.softmax(logits[head] / self.temperatures[head], dim=1) for head in HEADS)
+        logits = self.network(vehicle.permute(0, 3, 1, 2).float())
+        return tuple(
+            torch.softmax(logits[head] / self.temperatures[head] + self.offsets[head], dim=1) for head in HEADS
+        )
 
 
 def set_losses(logits: torch.Tensor, admissible: torch.Tensor, smoothing: torch.Tensor) -> torch.Tensor:
@@ -95,10 +106,26 @@ def pooled_by(logits: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
     return torch.logsumexp(logits[:, None, :].masked_fill(~members[None], -torch.inf), dim=2)
 
 
-def fit_temperature(logits: torch.Tensor, classes: torch.Tensor) -> float:
-    """The temperature with the least cross entropy on held-out rows (Guo et al. 2017); 1 where there are none."""
-    if not len(classes) or logits.shape[1] == 1:
-        return 1.0
-    candidates = torch.logspace(-0.7, 0.7, 141)
-    losses = torch.stack([functional.cross_entropy(logits / t, classes) for t in candidates])
-    return float(candidates[losses.argmin()])
+def fit_calibration(logits: torch.Tensor, classes: torch.Tensor, smallest: int = 10) -> Calibration:
+    """The calibration with the least cross entropy on held-out rows (temperature and vector scaling, Guo et al. 2017).
+
+    The training shows rare classes at other rates than they are met with; the offsets, drawn towards zero, undo that.
+    They stay zero where there are fewer than `smallest` rows a class, and without any rows nothing is changed.
+    """
+    count = logits.shape[1]
+    if not len(classes) or count == 1:
+        return Calibration(1.0, (0.0,) * count)
+    log_temperature = torch.zeros((), requires_grad=True)
+    offsets = torch.zeros(count, requires_grad=len(classes) >= smallest * count)
+    fitted = [value for value in (log_temperature, offsets) if value.requires_grad]
+    optimizer = torch.optim.LBFGS(fitted, max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        scaled = logits / log_temperature.exp() + offsets
+        value = functional.cross_entropy(scaled, classes) + 0.01 * offsets.square().mean()
+        torch.autograd.backward(value)
+        return value
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    return Calibration(log_temperature.exp().item(), tuple(offsets.tolist()))

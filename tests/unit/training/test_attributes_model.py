@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from training.attributes_labels import HEADS, TYPES, Labels, MakeModel  # noqa: E402
-from training.attributes_model import Network, Served, fit_temperature, pooled_by, set_losses  # noqa: E402
+from training.attributes_model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses  # noqa: E402
 
 LOGITS = [[2.0, -1.0, 0.5, 0.0], [0.3, 0.1, -0.2, 4.0]]
 
@@ -50,20 +51,35 @@ def test_pooled_logits_are_the_sums_of_the_groups_probabilities() -> None:
     torch.testing.assert_close(pooled, torch.stack([fine[:, 0] + fine[:, 3], fine[:, 1] + fine[:, 2]], dim=1))
 
 
-def test_the_temperature_undoes_a_scaling_of_honest_logits() -> None:
-    generator = torch.Generator().manual_seed(0)
-    honest = torch.randn(4000, 5, generator=generator) * 2
-    classes = torch.multinomial(torch.softmax(honest, dim=1), 1, generator=generator)[:, 0]
-    assert fit_temperature(honest * 3, classes) == pytest.approx(3, rel=0.1)
+def drawn(logits: Any) -> Any:
+    """Classes that are as likely as the logits say."""
+    return torch.multinomial(torch.softmax(logits, dim=1), 1, generator=torch.Generator().manual_seed(1))[:, 0]
 
 
-def test_a_head_without_labels_keeps_its_temperature() -> None:
-    assert fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long)) == 1.0
+def test_calibration_undoes_a_scaling_and_a_shift_of_honest_logits() -> None:
+    honest = torch.randn(4000, 3, generator=torch.Generator().manual_seed(0)) * 2
+    fitted = fit_calibration(honest * 3 - torch.tensor([0.0, 0.0, 3.0]), drawn(honest))
+    assert fitted.temperature == pytest.approx(3, rel=0.1)
+    assert fitted.offsets[2] - fitted.offsets[0] == pytest.approx(1, abs=0.2)
+
+
+def test_classes_with_few_rows_get_no_offsets() -> None:
+    honest = torch.randn(100, 50, generator=torch.Generator().manual_seed(0)) * 3
+    fitted = fit_calibration(honest * 2, drawn(honest))
+    assert fitted.offsets == (0.0,) * 50
+    assert fitted.temperature > 1.3
+
+
+def test_a_head_without_labels_is_left_alone() -> None:
+    nothing = torch.zeros(0, dtype=torch.long)
+    assert fit_calibration(torch.zeros(0, 3), nothing) == Calibration(1.0, (0.0, 0.0, 0.0))
 
 
 def test_the_served_model_gives_probabilities_for_every_head() -> None:
     sizes = Labels(tuple(MakeModel("A", str(n), "", "") for n in range(5))).sizes
-    served = Served(Network(sizes, widths=(8, 8, 8, 8)), dict.fromkeys(HEADS, 2.0)).eval()
+    served = Served(
+        Network(sizes, widths=(8, 8, 8, 8)), {head: Calibration(2.0, (0.5,) * sizes[head]) for head in HEADS}
+    ).eval()
     pictures = torch.randint(0, 256, (2, 128, 160, 3), dtype=torch.uint8)
     with torch.no_grad():
         outputs = served(pictures)
