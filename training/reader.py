@@ -5,7 +5,7 @@ learns in two phases: `python -m training.reader` on real plates, mildly augment
 drawn plates from the first step keep CTC on its plateau of blanks), then
 `python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.5 --synthetic 0.4`. The mean of
 both phases' weights reads better than either (Wortsman et al., "Model soups"):
-`python -m training.reader --export-only --out runs/reader2 --blend runs/reader/best.pt`.
+`python -m training.reader --export-only --weights runs/reader/best.pt --weights runs/reader2/last.pt`.
 """
 
 from __future__ import annotations
@@ -179,10 +179,11 @@ def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[
 
 
 def blended(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of the checkpoints' weights; they must descend from one another."""
-    states = [torch.load(path, map_location="cpu", weights_only=True)["model"] for path in checkpoints]
+    """The mean of the checkpoints' averaged weights; they must descend from one another."""
+    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
+    states = [each.get("average", each["model"]) for each in saved]
     return {
-        name: sum(each[name] for each in states) / len(weights) if value.dtype.is_floating_point else value
+        name: sum(each[name] for each in states) / len(states) if value.dtype.is_floating_point else value
         for name, value in states[0].items()
     }
 
@@ -206,16 +207,16 @@ def main() -> None:
     parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
     parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
     parser.add_argument(
-        "--blend", type=Path, action="append", default=[], help="with --export-only: average in these weights"
+        "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
     )
-    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out without training")
+    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
     device = loop.prepare(chosen)
     task = _task(chosen, arguments)
     if arguments.export_only:
         model = task.model
-        model.load_state_dict(blended([chosen.out / "best.pt", *arguments.blend]))
+        model.load_state_dict(blended(arguments.weights or [chosen.out / "best.pt"]))
     else:
         model = loop.train(task, chosen, device)
     model = model.cpu().eval()
