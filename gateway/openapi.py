@@ -33,6 +33,7 @@ _RETURNED: Final = (
     CameraZones,
     schemas.ResultPage,
     schemas.WebhookView,
+    schemas.RegionTable,
     schemas.Error,
 )
 _TOKEN: Final[list[Json]] = [{}, {"token": []}]
@@ -48,7 +49,7 @@ def document(version: str) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "Platelane", "version": version, "description": _INTRODUCTION},
         "servers": [{"url": "/"}],
-        "paths": {**_recognition(), **_blur(), **_usage(), **_zones(), **_results(), **_webhooks()},
+        "paths": {**_recognition(), **_blur(), **_usage(), **_regions(), **_zones(), **_results(), **_webhooks()},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {
@@ -122,6 +123,12 @@ def _usage() -> Json:
     }
 
 
+def _regions() -> Json:
+    table = ("The table.", _ref(schemas.RegionTable))
+    regions = _operation("The codes of regions, and the forms of their plates", responses={"200": table}, errors=())
+    return {"/v1/regions/": {"get": {"operationId": "regions", **regions}}}
+
+
 def _zones() -> Json:
     kept = ("The zones of the camera.", _ref(CameraZones))
     every = {"type": "object", "required": ["results"], "properties": {"results": _list(CameraZones)}}
@@ -137,7 +144,7 @@ def _zones() -> Json:
         "Set the detection zones of a camera",
         "Plates and vehicles whose centre lies in a zone are not reported, from the next picture of that camera on.",
         responses={"200": kept},
-        errors=("400", "403", "413", "503"),
+        errors=("400", "403", "404", "413", "503"),
     )
     replace["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(ZoneList)}}}
     read = _operation("The detection zones of a camera", responses={"200": kept}, errors=("400", "403", "404"))

@@ -238,6 +238,23 @@ class ResultPage(BaseModel):
     next: Annotated[str | None, Field(description="The address of the following page.")]
 
 
+class RegionEntry(BaseModel):
+    """A region of the field `regions`."""
+
+    code: str
+    name: str
+    country: str
+    aliases: list[str]
+    predicted: Annotated[bool, Field(description="Whether the region of a plate can be told from its picture.")]
+    vanity: Annotated[bool, Field(description="Whether plates may have any text.")]
+    templates: Annotated[list[str], Field(description="Forms of its plates.")]
+    older: Annotated[list[str], Field(description="Forms of plates that are no longer given out.")]
+
+
+class RegionTable(BaseModel):
+    regions: list[RegionEntry]
+
+
 class Error(BaseModel):
     """Every error has this shape; `detail` and `error` are the same text."""
 
