@@ -38,7 +38,7 @@ class Guidance:
             BadRequest: a text format that cannot be used.
         """
         formats = []
-        if templates := regions.templates(options.regions):
+        if templates := tuple(sorted(regions.templates(options.regions))):
             formats.append(patterns.templates(templates))
         if options.text_formats:
             formats.append(patterns.text_formats(options.text_formats))
