@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -124,6 +125,7 @@ def running_stack(
         pytest.skip(error.detail)
     output = folder / "output.txt"
     free_ports = {"PORT": "0", "NATS_URL": "nats://127.0.0.1:0", "TRITON_URL": "127.0.0.1:0"}
+    free_ports["GRPC_PORT"] = str(random.randrange(20_000, 32_000))  # 0 would turn it off
     given = {
         name: value
         for name, value in os.environ.items()
