@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +19,8 @@ import pytest
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.streams import Stream
+from platelane.hooks.queue import Plan, Queue
+from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.settings import Settings
 
 from .conftest import Gateway, NatsServer, running_gateway, running_nats
@@ -184,3 +190,58 @@ async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, pic
     kept = await Stream(bus, topology.KV_IMAGES).read(subjects.image("*"), 1, 10)
     await bus.close()
     assert [record.data for record in kept] == [picture]
+
+
+def command(gateway: Gateway, *arguments: str) -> str:
+    """What `platelane hooks ...` prints."""
+    line = [sys.executable, "-m", "platelane.cli", "hooks", *arguments, "--url", gateway.url]
+    result = subprocess.run(line, capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "200"})
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_command(client: httpx.Client, gateways: tuple[Gateway, Gateway], tmp_path: Path) -> None:
+    gateway = gateways[0]
+    (tmp_path / "wanted.txt").write_text("AB 123  # mine\n\n# nothing\nxyz\n")
+    watch = ("--watch-list", str(tmp_path / "wanted.txt"))
+    made = json.loads(command(gateway, "create", "http://a.example/", "--header", "X-Key: a:b", "--with-plate"))
+    number = str(made["id"])
+    changed = json.loads(command(gateway, "change", number, *watch, "--distance", "1", "--max-queued", "9"))
+    assert changed["filter"] == made["filter"] | {"watch_list": ["ab123", "xyz"], "distance": 1}
+    assert (changed["max_queued"], changed["headers"]) == (9, {"X-Key": "***"})
+    command(gateway, "disable", number)
+    assert client.get(f"/v1/webhooks/{number}/").json()["enabled"] is False
+    assert "disabled" in command(gateway, "list")
+    assert json.loads(command(gateway, "enable", number))["enabled"] is True
+    assert command(gateway, "delete", number) == ""
+    assert client.get("/v1/webhooks/").json()["results"] == []
+
+
+async def test_dead_letters(server: NatsServer, client: httpx.Client, gateways: tuple[Gateway, Gateway]) -> None:
+    hook = create(client)
+    path = f"/v1/webhooks/{hook['id']}"
+    bus = await Bus.connect(Settings(nats_url=server.url), "test")
+    queue = Queue(bus, hook["id"])
+    await queue.ensure(Plan(hook["id"], 0, 1, 10))
+    for name in ("a", "b", "c"):
+        delivery = stages_pb2.Delivery(result=stages_pb2.Result(recognition=domain_pb2.Recognition(filename=name)))
+        subject = subjects.delivery(hook["id"], "3")
+        letter = stages_pb2.DeadLetter(subject=subject, data=delivery.SerializeToString(), reason="HTTP 500")
+        await bus.publish(subjects.dead(f"HOOK_{hook['id']}"), letter, name)
+
+    def dead() -> dict[str, int]:
+        return {each["data"]["filename"]: each["number"] for each in client.get(f"{path}/dead/").json()["results"]}
+
+    numbers = dead()
+    shown = await asyncio.to_thread(command, gateways[0], "dead", str(hook["id"]))
+    one = client.post(f"{path}/replay/", json={"numbers": [numbers["b"], 999]}).json()
+    left, waiting = dead(), await queue.waiting()
+    rest = client.post(f"{path}/replay/").json()
+
+    assert list(numbers) == ["a", "b", "c"]
+    assert shown.count("HTTP 500") == 3
+    assert (one, set(left), waiting) == ({"replayed": 1}, {"a", "c"}, 1)
+    assert (rest, dead(), await queue.waiting()) == ({"replayed": 2}, {}, 3)
+    assert client.post(f"{path}/replay/", json={"numbers": ["x"]}).status_code == 400
+    assert client.get(f"{path}/dead/?start=x").status_code == 400
+    await bus.close()
