@@ -162,6 +162,11 @@ class Maker:
             body = self._damage(body)
         if self._rng.random() < 0.3:
             body = json.dumps({"zones": self._odd()}).encode()
+        if self._rng.random() < 0.3:
+            hook = {"target": "http://127.0.0.1:1/", "enabled": False, "filter": {"plates": ["a*"], "distance": 1}}
+            hook[self._rng.choice((*hook, "headers", "secret", "mail", "concurrency"))] = self._odd()
+            data = json.dumps(hook).encode()
+            return Request("documents odd", "POST", "/v1/webhooks", self._rng.choice((data, self._damage(data))))
         camera = quote(self._rng.choice((self._word(), "a/b", ".", "..", "%", "é*>", "x" * 1_200)), safe="")
         return Request("documents odd", self._rng.choice(("PUT", "PUT", "GET", "DELETE")), f"/v1/zones/{camera}", body)
 
