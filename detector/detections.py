@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ class Detections:
         return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen], self.corners[chosen])
 
     @classmethod
-    def concatenated(cls, parts: list[Detections]) -> Detections:
+    def concatenated(cls, parts: Sequence[Detections]) -> Detections:
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),

@@ -1,4 +1,4 @@
-"""Second looks at a picture after the first at its full frame: closer at vehicles, or from farther away."""
+"""Looks at a picture: at all of it, closer at vehicles, from farther away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from detector.detections import Detections
-from platelane.crops import ZOOM_CANVAS, Image, letterbox
+from platelane.crops import ZOOM_CANVAS, Image, frame_canvas, letterbox
 from platelane.geometry import Box, Letterbox
 
 MARGIN: Final = 0.08
@@ -30,8 +30,14 @@ class Look:
         return seen.in_picture(self.fit, self.xmin, self.ymin)
 
 
+def whole(image: Image) -> tuple[Look, Look]:
+    """All of the picture, large and at about half that size: what fills the picture is found better in the second."""
+    height, width = image.shape[:2]
+    return Look(*letterbox(image, frame_canvas(height, width))), Look(*letterbox(image, ZOOM_CANVAS))
+
+
 def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[Look]:
-    """The first `limit` vehicles that gain from being enlarged; the first look showed the picture at `scale`."""
+    """The first `limit` vehicles that gain from being enlarged; the large look showed the picture at `scale`."""
     height, width = image.shape[:2]
     looks: list[Look] = []
     for vehicle in vehicles:

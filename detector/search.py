@@ -13,7 +13,7 @@ from detector import looks, zones
 from detector.association import associate
 from detector.detections import Detections
 from detector.looks import Look
-from platelane.crops import Image, frame_canvas, letterbox
+from platelane.crops import Image
 from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 
@@ -55,20 +55,21 @@ class Found:
 
 
 async def search(model: Model, image: Image, options: domain_pb2.Options) -> Found:
-    """Detect in one step (fast: the full frame), or in two.
+    """Detect in one step (fast), or in two.
 
-    The second step looks closer at some vehicles, for their small plates. Where the first saw neither a vehicle nor a
-    plate beyond doubt it looks from farther away, for a picture that is little more than a plate.
+    The first step looks at all of the picture twice, large for what is far and small for what is near. The second looks
+    closer at some vehicles, for their small plates. Where the first saw neither a vehicle nor a plate beyond doubt the
+    second looks from farther away, for a picture that is little more than a plate.
     """
     height, width = image.shape[:2]
-    frame = Look(*await asyncio.to_thread(letterbox, image, frame_canvas(height, width)))
-    seen = frame.in_picture((await model(frame.canvas[None]))[0])
+    large, small = await asyncio.to_thread(looks.whole, image)
+    seen = Detections.concatenated(await asyncio.gather(_seen(model, [large]), _seen(model, [small])))
     vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
     plates = [seen.plates]
     if options.mode != domain_pb2.MODE_FAST:
-        again = await asyncio.to_thread(_second_looks, image, seen, vehicles, frame, options.zoom_in_vehicles)
-        answers = await model(np.stack([look.canvas for look in again])) if again else []
-        plates += [look.in_picture(answer.plates) for look, answer in zip(again, answers, strict=True)]
+        again = await asyncio.to_thread(_second_looks, image, seen, vehicles, large, options.zoom_in_vehicles)
+        if again:
+            plates.append((await _seen(model, again)).plates)
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
@@ -77,10 +78,16 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     return _found(found[zones.outside(found.boxes, options.excluded, width, height)], vehicles, image, options)
 
 
-def _second_looks(image: Image, seen: Detections, vehicles: Detections, frame: Look, limit: int) -> list[Look]:
+async def _seen(model: Model, taken: list[Look]) -> Detections:
+    """What looks of one canvas size show, in pixels of the picture; all in one request."""
+    answers = await model(np.stack([look.canvas for look in taken]))
+    return Detections.concatenated([look.in_picture(answer) for look, answer in zip(taken, answers, strict=True)])
+
+
+def _second_looks(image: Image, seen: Detections, vehicles: Detections, large: Look, limit: int) -> list[Look]:
     if not len(vehicles.above(BEYOND_DOUBT)) and not len(seen.plates.above(BEYOND_DOUBT)):
         return looks.farther(image)
-    return looks.closer(image, [_box(row) for row in vehicles.boxes], frame.fit.scale, limit)
+    return looks.closer(image, [_box(row) for row in vehicles.boxes], large.fit.scale, limit)
 
 
 def _found(plates: Detections, vehicles: Detections, image: Image, options: domain_pb2.Options) -> Found:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from attributes.description import describe
 from ocr.reading import read
 from platelane import crops, models
+from platelane.geometry import Box
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec
 from platelane.pb.v1 import domain_pb2
@@ -66,7 +67,7 @@ def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
 def describe_vehicles(triton_url: str, part: Part, split: Split) -> list[DescribedCrop]:
     rows = part.rows(split)
     pictures = part.pictures([row["file"] for row in rows])
-    inputs = [crops.crop_vehicle(image, box(row)) for row, (_, image) in zip(rows, pictures, strict=True)]
+    inputs = [crops.crop_vehicle(image, Box(0, 0, image.shape[1], image.shape[0])) for _, image in pictures]
     outputs = asyncio.run(_infer(triton_url, models.ATTRIBUTES, inputs))
     labels = models.attribute_labels()
     return [DescribedCrop(row, describe(output, labels)) for row, output in zip(rows, outputs, strict=True)]

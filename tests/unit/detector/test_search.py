@@ -14,14 +14,15 @@ Row = tuple[float, float, float, float, float, int]
 class Scripted:
     """A model that answers from a table, and with nothing after its end, and notes what it was shown."""
 
-    def __init__(self, *answers: list[list[Row]]) -> None:
-        self.answers = list(answers)
+    def __init__(self, large: list[list[Row]], second: list[list[Row]] | None = None, small: Row | None = None) -> None:
+        """`large` and `small` are seen in the two looks at the whole picture, `second` in the second step."""
+        self.answers = [large, [[small] if small else []], second or []]
         self.shapes: list[tuple[int, ...]] = []
 
     async def __call__(self, canvases: NDArray[np.uint8]) -> list[Detections]:
         self.shapes.append(canvases.shape)
-        answers = self.answers.pop(0) if self.answers else [[]] * len(canvases)
-        return [_detections(rows) for rows in answers]
+        answers = self.answers.pop(0)
+        return [_detections(rows) for rows in answers or [[]] * len(canvases)]
 
 
 def _detections(rows: list[Row]) -> Detections:
@@ -41,22 +42,31 @@ def options(**fields: object) -> domain_pb2.Options:
 
 
 PHOTO = np.zeros((720, 1280, 3), dtype=np.uint8)
+WHOLE = [(1, 384, 640, 3), (1, 320, 320, 3)]
 CAR_FAR: Row = (300, 150, 400, 250, 0.9, CAR)  # in the 640 x 384 canvas: 200 x 200 pixels of the photo
 
 
-async def test_fast_mode_looks_once() -> None:
+async def test_fast_mode_is_one_step_of_two_looks() -> None:
     model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]])
     found = await search(model, PHOTO, options(mode=domain_pb2.MODE_FAST))
-    assert model.shapes == [(1, 384, 640, 3)]
+    assert model.shapes == WHOLE
     assert len(found.plates) == len(found.vehicles) == 1
     assert found.plates[0].vehicle == 0
     assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == (600, 276)
 
 
+async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
+    # 1280 pixels are 320 there: a quarter, below 70 pixels of margin
+    (vehicle,) = (await search(Scripted([[]], small=(0, 70, 320, 250, 0.9, CAR)), PHOTO, options())).vehicles
+    np.testing.assert_allclose(
+        [vehicle.box.xmin, vehicle.box.ymin, vehicle.box.xmax, vehicle.box.ymax], [0, 0, 1280, 720], atol=1
+    )
+
+
 async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the_photo() -> None:
     model = Scripted([[CAR_FAR]], [[(140, 260, 180, 275, 0.8, PLATE)]])
     found = await search(model, PHOTO, options())
-    assert model.shapes == [(1, 384, 640, 3), (1, 320, 320, 3)]
+    assert model.shapes == [*WHOLE, (1, 320, 320, 3)]
     (plate,) = found.plates
     assert plate.vehicle == 0
     car = found.vehicles[0].box
@@ -67,14 +77,14 @@ async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the
 async def test_a_vehicle_that_fills_the_frame_is_not_enlarged() -> None:
     model = Scripted([[(10, 20, 630, 370, 0.9, CAR)]])
     await search(model, PHOTO, options())
-    assert len(model.shapes) == 1
+    assert model.shapes == WHOLE
 
 
 async def test_zoom_in_vehicles_limits_the_second_step() -> None:
     cars: list[Row] = [(x, 150, x + 60, 210, 0.9, CAR) for x in (0, 100, 200, 300)]
     model = Scripted([cars], [[], []])
     await search(model, PHOTO, options(zoom_in_vehicles=2))
-    assert model.shapes[1][0] == 2
+    assert model.shapes[2][0] == 2
 
 
 async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_farther_away() -> None:
@@ -83,7 +93,7 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
     # with a margin of one width on each side the crop is a third of the canvas: 107 pixels wide
     model = Scripted([nothing], [nothing, [(112, 140, 208, 180, 0.9, PLATE)]])
     (plate,) = (await search(model, crop, options())).plates
-    assert model.shapes == [(1, 384, 640, 3), (2, 320, 320, 3)]
+    assert model.shapes == [*WHOLE, (2, 320, 320, 3)]
     np.testing.assert_allclose(
         [plate.box.xmin, plate.box.ymin, plate.box.xmax, plate.box.ymax], [10, 13, 190, 88], atol=2
     )
@@ -92,7 +102,7 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
 async def test_one_certain_plate_is_reason_enough_not_to_look_again() -> None:
     model = Scripted([[(100, 100, 200, 130, 0.9, PLATE)]])
     await search(model, PHOTO, options())
-    assert len(model.shapes) == 1
+    assert model.shapes == WHOLE
 
 
 async def test_strict_detection_drops_plates_outside_vehicles() -> None:
