@@ -129,7 +129,11 @@ class Maker:
         if self._rng.random() < 0.3:
             content_type = self._rng.choice(_TYPES)
         return Request(
-            "bytes damaged", "POST", self._rng.choice((_PATH, "/alpr", "//v1//plate-reader")), body, content_type
+            "bytes damaged",
+            "POST",
+            self._rng.choice((_PATH, "/alpr", "//v1//plate-reader", "/v1/blur")),
+            body,
+            content_type,
         )
 
     def damaged_picture(self) -> Request:
@@ -172,16 +176,13 @@ class Maker:
 
     def odd_path(self) -> Request:
         """Any method on any path."""
+        word = quote(self._word())
+        number = self._rng.choice(("1", "-1", "0", "9" * 5_000, "%C2%B2", "1e9", "nan"))
         paths = (
-            "/",
-            "/info/",
-            "/v1/statistics",
-            "/docs",
-            "/openapi.json",
-            "/v1/zones",
-            _PATH,
-            f"/{quote(self._word())}",
-        )
+            "/", "/info/", "/v1/statistics", "/docs", "/openapi.json", "/v1/zones", "/v1/blur", "/v1/regions", _PATH,
+            f"/v1/results?page_size={number}", f"/v1/results?before={number}", f"/v1/results?since={word}",
+            f"/v1/results?plate={word}", f"/v1/webhooks/{number}", f"/v1/webhooks/{number}/dead", f"/{word}",
+        )  # fmt: skip
         methods = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "BREW")
         path = self._rng.choice(paths) + self._rng.choice(("", "", "?a=b", "/..", "//", "/%00", "/%ff"))
         return Request("paths and methods", self._rng.choice(methods), path, self._word().encode())
