@@ -107,7 +107,8 @@ class HookSettings(BaseModel):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
             where = ".".join(map(str, problem["loc"]))
-            raise BadRequest(f"{where}: {problem['msg']}." if where else f"{problem['msg']}.") from error
+            reason = problem["msg"].removeprefix("Value error, ")
+            raise BadRequest(f"{where}: {reason}." if where else f"{reason}.") from error
 
 
 class Hook(HookSettings):
