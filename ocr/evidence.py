@@ -7,6 +7,7 @@ than others do (`template_fit.csv`, measured by `training.template_fit`).
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +25,8 @@ STRONGEST: Final = 10.0
 """The most by which one text may speak for or against a region; head and text are not independent."""
 _USUAL: Final = 0.9
 _USUAL_PLATES: Final = 8
-"""Before any plate of a region is seen: as if this many had been, of which that share fits."""
+"""Before any plate of a country is seen: as if this many had been, of which that share fits. Before any of a part of it
+is: as many of which the country's share fits, because owners' choices, not the parts, make plates that do not."""
 _UNLIKELY: Final = 1e-3
 """Regions below this probability stay where the head puts them."""
 
@@ -62,10 +64,23 @@ def templates(codes: tuple[str, ...]) -> Templates:
     with FILE.open(newline="", encoding="utf-8") as file:
         measured = {row["code"]: row for row in csv.DictReader(file)}
     fitting, other = np.ones(len(codes)), np.ones(len(codes))
+    seen: Counter[str] = Counter()
+    fit: Counter[str] = Counter()
+    for code, row in measured.items():
+        for place in {code, code.partition("-")[0]}:
+            seen[place] += int(row["plates"])
+            fit[place] += int(row["fitting"])
+
+    def rate(place: str, usual: float) -> float:
+        return (fit[place] + usual * _USUAL_PLATES) / (seen[place] + _USUAL_PLATES)
+
     for i, code in enumerate(codes):
         if code in measured:
             row = measured[code]
-            hits = (int(row["fitting"]) + _USUAL * _USUAL_PLATES) / (int(row["plates"]) + _USUAL_PLATES)
+            country = code.partition("-")[0]
+            hits = rate(country, _USUAL)
+            if code != country:
+                hits = rate(code, hits)
             chance = float(row["others"])
             fitting[i], other[i] = hits / chance, (1 - hits) / (1 - chance)
     limits = (1 / STRONGEST, STRONGEST)

@@ -1,0 +1,129 @@
+"""What templates and guidance change: texts and regions on labelled plate crops, with and without them.
+
+    python -m training.guidance [--data ../shared/data] [--model triton_models/reader/1/model.onnx]
+
+Reads the crops of the val split with ONNX Runtime and prints the table that `docs/regions.md` quotes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ocr import ctc
+from ocr.guidance import UNGUIDED, Guidance
+from ocr.reading import read
+from platelane import crops, models
+from platelane.pb.v1 import domain_pb2
+from platelane.regions import table
+from training.data import DEFAULT_DATA, Part, box, corners
+from training.evaluation.labels import readable
+
+_BATCH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A reader's outputs for a plate, and what the plate is; `text` and `code` are empty where they are not known."""
+
+    frames: NDArray[np.float32]
+    head: NDArray[np.float32]
+    text: str
+    code: str
+
+    @property
+    def country(self) -> str:
+        return self.code.partition("-")[0]
+
+    def read(self, guidance: Guidance = UNGUIDED) -> domain_pb2.Plate:
+        return read(self.frames, self.head, models.characters(), models.regions(), guidance)
+
+    def read_by_the_model_alone(self) -> tuple[str, str]:
+        """Text and region code."""
+        best = ctc.beam_search(self.frames)[0].characters
+        return "".join(models.characters()[i] for i in best), models.regions()[int(self.head.argmax())]
+
+
+def outputs(data: Path, model: Path) -> Iterator[Crop]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options)
+    part = Part(data, "plates")
+    rows = part.rows("val")
+    pictures = part.pictures([row["file"] for row in rows])
+    plates = []
+    for row, (_, picture) in zip(rows, pictures, strict=True):
+        labelled = corners(row)
+        plates.append(crops.rectify_plate(picture, box(row).corners() if labelled is None else labelled))
+    for start in tqdm(range(0, len(plates), _BATCH), unit="batch"):
+        frames, heads = session.run(["characters", "region"], {"plate": np.stack(plates[start : start + _BATCH])})
+        for row, one, head in zip(rows[start : start + _BATCH], frames, heads, strict=True):
+            code = row["region"] if row["region"] in table() else ""
+            yield Crop(one, head, readable(row["text"], row["region"]), code)
+
+
+def share(found: list[bool]) -> str:
+    return f"{100 * sum(found) / len(found):.1f} % of {len(found)}"
+
+
+def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
+    """Rows of the table."""
+    texts = [plate for plate in plates if plate.text]
+    coded = [plate for plate in plates if plate.code]
+    states = [plate for plate in coded if plate.code.startswith("us-")]
+    both = [plate for plate in texts if plate.code]
+    countries = sorted({code.partition("-")[0] for code in models.regions()})
+    chance = random.Random(0)
+    others = [chance.choice([country for country in countries if country != plate.country]) for plate in both]
+
+    def guided(codes: list[str], strict: bool = False) -> list[domain_pb2.Plate]:
+        wanted = [Guidance.of(domain_pb2.Options(regions=[code], strict_region=strict)) for code in codes]
+        return [plate.read(guidance) for plate, guidance in zip(both, wanted, strict=True)]
+
+    def right(found: list[domain_pb2.Plate]) -> str:
+        return share([each.text == plate.text for each, plate in zip(found, both, strict=True)])
+
+    def region(plate: Crop) -> str:
+        return plate.read().regions[0].value
+
+    def place(code: str) -> str:
+        return code.partition("-")[0]
+
+    own, country = [plate.code for plate in both], [plate.country for plate in both]
+    yield "exact text, model alone", share([plate.read_by_the_model_alone()[0] == plate.text for plate in texts])
+    yield "exact text, with templates", share([plate.read().text == plate.text for plate in texts])
+    yield "exact text of plates with a region, no guidance", share([plate.read().text == plate.text for plate in both])
+    yield "… guided by their region", right(guided(own))
+    yield "… guided by their country", right(guided(country))
+    yield "… guided by a wrong country", right(guided(others))
+    yield "dropped by `strict`, own region", share([not each.text for each in guided(own, True)])
+    yield "dropped by `strict`, wrong country", share([not each.text for each in guided(others, True)])
+    yield (
+        "country, model alone",
+        share([place(plate.read_by_the_model_alone()[1]) == plate.country for plate in coded]),
+    )
+    yield "country, with templates", share([place(region(plate)) == plate.country for plate in coded])
+    yield "US state, model alone", share([plate.read_by_the_model_alone()[1] == plate.code for plate in states])
+    yield "US state, with templates", share([region(plate) == plate.code for plate in states])
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
+    arguments.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"))
+    given = arguments.parse_args()
+    for name, value in figures(list(outputs(given.data, given.model))):
+        print(f"| {name} | {value} |")
+
+
+if __name__ == "__main__":
+    main()
