@@ -83,9 +83,8 @@ def templates(codes: tuple[str, ...]) -> Templates:
                 hits = rate(code, hits)
             chance = float(row["others"])
             fitting[i], other[i] = hits / chance, (1 - hits) / (1 - chance)
-    limits = (1 / STRONGEST, STRONGEST)
     regions = tuple(table().get(code, Region(code, code)) for code in codes)
-    return Templates(regions, np.clip(fitting, *limits), np.clip(other, *limits))
+    return Templates(regions, np.clip(fitting, 1.0, STRONGEST), np.clip(other, 1 / STRONGEST, 1.0))
 
 
 def combine(

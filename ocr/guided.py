@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -75,11 +75,16 @@ def best_match(frames: NDArray[np.float32], guide: Guide, floor: float = 0.0) ->
         frames: (T, C), each row a distribution over blank and characters.
         floor: characters less probable than this in a frame are taken for impossible there, which spares time.
     """
-    steps = _steps(frames, floor)
+    possible = _possible(frames, floor)
+    # the blank's column stays first, of the others those that are possible anywhere
+    kept = np.concatenate([[BLANK], np.flatnonzero(possible.any(axis=0))])
+    steps = _steps(frames[:, kept], possible[:, kept])
+    guide = replace(guide, allowed=guide.allowed[:, kept])
     scores = [_Scores.start(guide)]
     for step in steps:
         scores.append(scores[-1].after(step, guide))
-    return _traced(scores, steps, guide)
+    found = _traced(scores, steps, guide)
+    return found and Alignment(tuple(int(kept[character]) for character in found.characters), found.log_probability)
 
 
 def best_path(frames: NDArray[np.float32]) -> float:
@@ -98,11 +103,16 @@ class _Step:
     logs: NDArray[np.float64]
 
 
-def _steps(frames: NDArray[np.float32], floor: float) -> list[_Step]:
+def _possible(frames: NDArray[np.float32], floor: float) -> NDArray[np.bool_]:
+    """(T, C): which characters are, blanks aside."""
+    possible: NDArray[np.bool_] = (frames > 0) & (frames >= floor)
+    possible[:, BLANK] = False
+    return possible
+
+
+def _steps(frames: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[_Step]:
     with np.errstate(divide="ignore"):
         logs = np.log(frames.astype(np.float64))
-    possible = (frames > 0) & (frames >= floor)
-    possible[:, BLANK] = False
     steps: list[_Step] = []
     for row, here in zip(logs, possible, strict=True):
         characters = np.flatnonzero(here)

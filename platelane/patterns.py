@@ -48,10 +48,20 @@ class Automaton:
     finals: frozenset[int]
 
     def accepts(self, text: str) -> bool:
+        following = _following(self)
         states = {START}
         for character in text:
-            states = {after for before, after in self.moves if before in states and character in self.labels[after]}
+            states = {after for state in states for after in following[state] if character in self.labels[after]}
         return not states.isdisjoint(self.finals)
+
+
+@lru_cache(maxsize=32)
+def _following(automaton: Automaton) -> tuple[tuple[int, ...], ...]:
+    """Of each state, those that a move leads to."""
+    following: list[list[int]] = [[] for _ in automaton.labels]
+    for before, after in automaton.moves:
+        following[before].append(after)
+    return tuple(map(tuple, following))
 
 
 def text_formats(expressions: Sequence[str]) -> Automaton:
