@@ -8,6 +8,7 @@ from detector.zones import outside
 from platelane.pb.v1 import domain_pb2
 from tests.unit.detector.test_search import CAR, PHOTO, PLATE, Row, Scripted, options
 
+FAST = domain_pb2.MODE_FAST
 Points = list[tuple[float, float]]
 
 SQUARE: Points = [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]
@@ -59,9 +60,11 @@ async def test_text_in_a_zone_does_not_take_the_place_of_a_plate() -> None:
     car: Row = (0, 12, 600, 372, 0.9, CAR)
     sticker: Row = (100, 100, 150, 115, 0.9, PLATE)
     plate: Row = (300, 300, 350, 315, 0.8, PLATE)
-    (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options())).plates
+    (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST))).plates
     assert found.score == pytest.approx(0.9)
     bottom = found.box.ymax / PHOTO.shape[0] + 0.01
     windscreen = polygon([(0, 0), (1, 0), (1, bottom), (0, bottom)])
-    (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options(excluded=[windscreen]))).plates
+    (found,) = (
+        await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST, excluded=[windscreen]))
+    ).plates
     assert found.score == pytest.approx(0.8)
