@@ -31,8 +31,8 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def __getitem__(self, chosen: NDArray[Any]) -> Detections:
-        """The objects at an index or under a mask."""
+    def __getitem__(self, chosen: NDArray[Any] | slice) -> Detections:
+        """The objects at an index, under a mask or in a slice."""
         return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen], self.corners[chosen])
 
     @classmethod

@@ -23,6 +23,15 @@ REDACTION_FACTOR: Final = 0.35
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
+MAYBE: Final = 0.4
+"""Share of the threshold from which on a plate of the first step is looked at again."""
+MAX_CHECKED: Final = 6
+UNCONFIRMED: Final = 0.3
+"""Factor on the score of a plate that the look at it does not show."""
+SAME_PLATE: Final = 0.3
+"""IoU from which on two looks saw the same plate."""
+PLATE_RIVALS: Final = (0.4, 0.7)
+"""Overlap and containment of which only the better of two plates is kept."""
 
 
 class Model(Protocol):
@@ -58,43 +67,71 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     """Detect in one step (fast), or in two.
 
     The first step looks at all of the picture twice, large for what is far and small for what is near. The second looks
-    closer at some vehicles, for their small plates. Where the first saw neither a vehicle nor a plate beyond doubt the
-    second looks from farther away, for a picture that is little more than a plate.
+    at each plate again, for its corners and to make sure; at vehicles without a plate, enlarged; and where there is
+    neither, from farther away, for a picture that is little more than a plate.
     """
     height, width = image.shape[:2]
-    large, small = await asyncio.to_thread(looks.whole, image)
-    seen = Detections.concatenated(await asyncio.gather(_seen(model, [large]), _seen(model, [small])))
-    vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
-    plates = [seen.plates]
-    if options.mode != domain_pb2.MODE_FAST:
-        again = await asyncio.to_thread(_second_looks, image, seen, vehicles, large, options.zoom_in_vehicles)
-        if again:
-            plates.append((await _seen(model, again)).plates)
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
-    found = Detections.concatenated(plates).above(threshold).suppressed(0.4, containment=0.7)
+    large, small = await asyncio.to_thread(looks.whole, image)
+    both = await asyncio.gather(_seen(model, [large]), _seen(model, [small]))
+    seen = Detections.concatenated([answer for answers in both for answer in answers])
+    vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
+    plates = seen.plates.above(threshold * MAYBE).suppressed(*PLATE_RIVALS)
+    if options.mode != domain_pb2.MODE_FAST:
+        plates = await _second_step(model, image, large, plates, vehicles, options.zoom_in_vehicles)
+    plates = plates.above(threshold)
     # before plates are counted per vehicle, so that overlay text does not take a plate's place
-    return _found(found[zones.outside(found.boxes, options.excluded, width, height)], vehicles, image, options)
+    return _found(plates[zones.outside(plates.boxes, options.excluded, width, height)], vehicles, image, options)
 
 
-async def _seen(model: Model, taken: list[Look]) -> Detections:
-    """What looks of one canvas size show, in pixels of the picture; all in one request."""
-    answers = await model(np.stack([look.canvas for look in taken]))
-    return Detections.concatenated([look.in_picture(answer) for look, answer in zip(taken, answers, strict=True)])
+async def _second_step(
+    model: Model, image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int
+) -> Detections:
+    """The plates after a second look at each of the first few, and others that only enlarged or smaller looks show."""
+    first, rest = plates[:MAX_CHECKED], plates[MAX_CHECKED:]
+    checks = await asyncio.to_thread(looks.at_plates, image, boxes_of(first))
+    others = await asyncio.to_thread(_further_looks, image, large, first, vehicles, limit)
+    if not checks and not others:
+        return rest
+    answers = [answer.plates for answer in await _seen(model, [*checks, *others])]
+    checked = [confirmed(first[i : i + 1], answer) for i, answer in enumerate(answers[: len(checks)])]
+    return Detections.concatenated([rest, *checked, *answers[len(checks) :]]).suppressed(*PLATE_RIVALS)
 
 
-def _second_looks(image: Image, seen: Detections, vehicles: Detections, large: Look, limit: int) -> list[Look]:
-    if not len(vehicles.above(BEYOND_DOUBT)) and not len(seen.plates.above(BEYOND_DOUBT)):
+def _further_looks(image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int) -> list[Look]:
+    certain = boxes_of(plates.above(BEYOND_DOUBT))
+    if not certain and not len(vehicles.above(BEYOND_DOUBT)):
         return looks.farther(image)
-    return looks.closer(image, [_box(row) for row in vehicles.boxes], large.fit.scale, limit)
+    empty = [box for box in boxes_of(vehicles) if not any(plate.intersection(box) > 0 for plate in certain)]
+    return looks.closer(image, empty, large.fit.scale, limit)
+
+
+def confirmed(plate: Detections, seen: Detections) -> Detections:
+    """One plate after a look at it: box and corners of what was seen in its place, and the mean of both scores.
+
+    The mean is the geometric one: what looks like a plate only once is doubted.
+    """
+    (box,) = boxes_of(plate)
+    there = np.array([box.iou(other) >= SAME_PLATE for other in boxes_of(seen)], dtype=bool)
+    if not there.any():
+        return Detections(plate.boxes, plate.scores * np.float32(UNCONFIRMED), plate.classes, plate.corners)
+    again = seen[there][:1]
+    return Detections(again.boxes, np.sqrt(again.scores * plate.scores, dtype=np.float32), again.classes, again.corners)
+
+
+async def _seen(model: Model, taken: list[Look]) -> list[Detections]:
+    """What each look shows, in pixels of the picture; the looks are of one canvas size and go in one request."""
+    answers = await model(np.stack([look.canvas for look in taken]))
+    return [look.in_picture(answer) for look, answer in zip(taken, answers, strict=True)]
 
 
 def _found(plates: Detections, vehicles: Detections, image: Image, options: domain_pb2.Options) -> Found:
     height, width = image.shape[:2]
-    vehicles = vehicles[np.arange(min(len(vehicles), MAX_VEHICLES))]
-    plate_boxes = [_box(row) for row in plates.boxes]
-    vehicle_boxes = [_box(row) for row in vehicles.boxes]
+    vehicles = vehicles[:MAX_VEHICLES]
+    plate_boxes = boxes_of(plates)
+    vehicle_boxes = boxes_of(vehicles)
     owners = associate(plate_boxes, vehicle_boxes)
     counts: dict[int, int] = {}
     kept: list[FoundPlate] = []
@@ -117,5 +154,5 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
     )
 
 
-def _box(row: NDArray[np.float32]) -> Box:
-    return Box(*(float(value) for value in row))
+def boxes_of(detections: Detections) -> list[Box]:
+    return [Box(*(float(value) for value in row)) for row in detections.boxes]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from detector.detections import Detections
-from detector.search import search
+from detector.search import confirmed, search
 from platelane.pb.v1 import domain_pb2
 
 CAR, PLATE = 1, 0
@@ -99,10 +100,20 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
     )
 
 
-async def test_one_certain_plate_is_reason_enough_not_to_look_again() -> None:
-    model = Scripted([[(100, 100, 200, 130, 0.9, PLATE)]])
-    await search(model, PHOTO, options())
-    assert model.shapes == WHOLE
+async def test_a_plate_is_looked_at_again_and_takes_the_corners_seen_there() -> None:
+    # 200 x 60 pixels of the photo at (200, 176); the look at it shows 600 x 600 pixels, cut off at the picture's edges
+    model = Scripted([[(100, 100, 200, 130, 0.9, PLATE)]], [[(110, 119, 213, 151, 0.4, PLATE)]])
+    (plate,) = (await search(model, PHOTO, options())).plates
+    assert model.shapes == [*WHOLE, (1, 320, 320, 3)]
+    assert plate.score == pytest.approx(0.6, abs=1e-3), "the geometric mean of 0.9 and 0.4"
+    np.testing.assert_allclose(plate.corners[0], [206, 176], atol=1)
+
+
+def test_what_is_not_seen_again_is_doubted_but_kept_in_place() -> None:
+    plate = _detections([(10, 10, 60, 30, 0.9, PLATE)])
+    doubted = confirmed(plate, _detections([(200, 10, 260, 30, 0.9, PLATE)]))
+    assert doubted.boxes.tolist() == plate.boxes.tolist()
+    assert doubted.scores[0] < 0.3
 
 
 async def test_strict_detection_drops_plates_outside_vehicles() -> None:
@@ -120,6 +131,12 @@ async def test_one_vehicle_shows_as_many_plates_as_allowed() -> None:
 
 async def test_the_threshold_decides_and_redaction_keeps_more() -> None:
     faint: Row = (10, 300, 60, 320, 0.1, PLATE)
-    assert not (await search(Scripted([[faint]]), PHOTO, options())).plates
-    assert (await search(Scripted([[faint]]), PHOTO, options(threshold_detection=0.05))).plates
-    assert (await search(Scripted([[faint]]), PHOTO, options(mode=domain_pb2.MODE_REDACTION))).plates
+    again: list[list[Row]] = [
+        [(63, 153, 170, 195, 0.1, PLATE)],
+        [],
+        [],
+    ]  # as faint in the look at it; nothing farther away
+    fast = domain_pb2.MODE_FAST
+    assert not (await search(Scripted([[faint]]), PHOTO, options(mode=fast))).plates
+    assert (await search(Scripted([[faint]]), PHOTO, options(mode=fast, threshold_detection=0.05))).plates
+    assert (await search(Scripted([[faint]], again), PHOTO, options(mode=domain_pb2.MODE_REDACTION))).plates
