@@ -25,7 +25,6 @@ MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
 MAYBE: Final = 0.4
 """Share of the threshold from which on a plate of the first step is looked at again."""
-MAX_CHECKED: Final = 6
 UNCONFIRMED: Final = 0.3
 """Factor on the score of a plate that the look at it does not show."""
 SAME_PLATE: Final = 0.3
@@ -79,7 +78,7 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     seen = Detections.concatenated([answer for answers in both for answer in answers])
     vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
     plates = seen.plates.above(threshold * MAYBE).suppressed(*PLATE_RIVALS)
-    if options.mode != domain_pb2.MODE_FAST:
+    if options.mode != domain_pb2.MODE_FAST and options.zoom_in_vehicles:
         plates = await _second_step(model, image, large, plates, vehicles, options.zoom_in_vehicles)
     plates = plates.above(threshold)
     # before plates are counted per vehicle, so that overlay text does not take a plate's place
@@ -89,10 +88,10 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
 async def _second_step(
     model: Model, image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int
 ) -> Detections:
-    """The plates after a second look at each of the first few, and others that only enlarged or smaller looks show."""
-    first, rest = plates[:MAX_CHECKED], plates[MAX_CHECKED:]
+    """The plates after at most `limit` second looks: at the best plates, then at vehicles without one, enlarged."""
+    first, rest = plates[:limit], plates[limit:]
     checks = await asyncio.to_thread(looks.at_plates, image, boxes_of(first))
-    others = await asyncio.to_thread(_further_looks, image, large, first, vehicles, limit)
+    others = await asyncio.to_thread(_further_looks, image, large, first, vehicles, limit - len(first))
     if not checks and not others:
         return rest
     answers = [answer.plates for answer in await _seen(model, [*checks, *others])]

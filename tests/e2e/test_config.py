@@ -92,12 +92,12 @@ def key(result: Result) -> tuple[Any, ...]:
 
 
 def test_mode_fast_is_one_step(client: httpx.Client, scene: Image.Image) -> None:
-    """It is exactly what no zoom gives, and misses what a second look at small cars gains."""
+    """It is exactly what no second look gives; with one, plates of small cars are surer."""
     picture = far_away(scene, 3)
     regular, fast = read(client, picture), read(client, picture, mode="fast")
     assert [key(each) for each in fast] == [key(each) for each in read(client, picture, zoom_in_vehicles=0)]
-    assert [key(each) for each in fast] != [key(each) for each in regular]
-    assert sum(each["plate"] == TEXT for each in regular) > sum(each["plate"] == TEXT for each in fast)
+    assert len(regular) >= len(fast) > 0
+    assert sum(each["dscore"] for each in regular) > sum(each["dscore"] for each in fast)
 
 
 def test_mode_redaction_keeps_plates_that_cannot_be_read(client: httpx.Client, scene: Image.Image) -> None:
