@@ -78,7 +78,7 @@ class Served(nn.Module):
         self.offsets = {head: torch.tensor(calibrations[head].offsets) for head in HEADS}
 
     def forward(self, vehicle: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        logits = self.network(vehicle.permute(0, 3, 1, 2).float())
+        logits = self.network(vehicle.float().permute(0, 3, 1, 2))
         return tuple(
             torch.softmax(logits[head] / self.temperatures[head] + self.offsets[head], dim=1) for head in HEADS
         )
