@@ -23,13 +23,6 @@ CHECK_PATIENCE: Final = 2.0
 
 _ALIVE: Final = frozenset({"/healthz", "/liveliness"})
 _READY: Final = frozenset({"/readyz", "/readiness"})
-_REASONS: Final = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    503: "Service Unavailable",
-}
 _REQUEST_PATIENCE: Final = 5.0
 
 
