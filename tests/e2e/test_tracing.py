@@ -62,6 +62,7 @@ def logged(stack: Stack, service: str, trace_id: str) -> bool:
     return any(json.loads(line).get("trace_id") == trace_id for line in lines if line.startswith("{"))
 
 
+@pytest.mark.timeout(240)
 async def test_one_trace_a_job(tmp_path: Path, photo: Path, collector: tuple[Collector, int]) -> None:
     received, port = collector
     settings = {"OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "LOG_LEVEL": "debug"}
