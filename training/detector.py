@@ -28,11 +28,12 @@ from training.detector_data import PLATES, VEHICLES, Composer, Floats, Integers,
 from training.detector_loss import Targets, detection_loss
 from training.detector_metrics import Tally, corner_errors, detect, known_in, overlaps_of
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
+from training.detector_plates import DrawnPlates
 from training.export import Outputs, export
 
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
 LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))
-LARGE_FROM: Final = 0.5
+LARGE_FROM: Final = 0.4
 """Share of the time budget after which the large canvases join the small ones."""
 PIXELS_A_BATCH: Final = 2**19
 """Eight views of 256 x 256: on a slow machine more steps teach more than larger ones."""
@@ -199,6 +200,7 @@ def load_detector(checkpoint: Path) -> Detector:
 def main() -> None:
     parser = loop.parser(__doc__ or "", out="detector", minutes=60, learning_rate=1.5e-3)
     parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
+    parser.add_argument("--drawn-plates", type=int, default=2500, help="stock of drawn plates to put into photographs")
     parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
     parser.add_argument("--model-folder", type=Path, default=Path("triton_models/detector"))
     arguments = parser.parse_args()
@@ -210,7 +212,9 @@ def main() -> None:
         if arguments.pseudo_labels:
             scenes = with_pseudo_labels(scenes, load_detector(arguments.pseudo_labels).to(device), device)
         validation = load_scenes(chosen.data, "val", chosen.exclude_sets)
-        loop.train(DetectorTask(Detector(), Composer(scenes, chosen.seed), validation), chosen, device)
+        drawn = DrawnPlates.stock(arguments.drawn_plates, np.random.default_rng(chosen.seed))
+        composer = Composer(scenes, chosen.seed, drawn.over if arguments.drawn_plates else None)
+        loop.train(DetectorTask(Detector(), composer, validation), chosen, device)
     export_detector(chosen.out / "best.pt", arguments.model_folder)
 
 

@@ -1,0 +1,73 @@
+"""Drawn plates for the detector: designs that no labelled photograph shows, in the photographs' own surroundings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from platelane.crops import Image
+from training.detector_data import Scene
+from training.detector_model import PLATE
+from training.synthesis.catalogue import choose
+from training.synthesis.paste import covering, pasted, sides
+from training.synthesis.plate import render
+from training.synthesis.wear import worn
+
+NARROWEST: Final = 24.0
+"""Width in pixels below which a plate stays as it is: what would be drawn on it could not be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPlates:
+    """A stock of drawn plates in the order of their aspect ratio."""
+
+    plates: list[Image]
+    aspects: NDArray[np.float64]
+
+    @classmethod
+    def stock(cls, count: int, random: np.random.Generator) -> DrawnPlates:
+        """Draw `count` plates, each worn by chance (about 5 ms each)."""
+        plates = [
+            worn(render(choose(random), random).image, random.random(), random)
+            for _ in tqdm(range(count), "drawn plates")
+        ]
+        plates.sort(key=_aspect)
+        return cls(plates, np.array([_aspect(plate) for plate in plates]))
+
+    def over(self, scene: Scene, random: np.random.Generator) -> Scene:
+        """The scene with drawn plates over those plates whose corners are known, of about their shape."""
+        along = np.array([sides(corners)[0] for corners in scene.corners])
+        known = np.flatnonzero((scene.classes == PLATE) & (along >= NARROWEST))
+        if len(known) == 0:
+            return scene
+        image, boxes, corners = scene.image.copy(), scene.boxes.copy(), scene.corners.copy()
+        for index in known:
+            width, height = sides(corners[index])
+            plate = self._like(width / height, random)
+            corners[index] = covering(corners[index], _aspect(plate))
+            low, high = corners[index].min(axis=0), corners[index].max(axis=0)
+            boxes[index] = [*low, *high]
+            _paste(image, corners[index], plate, random)
+        return replace(scene, image=image, boxes=boxes, corners=corners)
+
+    def _like(self, aspect: float, random: np.random.Generator) -> Image:
+        low, high = np.searchsorted(self.aspects, (aspect / 1.3, aspect * 1.3))
+        return self.plates[int(random.integers(low, high)) if low < high else min(int(low), len(self.plates) - 1)]
+
+
+def _aspect(plate: Image) -> float:
+    height, width = plate.shape[:2]
+    return float(width / height)
+
+
+def _paste(image: Image, corners: NDArray[np.float32], plate: Image, random: np.random.Generator) -> None:
+    """Paste in place, touching only the plate's neighbourhood: `pasted` works on all of what it is given."""
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(corners.min(axis=0)) - 8, 0, [width - 1, height - 1]).astype(int)
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 8, 1, [width, height]).astype(int)
+    area = image[top:bottom, left:right]
+    image[top:bottom, left:right] = pasted(area, corners - np.array([left, top], np.float32), plate, random)
