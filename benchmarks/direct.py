@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from attributes.description import describe
 from detector.detections import Detections
-from detector.handler import cut
+from detector.handler import Crops, cut
 from detector.search import search
-from ocr.reading import read
+from ocr.plates import read_plates
 from platelane import images, models
 from platelane.inference import InferenceClient
 from platelane.pb.v1 import domain_pb2
@@ -39,16 +40,18 @@ class DirectReader:
         found = await search(model, image, options)
         carrying = {plate.vehicle for plate in found.plates}
         boxes = [vehicle.box for i, vehicle in enumerate(found.vehicles) if i in carrying or options.vehicles]
-        plates, vehicles = await asyncio.to_thread(cut, image, found, boxes)
-        texts, _ = await asyncio.gather(self._texts(plates, deadline), self._describe(vehicles, deadline))
+        crops = await asyncio.to_thread(cut, image, found, boxes)
+        texts, _ = await asyncio.gather(self._texts(crops, deadline), self._describe(crops.vehicles, deadline))
         return texts
 
-    async def _texts(self, crops: list[bytes], deadline: float) -> list[str]:
-        if not crops:
+    async def _texts(self, crops: Crops, deadline: float) -> list[str]:
+        async def model(chosen: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+            return await self._inference.infer(models.READER, chosen, deadline)
+
+        if not crops.plates:
             return []
-        outputs = await self._inference.infer(models.READER, crops, deadline)
-        pairs = zip(outputs["characters"], outputs["region"], strict=True)
-        return [read(frames, regions, models.characters(), models.regions()).text for frames, regions in pairs]
+        plates = await read_plates(model, crops.plates, crops.second_plates, models.characters(), models.regions())
+        return [plate.text for plate in plates]
 
     async def _describe(self, crops: list[bytes], deadline: float) -> None:
         if not crops:

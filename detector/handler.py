@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from detector import zones
 from detector.detections import Detections
 from detector.search import Found, search
-from platelane import crops, images, models
+from platelane import images, models
 from platelane.bus import Bus, subjects
-from platelane.crops import Image
+from platelane.crops import Image, crop_vehicle, rectify_plate
 from platelane.geometry import Box
 from platelane.inference import InferenceClient
 from platelane.pb.v1 import domain_pb2, stages_pb2
@@ -41,15 +41,17 @@ class Detector:
         image = await asyncio.to_thread(images.decode, job.image)
         found = await search(model, image, job.options)
         part = _part(job, image, found)
-        plate_crops, vehicle_crops = await asyncio.to_thread(cut, image, found, _attributed(part))
+        crops = await asyncio.to_thread(cut, image, found, _attributed(part))
         messages = []
-        if plate_crops:
+        if crops.plates:
             part.due.append(stages_pb2.STAGE_PLATES)
-            plates = stages_pb2.PlateCrops(context=job.context, options=job.options, crops=plate_crops)
+            plates = stages_pb2.PlateCrops(
+                context=job.context, options=job.options, crops=crops.plates, second_crops=crops.second_plates
+            )
             messages.append(self._bus.publish(subjects.PLATE_CROPS, plates, f"{job.context.id}.plates", deadline))
-        if vehicle_crops:
+        if crops.vehicles:
             part.due.append(stages_pb2.STAGE_VEHICLES)
-            vehicles = stages_pb2.VehicleCrops(context=job.context, options=job.options, crops=vehicle_crops)
+            vehicles = stages_pb2.VehicleCrops(context=job.context, options=job.options, crops=crops.vehicles)
             messages.append(self._bus.publish(subjects.VEHICLE_CROPS, vehicles, f"{job.context.id}.vehicles", deadline))
         subject = subjects.part(job.context.id, subjects.DETECTION)
         messages.append(self._bus.publish(subject, part, f"{job.context.id}.detection", deadline))
@@ -80,11 +82,22 @@ def _attributed(part: stages_pb2.DetectionPart) -> list[Box]:
     return [Box(v.box.xmin, v.box.ymin, v.box.xmax, v.box.ymax) for v in part.vehicles]
 
 
-def cut(image: Image, found: Found, vehicles: list[Box]) -> tuple[list[bytes], list[bytes]]:
-    """The inputs of the reader and of the attribute model, ready to be sent as they are: plates, vehicles."""
-    return (
-        [crops.rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
-        [crops.crop_vehicle(image, box).tobytes() for box in vehicles],
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """What the next models look at: UINT8 tensors of their input shapes, row-major."""
+
+    plates: list[bytes]
+    second_plates: list[bytes]
+    """The same plates by their boxes: corners that are a little off mislead the reader more than a slant does."""
+    vehicles: list[bytes]
+
+
+def cut(image: Image, found: Found, vehicles: list[Box]) -> Crops:
+    """The plates that were found, and `vehicles`."""
+    return Crops(
+        [rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
+        [rectify_plate(image, plate.box.corners()).tobytes() for plate in found.plates],
+        [crop_vehicle(image, box).tobytes() for box in vehicles],
     )
 
 

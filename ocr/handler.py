@@ -1,11 +1,15 @@
-"""One job's plates: read them all in one request, hand on texts, candidates and regions."""
+"""One job's plates: read them all together, hand on texts, candidates and regions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import structlog
+from numpy.typing import NDArray
 
 from ocr.guidance import Guidance
-from ocr.reading import read
+from ocr.plates import read_plates
 from platelane import models
 from platelane.bus import Bus, subjects
 from platelane.inference import InferenceClient
@@ -27,11 +31,11 @@ class Reader:
         """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
         guidance = Guidance.of(job.options)
         deadline = job.context.deadline_us / 1e6
-        outputs = await self._inference.infer(models.READER, job.crops, deadline)
-        plates = [
-            read(frames, regions, self._characters, self._codes, guidance)
-            for frames, regions in zip(outputs["characters"], outputs["region"], strict=True)
-        ]
+
+        async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+            return await self._inference.infer(models.READER, crops, deadline)
+
+        plates = await read_plates(model, job.crops, job.second_crops, self._characters, self._codes, guidance)
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)
         subject = subjects.part(job.context.id, subjects.PLATES)
         await self._bus.publish(subject, part, f"{job.context.id}.read", deadline)

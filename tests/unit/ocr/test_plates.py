@@ -1,0 +1,61 @@
+"""Plates are read a second time where the first reading leaves a doubt, and only there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr.plates import read_plates
+from platelane import patterns
+from platelane.pb.v1 import domain_pb2
+
+CHARACTERS = ("", *patterns.ALPHABET)
+CODES = ("de", "fr")
+
+
+class Model:
+    """Reads a crop that says `<text>:<certainty of each character in percent>`."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[bytes]] = []
+
+    async def __call__(self, crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+        self.asked.append(list(crops))
+        return {
+            "characters": np.stack([self._frames(*crop.decode().split(":")) for crop in crops]),
+            "region": np.full((len(crops), len(CODES)), 0.5, np.float32),
+        }
+
+    @staticmethod
+    def _frames(text: str, percent: str) -> NDArray[np.float32]:
+        frames = np.zeros((20, len(CHARACTERS)), np.float32)
+        frames[:, 0] = 1
+        for i, character in enumerate(text):
+            frames[2 * i, CHARACTERS.index(character)] = float(percent) / 100
+            frames[2 * i, 0] = 1 - float(percent) / 100
+        return frames
+
+
+async def texts(model: Model, crops: list[bytes], second_crops: list[bytes]) -> list[str]:
+    plates: list[domain_pb2.Plate] = await read_plates(model, crops, second_crops, CHARACTERS, CODES)
+    return [plate.text for plate in plates]
+
+
+async def test_the_surer_reading_counts() -> None:
+    model = Model()
+    assert await texts(model, [b"ab123:70", b"cd456:70"], [b"ab128:90", b"cd458:60"]) == ["ab128", "cd456"]
+
+
+async def test_a_plate_without_doubt_is_read_once() -> None:
+    model = Model()
+    assert await texts(model, [b"ab123:99", b"cd456:70"], [b"xx999:100", b"cd458:90"]) == ["ab123", "cd458"]
+    assert model.asked == [[b"ab123:99", b"cd456:70"], [b"cd458:90"]]
+
+
+async def test_there_may_be_no_second_crops() -> None:
+    model = Model()
+    assert await texts(model, [b"ab123:70"], []) == ["ab123"]
+    assert len(model.asked) == 1
