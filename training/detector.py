@@ -12,7 +12,7 @@ step's model and trains on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +20,15 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from detector.detections import Detections
 from training import loop
-from training.detector_data import PLATES, VEHICLES, Composer, Floats, Integers, Scene, Scenes, load_scenes
+from training.detector_data import PLATES, VEHICLES, Composer, Floats, Scene, Scenes, load_scenes
 from training.detector_loss import Targets, detection_loss
-from training.detector_metrics import Tally, corner_errors, detect, known_in, overlaps_of
+from training.detector_metrics import Tally, corner_errors, detect, known_in
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
 from training.detector_plates import DrawnPlates
+from training.detector_pseudo import with_pseudo_labels
 from training.export import Outputs, export
 
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
@@ -37,9 +37,6 @@ LARGE_FROM: Final = 0.4
 """Share of the time budget after which the large canvases join the small ones."""
 PIXELS_A_BATCH: Final = 2**19
 """Eight views of 256 x 256: on a slow machine more steps teach more than larger ones."""
-
-CERTAIN, DOUBTFUL = 0.4, 0.1
-"""A pseudo-label teaches from the first score on; from the second on it is left out of the loss."""
 
 Batch = tuple[Tensor, Targets]
 
@@ -107,52 +104,6 @@ def validate(model: Detector, scenes: Scenes, device: torch.device) -> dict[str,
         "vehicle_precision_40": close_vehicles.precision(0.4),
         "vehicle_class": float(np.mean(right_class)) if right_class else 0.0,
     }
-
-
-def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) -> Scenes:
-    """The photographs with what `model` finds in them where nobody labelled."""
-    photos = list(scenes.photos)
-    found = detect(model, [scene.image for scene in photos], device, least_score=DOUBTFUL)
-    for index, objects in tqdm(found, "pseudo-labels", len(photos)):
-        photos[index] = completed(photos[index], objects)
-    return replace(scenes, photos=photos)
-
-
-def completed(scene: Scene, found: Detections) -> Scene:
-    """A scene in which the groups nobody labelled are labelled by detections.
-
-    Certain ones become objects, doubtful ones ignored areas; what is left is known to be empty. But where a plate is
-    known and no vehicle was found around it, vehicles were missed: they stay unknown in all of the picture.
-    """
-    found = found[np.isin(_groups(found), scene.ignored_groups)]
-    groups = _groups(found)
-    known = (overlaps_of(found.boxes, scene.boxes) > 0.5) & (groups[:, None] == scene.groups[None])
-    new = ~known.any(axis=1)
-    certain = new & (found.scores >= CERTAIN)
-    doubtful = new & ~certain & (found.scores >= DOUBTFUL)
-    unknown = (scene.ignored_groups == VEHICLES) & _lone_plate(scene, found.vehicles.above(DOUBTFUL))
-    corners = np.where((found.classes == PLATE)[:, None, None], found.corners, np.float32(np.nan))
-    return replace(
-        scene,
-        boxes=np.concatenate([scene.boxes, found.boxes[certain]]),
-        classes=np.concatenate([scene.classes, found.classes[certain]]),
-        corners=np.concatenate([scene.corners, corners[certain]]),
-        ignored=np.concatenate([scene.ignored[unknown], found.boxes[doubtful]]),
-        ignored_groups=np.concatenate([scene.ignored_groups[unknown], groups[doubtful]]),
-    )
-
-
-def _groups(found: Detections) -> Integers:
-    return np.where(found.classes == PLATE, PLATES, VEHICLES).astype(np.int64)
-
-
-def _lone_plate(scene: Scene, vehicles: Detections) -> bool:
-    """Whether the centre of a labelled plate lies in no vehicle, labelled or found."""
-    plates = scene.boxes[scene.classes == PLATE]
-    around = np.concatenate([scene.boxes[scene.classes != PLATE], vehicles.boxes])
-    centres = (plates[:, None, :2] + plates[:, None, 2:]) / 2
-    inside = ((centres > around[None, :, :2]) & (centres < around[None, :, 2:])).all(axis=2)
-    return not bool(inside.any(axis=1).all())
 
 
 def export_detector(checkpoint: Path, folder: Path) -> None:
