@@ -190,7 +190,7 @@ class Composer:
 
     def picture(self, height: int, width: int) -> Scene:
         """One training picture: a view or a mosaic, photographed badly now and then."""
-        scene = self._mosaic(height, width) if self.random.random() < 0.35 else self._view(height, width)
+        scene = self._mosaic(height, width) if self.random.random() < 0.5 else self._view(height, width)
         if self.random.random() < 0.12:
             _write_overlay(scene, self.random)
         return replace(scene, image=degrade(scene.image, self.random))
@@ -246,10 +246,9 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator) -> 
         size = (max(1, round(image.shape[1] * scale_x)), max(1, round(image.shape[0] * scale_y)))
         before = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0])
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    tilted_far = random.random() < 0.1
-    angle = math.radians(random.uniform(-20, 20) if tilted_far else random.uniform(-4, 4) * (random.random() < 0.5))
+    posture, far = _posture(random)
     matrix = _affine(
-        (scene.image.shape[1], scene.image.shape[0]), focus, (scale_x, scale_y), angle, (width, height), random
+        (scene.image.shape[1], scene.image.shape[0]), focus, (scale_x, scale_y), posture, (width, height), random
     )
     warped = cv2.warpAffine(
         image,
@@ -259,14 +258,14 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator) -> 
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(GREY, GREY, GREY),
     )
-    return _clipped(transformed(replace(scene, image=np.asarray(warped, np.uint8)), matrix, exact=tilted_far))
+    return _clipped(transformed(replace(scene, image=np.asarray(warped, np.uint8)), matrix, exact=far))
 
 
 def transformed(scene: Scene, matrix: NDArray[np.float64], exact: bool) -> Scene:
     """The labels of a scene under an affine map (3, 3); its picture is taken as mapped already.
 
     A box becomes the box around its mapped outline. For vehicles the outline is an octagon, because they rarely fill
-    their corners. With `exact`, plates with known corners get the box around these.
+    their corners. With `exact`, plates get the box around their corners, and are not taught where these are not known.
     """
     cut = np.where(scene.groups == PLATES, 0.0, 0.2)[:, None]
     low, high = scene.boxes[:, None, :2], scene.boxes[:, None, 2:]
@@ -282,11 +281,14 @@ def transformed(scene: Scene, matrix: NDArray[np.float64], exact: bool) -> Scene
         boxes = np.where(np.isnan(around), boxes, around)
     areas = _mapped(np.stack([scene.ignored[:, [0, 2, 2, 0]], scene.ignored[:, [1, 1, 3, 3]]], axis=-1), matrix)
     ignored = np.concatenate([areas.min(axis=1), areas.max(axis=1)], axis=1)
+    taught = ~((scene.classes == PLATE) & np.isnan(corners).any(axis=(1, 2)) & exact)
     return replace(
         scene,
-        boxes=boxes.astype(np.float32),
-        corners=corners.astype(np.float32),
-        ignored=ignored.astype(np.float32),
+        boxes=boxes[taught].astype(np.float32),
+        classes=scene.classes[taught],
+        corners=corners[taught].astype(np.float32),
+        ignored=np.concatenate([ignored, boxes[~taught]]).astype(np.float32),
+        ignored_groups=np.concatenate([scene.ignored_groups, np.full((~taught).sum(), PLATES, np.int64)]),
     )
 
 
@@ -368,15 +370,34 @@ def _focus(scene: Scene, height: int, width: int, random: np.random.Generator) -
     return ((xmin + xmax) / 2, (ymin + ymax) / 2), min(max(scale, smallest), max(2.5, smallest), 4 * fit)
 
 
+def _posture(random: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
+    """A rotation and slant (3, 3) about the origin, and whether it is so large that boxes have to follow the corners.
+
+    A plate seen from the side has upright sides and a sloping top: that is a slant along y.
+    """
+    kind = random.random()
+    angle = slope = 0.0
+    if kind < 0.1:
+        angle = math.radians(random.uniform(-20, 20))
+    elif kind < 0.3:
+        angle, slope = math.radians(random.uniform(-5, 5)), random.uniform(-0.45, 0.45)
+    elif kind < 0.65:
+        angle = math.radians(random.uniform(-4, 4))
+    slant = random.uniform(-0.12, 0.12) if angle else 0.0
+    cos, sin = math.cos(angle), math.sin(angle)
+    rotation = np.array([[cos, slant - sin, 0], [sin, cos, 0], [0, 0, 1]])
+    return rotation @ np.array([[1, 0, 0], [slope, 1, 0], [0, 0, 1]]), kind < 0.3
+
+
 def _affine(
     picture: tuple[int, int],
     focus: tuple[float, float],
     scales: tuple[float, float],
-    angle: float,
+    posture: NDArray[np.float64],
     canvas: tuple[int, int],
     random: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Map (3, 3) from the picture to the canvas, sizes (width, height): scaled, tilted about the focus, mirrored."""
+    """Map (3, 3) from the picture to the canvas, sizes (width, height): scaled, turned about the focus, mirrored."""
     mirrored = random.random() < 0.5
     shift = []
     for side, point, scale, room in zip(picture, focus, scales, canvas, strict=True):
@@ -385,10 +406,7 @@ def _affine(
         shift.append(min(max(wanted, min(0.0, spare)), max(0.0, spare)))
     place = np.array([[scales[0], 0, shift[0]], [0, scales[1], shift[1]], [0, 0, 1]])
     x, y = (point * scale + offset for point, scale, offset in zip(focus, scales, shift, strict=True))
-    cos, sin = math.cos(angle), math.sin(angle)
-    slant = random.uniform(-0.12, 0.12) if angle else 0.0
-    tilt = np.array([[cos, slant - sin, 0], [sin, cos, 0], [0, 0, 1]])
-    matrix = _translation(x, y) @ tilt @ _translation(-x, -y) @ place
+    matrix = _translation(x, y) @ posture @ _translation(-x, -y) @ place
     if mirrored:
         matrix = np.array([[-1, 0, canvas[0]], [0, 1, 0], [0, 0, 1]]) @ matrix
     return np.asarray(matrix, np.float64)
