@@ -31,8 +31,13 @@ class Look:
 
 
 def whole(image: Image) -> tuple[Look, Look]:
-    """All of the picture, large and at about half that size: what fills the picture is found better in the second."""
+    """All of the picture, large and at about half that size: what fills the picture is found better in the second.
+
+    A picture so small that it would have to be enlarged for that is shown at its size, and smaller in a margin.
+    """
     height, width = image.shape[:2]
+    if _is_small(image):
+        return Look(*letterbox(image, ZOOM_CANVAS)), Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0]))
     return Look(*letterbox(image, frame_canvas(height, width))), Look(*letterbox(image, ZOOM_CANVAS))
 
 
@@ -66,4 +71,8 @@ def at_plates(image: Image, plates: list[Box]) -> list[Look]:
 
 def farther(image: Image) -> list[Look]:
     """The whole picture, small in a wide margin: a plate that fills it is then of the size that plates usually are."""
-    return [Look(*letterbox(image, ZOOM_CANVAS, margin)) for margin in DISTANCES]
+    return [Look(*letterbox(image, ZOOM_CANVAS, margin)) for margin in DISTANCES[_is_small(image) :]]
+
+
+def _is_small(image: Image) -> bool:
+    return image.shape[0] <= ZOOM_CANVAS[0] and image.shape[1] <= ZOOM_CANVAS[1]

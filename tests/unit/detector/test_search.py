@@ -92,9 +92,9 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
     crop = np.zeros((100, 200, 3), dtype=np.uint8)
     nothing: list[Row] = []
     # with a margin of one width on each side the crop is a third of the canvas: 107 pixels wide
-    model = Scripted([nothing], [nothing, [(112, 140, 208, 180, 0.9, PLATE)]])
+    model = Scripted([nothing], [[(112, 140, 208, 180, 0.9, PLATE)]])
     (plate,) = (await search(model, crop, options())).plates
-    assert model.shapes == [*WHOLE, (2, 320, 320, 3)]
+    assert model.shapes == [(1, 320, 320, 3)] * 3
     np.testing.assert_allclose(
         [plate.box.xmin, plate.box.ymin, plate.box.xmax, plate.box.ymax], [10, 13, 190, 88], atol=2
     )
