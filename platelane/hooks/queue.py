@@ -28,7 +28,8 @@ SHARES: Final = 16
 UNLIMITED: Final = 1_000_000_000
 _PATIENCE: Final = 2.0
 _DAY: Final = 86_400.0
-_BYTES: Final = 512 << 20
+BYTES: Final = 512 << 20
+"""Room of one queue, which NATS keeps free for it."""
 _PREFIX: Final = "HOOK_"
 
 
@@ -79,7 +80,7 @@ class Queue:
                 storage=StorageType.FILE,
                 discard=DiscardPolicy.NEW,
                 max_msgs=plan.max_queued,
-                max_bytes=_BYTES,
+                max_bytes=BYTES,
                 max_age=settings.results_days * _DAY,
                 duplicate_window=min(120.0, settings.results_days * _DAY),
                 num_replicas=settings.nats_replicas,
