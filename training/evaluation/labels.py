@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from platelane.geometry import Box
@@ -33,7 +36,10 @@ class VehicleLabel:
 
 @dataclass(frozen=True, slots=True)
 class PhotoLabels:
-    """A photograph; what is not labelled exhaustively in it cannot count as a false find."""
+    """A photograph; what is not labelled exhaustively in it cannot count as a false find.
+
+    `overlooked` are plates that the set's own labels lack: they need not be found, and are not false when they are.
+    """
 
     file: str
     set: str
@@ -41,6 +47,7 @@ class PhotoLabels:
     vehicles: tuple[VehicleLabel, ...]
     all_plates: bool
     all_vehicles: bool
+    overlooked: tuple[Box, ...] = ()
 
 
 def readable(text: str, region: str) -> str:
@@ -74,5 +81,17 @@ def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
         ),
         vehicles=tuple(VehicleLabel(box(row), row["class"]) for row in rows if row["class"] in _VEHICLES),
         all_plates="plate" in labelled,
+        overlooked=_overlooked().get(file, ()),
         all_vehicles="partly" not in labelled and ("vehicle" in labelled or "car" in labelled),
     )
+
+
+@cache
+def _overlooked() -> dict[str, tuple[Box, ...]]:
+    """By photograph: plates seen by eye among the finds of an earlier detector for which there was no label."""
+    found: dict[str, list[Box]] = {}
+    with (Path(__file__).parent / "overlooked.csv").open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            sides = Box(*(float(row[side]) for side in ("xmin", "ymin", "xmax", "ymax")))
+            found.setdefault(row["file"], []).append(sides)
+    return {file: tuple(boxes) for file, boxes in found.items()}

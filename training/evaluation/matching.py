@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from platelane.geometry import Box
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel
 
 Json = dict[str, Any]
 T = TypeVar("T")
+
+SAME: Final = 0.3
+"""IoU with a plate that the labels lack from which on a find is taken for it: nobody drew its box exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,11 @@ def match(photo: PhotoLabels, answer: Json, iou: float = 0.5) -> Matched:
     return Matched(
         photo,
         tuple((label, _at(plates, plate_pairs.get(i))) for i, label in enumerate(photo.plates)),
-        tuple(found for i, found in enumerate(plates) if i not in plate_pairs.values()),
+        tuple(
+            found
+            for i, found in enumerate(plates)
+            if i not in plate_pairs.values() and not any(found.box.iou(box) >= SAME for box in photo.overlooked)
+        ),
         tuple((label, _at(vehicles, vehicle_pairs.get(i))) for i, label in enumerate(photo.vehicles)),
         tuple(found for i, found in enumerate(vehicles) if i not in vehicle_pairs.values()),
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ def test_recall_and_precision() -> None:
     assert figures.plate_detection([matched]) == figures.DetectionFigures(2, 0.5, 0.5)
     unlabelled = Matched(photo(all_plates=False), matched.plates, matched.extra_plates, (), ())
     assert figures.plate_detection([unlabelled]).count == 0
+
+
+def test_a_plate_that_the_labels_lack_is_neither_wanted_nor_false() -> None:
+    labels = replace(photo(), overlooked=(Box(500, 0, 600, 20),))
+    matched = match(labels, answer((plate(box(502, 1, 590, 22), "b"), None), (plate(box(700, 0, 800, 20), "c"), None)))
+    assert [found.texts for found in matched.extra_plates] == [("c",)]
+    assert figures.plate_detection([matched]).count == 2
 
 
 def test_exact_match_and_character_error_rate() -> None:
