@@ -75,4 +75,5 @@ def farther(image: Image) -> list[Look]:
 
 
 def _is_small(image: Image) -> bool:
-    return image.shape[0] <= ZOOM_CANVAS[0] and image.shape[1] <= ZOOM_CANVAS[1]
+    height, width = image.shape[:2]
+    return bool(height <= ZOOM_CANVAS[0] and width <= ZOOM_CANVAS[1])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detector import looks, zones
 from detector.association import associate
+from detector.calibration import calibrated, uncalibrated
 from detector.detections import Detections
 from detector.looks import Look
 from platelane.crops import Image
@@ -18,8 +19,8 @@ from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 
 VEHICLE_THRESHOLD: Final = 0.3
-REDACTION_FACTOR: Final = 0.35
-"""In redaction mode plates down to this share of the threshold are kept: a miss is worse there than a false find."""
+REDACTION_FACTOR: Final = 0.05
+"""In redaction mode plates down to this share of the threshold are kept: a miss is worse there than false finds."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
@@ -44,6 +45,7 @@ class FoundPlate:
     box: Box
     corners: Corners
     score: float
+    """Calibrated."""
     vehicle: int | None
     """Index into `Found.vehicles`."""
 
@@ -73,6 +75,7 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
+    threshold = uncalibrated(threshold)
     large, small = await asyncio.to_thread(looks.whole, image)
     both = await asyncio.gather(_seen(model, [large]), _seen(model, [small]))
     seen = Detections.concatenated([answer for answers in both for answer in answers])
@@ -131,6 +134,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
     vehicles = vehicles[:MAX_VEHICLES]
     plate_boxes = boxes_of(plates)
     vehicle_boxes = boxes_of(vehicles)
+    scores = calibrated(plates.scores)
     owners = associate(plate_boxes, vehicle_boxes)
     counts: dict[int, int] = {}
     kept: list[FoundPlate] = []
@@ -144,7 +148,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
             limited = options.plates_per_vehicle > 0 and options.mode != domain_pb2.MODE_REDACTION
             if limited and counts[owner] > options.plates_per_vehicle:
                 continue
-        kept.append(FoundPlate(box.clipped(width, height), plates.corners[i], float(plates.scores[i]), owner))
+        kept.append(FoundPlate(box.clipped(width, height), plates.corners[i], float(scores[i]), owner))
     return Found(
         tuple(kept[:MAX_PLATES]),
         tuple(

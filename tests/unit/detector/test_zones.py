@@ -61,10 +61,10 @@ async def test_text_in_a_zone_does_not_take_the_place_of_a_plate() -> None:
     sticker: Row = (100, 100, 150, 115, 0.9, PLATE)
     plate: Row = (300, 300, 350, 315, 0.8, PLATE)
     (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST))).plates
-    assert found.score == pytest.approx(0.9)
+    assert found.box.ymax < PHOTO.shape[0] / 2
     bottom = found.box.ymax / PHOTO.shape[0] + 0.01
     windscreen = polygon([(0, 0), (1, 0), (1, bottom), (0, bottom)])
     (found,) = (
         await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST, excluded=[windscreen]))
     ).plates
-    assert found.score == pytest.approx(0.8)
+    assert found.box.ymax > PHOTO.shape[0] / 2
