@@ -33,7 +33,9 @@ _MODES: Final = {"fast": domain_pb2.MODE_FAST, "redaction": domain_pb2.MODE_REDA
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def options(config: object = None, region_values: Iterable[object] = (), mmc: object = None) -> domain_pb2.Options:
+def options(
+    config: object = None, region_values: Iterable[object] = (), mmc: object = None, direction: object = None
+) -> domain_pb2.Options:
     """How the photograph is to be read; without arguments, the defaults of the API.
 
     Raises:
@@ -52,6 +54,7 @@ def options(config: object = None, region_values: Iterable[object] = (), mmc: ob
         plates_per_vehicle=_count(wanted.get("plates_per_vehicle"), 1, _MOST_PLATES, PLATES_PER_VEHICLE),
         zoom_in_vehicles=_count(wanted.get("zoom_in_vehicles"), 0, _MOST_ZOOMS, ZOOM_IN_VEHICLES),
         make_model_color=flag(mmc),
+        direction=flag(direction),
     )
 
 

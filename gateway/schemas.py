@@ -45,6 +45,7 @@ class RecognitionRequest(BaseModel):
         None
     )
     mmc: Annotated[Flag | None, Field(description="Whether make, model, colour and orientation are wanted.")] = None
+    direction: Annotated[Flag | None, Field(description="Whether the direction of vehicles is wanted.")] = None
     config: Config | str | None = None
 
 
@@ -99,7 +100,17 @@ class Orientation(BaseModel):
     score: Score
 
 
-class PlateResult(BaseModel):
+class Heading(BaseModel):
+    """Which way the vehicle heads: there with the request's field `direction`, where it can be known."""
+
+    direction: Annotated[
+        int | None,
+        Field(ge=0, lt=360, description="Degrees: 0 to the right, 90 away from the camera, 180 left, 270 towards it."),
+    ] = None
+    direction_score: Annotated[Score | None, Field(description="Confidence that it is right to 20 degrees.")] = None
+
+
+class PlateResult(Heading):
     """A plate. The last three lists are there when `mmc` is on."""
 
     box: Box
@@ -146,7 +157,7 @@ class SeenVehicle(BaseModel):
     props: VehicleProps
 
 
-class VehicleResult(BaseModel):
+class VehicleResult(Heading):
     """A vehicle, its plate, or both: with `detection_mode` `vehicle`."""
 
     plate: SeenPlate | None

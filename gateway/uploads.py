@@ -69,6 +69,7 @@ def photograph(form: forms.Form, upload_limit: int) -> Photograph:
             form.last("config"),
             [*form.values.get("regions", ()), *form.values.get("region", ())],
             form.last("mmc"),
+            form.last("direction"),
         ),
         camera_id=fields.camera_id(form.last("camera_id")),
         filename=form.filename or f"upload.{pictures.extension(image)}",

@@ -98,6 +98,7 @@ class _Picture:
             result["orientation"] = [
                 {"orientation": e["value"], "score": e["score"]} for e in _orientations(seen.vehicle)
             ]
+        result |= _direction(seen.vehicle)
         result["polygon"] = self.polygon(plate)
         return result
 
@@ -113,6 +114,7 @@ class _Picture:
         return {
             "plate": self.plate_part(seen.plate) if seen.HasField("plate") else None,
             "vehicle": self.vehicle_part(seen.vehicle) if seen.HasField("vehicle") else None,
+            **_direction(seen.vehicle),
         }
 
     def plate_part(self, plate: domain_pb2.Plate) -> Json:
@@ -180,6 +182,13 @@ def _colors(vehicle: domain_pb2.Vehicle) -> list[Json]:
 
 def _orientations(vehicle: domain_pb2.Vehicle) -> list[Json]:
     return _scored(vehicle.orientations[:TOP]) or [{"value": "Unknown", "score": 0.0}]
+
+
+def _direction(vehicle: domain_pb2.Vehicle) -> Json:
+    """Empty where it was not asked for, or cannot be known."""
+    if not vehicle.HasField("direction"):
+        return {}
+    return {"direction": round(vehicle.direction.degrees) % 360, "direction_score": score(vehicle.direction.score)}
 
 
 def _makes(vehicle: domain_pb2.Vehicle) -> list[Json]:

@@ -6,6 +6,7 @@ import time
 
 from platelane.bus import subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from webhook_svc.direction import direction
 
 _PART_OF_STAGE = {stages_pb2.STAGE_PLATES: subjects.PLATES, stages_pb2.STAGE_VEHICLES: subjects.VEHICLES}
 
@@ -53,6 +54,10 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
             continue
         carrying.add(owner)
         vehicle = detection.vehicles[owner] if owner >= 0 else None
+        if vehicle is not None and options.direction:
+            heading = direction(plate, vehicle, detection.image_width, detection.image_height)
+            if heading is not None:
+                vehicle.direction.CopyFrom(heading)
         sightings.append(domain_pb2.Sighting(plate=plate, vehicle=vehicle))
     sightings.sort(key=lambda sighting: -sighting.plate.text_score * sighting.plate.detection_score)
     if options.vehicles:

@@ -55,4 +55,4 @@ def options(wanted: domain_pb2.Options) -> domain_pb2.Options:
         "text_formats": list(wanted.text_formats),
     }
     config |= {name: getattr(wanted, field) for field, name in _NUMBERS.items() if wanted.HasField(field)}
-    return fields.options(config, wanted.regions, wanted.make_model_color)
+    return fields.options(config, wanted.regions, wanted.make_model_color, wanted.direction)

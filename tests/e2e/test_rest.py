@@ -14,7 +14,7 @@ import httpx
 import nats
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from platelane.bus import topology
 
@@ -104,6 +104,22 @@ def test_vehicle_mode(client: httpx.Client, image: bytes) -> None:
         assert is_box_inside(vehicle["box"], body)
         assert set(vehicle["props"]) == {"make_model", "orientation", "color"}
         assert all(1 <= len(values) <= 3 for values in vehicle["props"].values())
+
+
+def test_direction(client: httpx.Client, image: bytes) -> None:
+    """The car shows its front and, right of it, its side; in the mirrored picture left of it."""
+    mirrored = io.BytesIO()
+    with Image.open(io.BytesIO(image)) as picture:
+        ImageOps.mirror(picture).save(mirrored, "JPEG", quality=95)
+    seen = read(client, image, direction="true")["results"][0]
+    # mirrored letters read as anything or nothing
+    other = read(client, mirrored.getvalue(), direction="true", config='{"threshold_o": 0}')["results"][0]
+    assert 210 <= seen["direction"] <= 255
+    assert 285 <= other["direction"] <= 330
+    assert seen["direction_score"] > 0.5
+    [vehicle, *_] = read(client, image, direction="1", config='{"detection_mode": "vehicle"}')["results"]
+    assert vehicle["direction"] == seen["direction"]
+    assert "direction" not in read(client, image)["results"][0]
 
 
 def test_every_encoding_gives_the_same_answer(client: httpx.Client, image: bytes) -> None:

@@ -208,6 +208,15 @@ def test_a_plate_without_a_vehicle_has_the_value_for_none() -> None:
     assert result["orientation"] == [{"orientation": "Unknown", "score": 0.0}]
 
 
+def test_direction_where_it_is_known_in_whole_degrees() -> None:
+    known, unknown = seen(), seen()
+    known.vehicle.direction.CopyFrom(domain_pb2.Direction(degrees=359.7, score=0.8764))
+    for vehicles in (False, True):
+        first, second = recognition_body(recognition(known, unknown, vehicles=vehicles))["results"]
+        assert (first["direction"], first["direction_score"]) == (0, 0.876)
+        assert not {"direction", "direction_score"} & second.keys()
+
+
 def test_plate_mode_leaves_out_vehicles_without_a_plate_and_keeps_the_order() -> None:
     best = seen()
     best.plate.text = "first"

@@ -84,21 +84,31 @@ class Plate(_message.Message):
     character_scores: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., corners: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., detection_score: _Optional[float] = ..., text: _Optional[str] = ..., text_score: _Optional[float] = ..., candidates: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., character_scores: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class Direction(_message.Message):
+    __slots__ = ("degrees", "score")
+    DEGREES_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    degrees: float
+    score: float
+    def __init__(self, degrees: _Optional[float] = ..., score: _Optional[float] = ...) -> None: ...
+
 class Vehicle(_message.Message):
-    __slots__ = ("box", "detection_score", "types", "make_models", "colors", "orientations")
+    __slots__ = ("box", "detection_score", "types", "make_models", "colors", "orientations", "direction")
     BOX_FIELD_NUMBER: _ClassVar[int]
     DETECTION_SCORE_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     MAKE_MODELS_FIELD_NUMBER: _ClassVar[int]
     COLORS_FIELD_NUMBER: _ClassVar[int]
     ORIENTATIONS_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
     box: Box
     detection_score: float
     types: _containers.RepeatedCompositeFieldContainer[Scored]
     make_models: _containers.RepeatedCompositeFieldContainer[MakeModel]
     colors: _containers.RepeatedCompositeFieldContainer[Scored]
     orientations: _containers.RepeatedCompositeFieldContainer[Scored]
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., detection_score: _Optional[float] = ..., types: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., make_models: _Optional[_Iterable[_Union[MakeModel, _Mapping]]] = ..., colors: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., orientations: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ...) -> None: ...
+    direction: Direction
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., detection_score: _Optional[float] = ..., types: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., make_models: _Optional[_Iterable[_Union[MakeModel, _Mapping]]] = ..., colors: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., orientations: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., direction: _Optional[_Union[Direction, _Mapping]] = ...) -> None: ...
 
 class Sighting(_message.Message):
     __slots__ = ("plate", "vehicle")
@@ -109,7 +119,7 @@ class Sighting(_message.Message):
     def __init__(self, plate: _Optional[_Union[Plate, _Mapping]] = ..., vehicle: _Optional[_Union[Vehicle, _Mapping]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color", "excluded")
+    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color", "excluded", "direction")
     MODE_FIELD_NUMBER: _ClassVar[int]
     STRICT_DETECTION_FIELD_NUMBER: _ClassVar[int]
     VEHICLES_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +132,7 @@ class Options(_message.Message):
     ZOOM_IN_VEHICLES_FIELD_NUMBER: _ClassVar[int]
     MAKE_MODEL_COLOR_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     strict_detection: bool
     vehicles: bool
@@ -134,7 +145,8 @@ class Options(_message.Message):
     zoom_in_vehicles: int
     make_model_color: bool
     excluded: _containers.RepeatedCompositeFieldContainer[Polygon]
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ..., excluded: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ...) -> None: ...
+    direction: bool
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ..., excluded: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., direction: _Optional[bool] = ...) -> None: ...
 
 class Recognition(_message.Message):
     __slots__ = ("id", "camera_id", "filename", "timestamp_us", "image_width", "image_height", "sightings", "options", "processing_ms")

@@ -64,9 +64,10 @@ def test_every_config_key() -> None:
         plates_per_vehicle=3,
         zoom_in_vehicles=0,
         make_model_color=True,
+        direction=True,
     )
-    assert fields.options(config, ["us-ca,mx"], "true") == expected
-    assert fields.options(json.dumps(config), ["us-ca", "mx"], True) == expected
+    assert fields.options(config, ["us-ca,mx"], "true", "True") == expected
+    assert fields.options(json.dumps(config), ["us-ca", "mx"], True, 1) == expected
     assert fields.options('{"mode": "redaction"}').mode == domain_pb2.MODE_REDACTION
     assert fields.options('{"zoom_in_vehicles": 1e9}').zoom_in_vehicles == 32
 

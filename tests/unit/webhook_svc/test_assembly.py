@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from webhook_svc.assembly import assemble
 
@@ -91,6 +93,24 @@ def test_redaction_keeps_plates_that_cannot_be_read() -> None:
     recognition = assemble(parts)
     assert recognition is not None
     assert len(recognition.sightings) == 1
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_direction_is_told_where_it_is_wanted(wanted: bool) -> None:
+    detected = stages_pb2.DetectionPart.FromString(detection(BOTH, [0], 1))
+    detected.options.direction = wanted
+    detected.plates[0].box.CopyFrom(domain_pb2.Box(xmin=280, ymin=200, xmax=320, ymax=210))
+    detected.vehicles[0].box.CopyFrom(domain_pb2.Box(xmin=200, ymin=100, xmax=400, ymax=250))
+    vehicle = domain_pb2.Vehicle(orientations=[domain_pb2.Scored(value="Front", score=0.9)])
+    parts = {
+        "detection": detected.SerializeToString(),
+        "plates": read(("ab12", 0.9)),
+        "vehicles": stages_pb2.VehiclesPart(vehicles=[vehicle]).SerializeToString(),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    (sighting,) = recognition.sightings
+    assert sighting.vehicle.HasField("direction") is wanted
 
 
 def test_vehicle_mode_reports_vehicles_whose_plate_is_missing_or_doubtful() -> None:
