@@ -25,7 +25,8 @@ PLATE_MARGIN: Final = 0.08
 """Share of the plate's width and height that is kept around it."""
 
 VEHICLE_SHAPE: Final = (128, 160, 3)
-VEHICLE_MARGIN: Final = 0.05
+VEHICLE_MARGIN: Final = 0.13
+"""Share of the vehicle's width and height around it: detected boxes are tighter than the frames of the training set."""
 
 FRAME_CANVASES: Final = ((384, 640), (640, 384), (480, 480))
 """(height, width) of the detector's full-frame inputs: about the same cost for any photograph."""
