@@ -54,12 +54,15 @@ def overlay(name: str) -> list[Manifest]:
 
 
 def everything(folder: Path) -> list[Manifest]:
-    """The GPU overlay with all components, in an overlay of somebody's own as the README describes it."""
+    """An overlay of somebody's own, as the README shows one, with the components that it leaves out."""
     shutil.copytree(FOLDER, folder / "kubernetes")
     own = folder / "kubernetes" / "own"
     own.mkdir()
-    others = [f"../components/{name}" for name in COMPONENTS if name != "keda"]
-    (own / "kustomization.yaml").write_text(yaml.safe_dump({"resources": ["../overlays/gpu"], "components": others}))
+    [shown] = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    kustomization = yaml.safe_load(shown)
+    assert kustomization["resources"] == ["../overlays/gpu"], "with the component keda"
+    kustomization["components"] = [f"../components/{name}" for name in COMPONENTS if name != "keda"]
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return kustomize(own)
 
 
@@ -131,6 +134,17 @@ def test_all_manifests_fit_the_schemas(tmp_path: Path) -> None:
             assert again == manifest, "a field that KEDA does not know is left out"
         else:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_an_overlay_of_ones_own_changes_images_and_settings(tmp_path: Path) -> None:
+    manifests = everything(tmp_path)
+    deployments = of_kind(manifests, "Deployment").values()
+    assert {container(deployment)["image"] for deployment in deployments} == {"registry.example.com/platelane:1"}
+    [models] = pod(workloads(manifests)["triton"])["initContainers"]
+    assert models["image"] == "registry.example.com/platelane-models:1"
+    for deployment in deployments:
+        given = environment(manifests, deployment)
+        assert (given["PLATELANE_RESULTS_DAYS"], given["PLATELANE_NATS_REPLICAS"]) == ("30", "3")
 
 
 def test_the_namespace_takes_only_restricted_pods_and_everything_is_in_it(manifests: list[Manifest]) -> None:
@@ -232,9 +246,18 @@ def test_addresses_in_the_settings_are_those_of_the_services(
     ]
     assert settings.triton_url == f"triton:{ports(found['triton'])['grpc']}"
     assert settings.nats_replicas == len(servers) == 3
-    [config] = [data["nats.conf"] for data in (m.get("data", {}) for m in manifests) if "nats.conf" in data]
-    routes = re.findall(r"nats-route://[^,\]\s]+", config)
-    assert routes == [f"nats-route://{server}.nats:{ports(found['nats'])['cluster']}" for server in servers]
+    routes = re.findall(r"nats-route://\S+@(\S+)", (FOLDER / "secrets.sh").read_text())
+    assert routes == [f"{server}.nats:{ports(found['nats'])['cluster']}" for server in servers]
+
+
+def test_callers_need_a_token_and_a_gateway_that_stops_finishes_first(
+    manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = configured(manifests, monkeypatch)
+    assert settings.profile == "cloud"
+    gateway = pod(workloads(manifests)["gateway"])
+    assert settings.drain > 0
+    assert settings.drain + settings.deadline < gateway["terminationGracePeriodSeconds"]
 
 
 def test_every_stream_fits_on_the_disk_three_times(manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> None:
