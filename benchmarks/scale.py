@@ -44,6 +44,8 @@ SENDERS: Final = 32
 UNDER_WAY: Final = 128
 """Messages published and not yet handled, at most; a queue refuses what is too much."""
 RESULTS: Final = 1_000
+SETTLING: Final = 10.0
+"""Seconds that what follows an answer may take."""
 
 _SETTLED: Final = (topology.JOBS, topology.CROPS, topology.PARTS, topology.DEAD)
 
@@ -110,12 +112,14 @@ def _loaded(photo: bytes, replicas: int, progress: Progress) -> Load:
     scale = [word for worker in WORKERS for word in ("--scale", f"{worker}={replicas}")]
     with stack.running(*scale) as state:
         first = asyncio.run(_send(state.url, photo, WARM_UP, None))
+        _check_settled(state, WARM_UP)
         before, start = _reading(state), time.perf_counter()
         answers = asyncio.run(_send(state.url, photo, PHOTOS, progress))
-        seconds, after = time.perf_counter() - start, _reading(state)
+        seconds = time.perf_counter() - start
+        _check_settled(state, WARM_UP + PHOTOS)
+        after = _reading(state)
         if answers.keys() != first.keys() or len(first) != 1:
             raise RuntimeError(f"the same photograph was read in different ways: {first | answers}")
-        _check_settled(state, WARM_UP + PHOTOS)
     return Load(
         seconds=seconds,
         cpu={name: (after.cpu[name] - before.cpu[name]) * 1000 / PHOTOS for name in after.cpu},
@@ -181,13 +185,18 @@ def _handled(address: str) -> dict[str, int]:
 
 
 def _check_settled(state: State, photos: int) -> None:
-    """Every photograph has its result, and nothing is left in a queue or has been given up."""
+    """Every photograph has its result, and nothing stays in a queue or has been given up."""
     address = state.processes["nats-server"].ready_url.replace("/healthz", "/jsz?streams=true")
-    [account] = nats_servers.monitored(address)["account_details"]
-    kept = {stream["name"]: stream["state"]["messages"] for stream in account["stream_detail"]}
-    left = {name: kept[name] for name in _SETTLED if kept[name]}
-    if left or kept[topology.RESULTS] < photos:
-        raise RuntimeError(f"{kept[topology.RESULTS]} results of {photos} photographs; left behind: {left}")
+    end = time.monotonic() + SETTLING
+    while True:
+        [account] = nats_servers.monitored(address)["account_details"]
+        kept = {stream["name"]: stream["state"]["messages"] for stream in account["stream_detail"]}
+        left = {name: kept[name] for name in _SETTLED if kept[name]}
+        if not left and kept[topology.RESULTS] >= photos:
+            return
+        if time.monotonic() > end:
+            raise RuntimeError(f"{kept[topology.RESULTS]} results of {photos} photographs; left behind: {left}")
+        time.sleep(0.1)
 
 
 def _carried(servers: int, size: int, jobs: int, progress: Progress) -> Carried:
