@@ -56,7 +56,8 @@ class Accounts:
         if self._settings.profile == "sdk":
             return Account(EVERYBODY, 0, self._settings.max_calls)
         known = {**dict(self._tokens.items()), **self._of_settings}
-        given = fingerprint((authorization or "").rpartition(" ")[2])
+        words = (authorization or "").split()  # some clients put blanks behind the token
+        given = fingerprint(words[-1] if words else "")
         # every one is compared, and to its end, so that the time taken tells nothing
         found = [token for each, token in known.items() if secrets.compare_digest(each, given)]
         if not found:

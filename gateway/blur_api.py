@@ -21,7 +21,7 @@ from platelane.pb.v1 import domain_pb2
 from platelane.settings import Settings
 
 _AT_ONCE: Final = 2
-"""Pictures that are decoded in this process at a time: one of 50 million pixels takes 150 MB."""
+"""Pictures that are decoded in this process at a time: one of 50 million pixels takes 300 MB."""
 
 
 def routes(recognizer: Recognizer, accounts: Accounts, fetcher: Fetcher, settings: Settings) -> list[Route]:

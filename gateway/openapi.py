@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the models that requests are validated with."""
+"""The OpenAPI 3.1 document; zones and webhooks are validated with the models it is made of."""
 
 from __future__ import annotations
 

@@ -82,7 +82,12 @@ def _image(form: forms.Form, upload_limit: int) -> bytes:
         raise BadImage(
             "There is no image: send it in the field upload, as a file or as base64 text, or its address in upload_url."
         )
-    image = pictures.decode_upload(form.upload)
+    try:
+        image = pictures.decode_upload(form.upload)
+    except BadImage:
+        if len(form.upload) > upload_limit:
+            raise UploadTooLarge(upload_limit) from None
+        raise
     if len(image) > upload_limit:
         raise UploadTooLarge(upload_limit)
     return image

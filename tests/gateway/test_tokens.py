@@ -17,6 +17,7 @@ import pytest
 from platelane.settings import Settings
 
 from .conftest import PATIENCE, Engine, Gateway, NatsServer, running_gateway, running_nats
+from .test_wire import connected, request
 
 PATH = "/v1/plate-reader/"
 THROTTLED = "Request was throttled. Expected available in 1 second."
@@ -92,6 +93,16 @@ def test_who_has_no_token_gets_403(cloud: Cloud, picture: bytes, authorization: 
 def test_tokens_of_the_settings(cloud: Cloud, picture: bytes) -> None:
     for authorization in ("Token of-settings", "token of-settings", "Bearer of-settings", "of-settings"):
         assert cloud.read(picture, authorization).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Token of-settings ", "Token  of-settings", "Token\tof-settings", " Token of-settings \t"]
+)
+def test_blanks_around_a_token_are_none_of_it(cloud: Cloud, authorization: str) -> None:
+    """A client builds its header so; libraries that would refuse to send it are not what everybody uses."""
+    with connected(cloud.gateways[0]) as connection:
+        connection.send(request(f"Authorization: {authorization}", path="/v1/statistics/", method="GET"))
+        assert connection.answer().status == 200
 
 
 def test_a_token_works_once_it_is_created_until_it_is_revoked(cloud: Cloud, picture: bytes) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from gateway.blurring import blurred
+from platelane import images
 from platelane.errors import BadImage
 
 PLATE = [(40.0, 30.0), (100.0, 34.0), (100.0, 50.0), (40.0, 46.0)]
@@ -47,6 +49,26 @@ def test_the_picture_is_upright_and_without_metadata() -> None:
         assert picture.size == (90, 160)
         assert not picture.getexif()
         assert b"Maker" not in image
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff", ".pnm"])
+@pytest.mark.parametrize("channels", [1, 3], ids=["grey", "colour"])
+def test_sixteen_bits_become_eight(extension: str, channels: int) -> None:
+    """Grey ones come out white where a decoder cuts them off instead."""
+    pixels = np.full((40, 60) if channels == 1 else (40, 60, 3), 100 << 8, dtype=np.uint16)
+    image = blurred(cv2.imencode(extension, pixels)[1].tobytes(), [], 10)
+    with Image.open(io.BytesIO(image)) as picture:
+        assert abs(float(np.asarray(picture).mean()) - 100) < 2
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_picture_is_turned_where_the_detectors_is(name: str) -> None:
+    """Polygons are measured in what the detector decoded: turned otherwise, they would cover something else."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = stripes(name, exif=exif)
+    with Image.open(io.BytesIO(blurred(image, [], 10))) as picture:
+        assert picture.size == images.decode(image).shape[1::-1]
 
 
 @pytest.mark.parametrize(
