@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import greenery
 import pytest
 
 from platelane import models
@@ -51,6 +52,13 @@ def test_countries_that_the_documents_predict_have_templates_and_are_predicted()
     countries = [code for code, yes in documented().items() if yes]
     assert [code for code in countries if not templates([code])] == []
     assert set(countries) - predicted <= {"eg", "uz"}, "their plates are read without their script"
+
+
+def test_every_template_is_an_expression_that_reading_can_be_guided_by() -> None:
+    expressions = {each for region in table().values() for each in (*region.templates, *region.older)}
+    assert len(expressions) > 300
+    for expression in expressions:
+        assert not greenery.parse(expression).empty()
 
 
 def test_every_predicted_code_is_in_the_table() -> None:
@@ -120,10 +128,20 @@ def test_codes_mean_what_the_documents_say(code: str, meant: list[str]) -> None:
         ("ca-on", "abcd123"),
         ("ca-bc", "ab123c"),
         ("us-ca", "1abc234"),
+        ("us-ca", "123abc4"),
         ("us-ny", "abc1234"),
         ("us-wv", "1ab234"),
         ("us-ma", "1abc23"),
         ("us-mt", "123456a"),
+        ("vn", "29m0131100"),
+        ("fr", "171bwf974"),
+        ("de", "tu713z"),
+        ("de", "0140155"),
+        ("ch", "cdbe289"),
+        ("dk", "aa2108"),
+        ("se", "af093d"),
+        ("me", "pg11259"),
+        ("au-vic", "12689h"),
     ],
 )
 def test_plates_fit_their_region(code: str, text: str) -> None:
