@@ -13,6 +13,7 @@ from platelane.pb.v1 import domain_pb2
 
 TOP: Final = 3
 _MIN_NAME: Final = 0.3
+_MIN_ORIENTATION: Final = 0.6
 _MIN_MAKE_MODEL: Final = 0.1
 """A first choice less likely than this is no evidence: nothing is named, and the answer says `Unknown` or `generic`."""
 
@@ -24,9 +25,9 @@ def describe(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) 
         heads: for each output of the model its probabilities, FP32 (classes,).
     """
     return domain_pb2.Vehicle(
-        types=_scored(heads["type"], labels.types),
-        colors=_scored(heads["color"], labels.colors),
-        orientations=_scored(heads["orientation"], labels.orientations),
+        types=_scored(heads["type"], labels.types, _MIN_NAME),
+        colors=_scored(heads["color"], labels.colors, _MIN_NAME),
+        orientations=_scored(heads["orientation"], labels.orientations, _MIN_ORIENTATION),
         make_models=[
             domain_pb2.MakeModel(
                 make=labels.make_models[i].make,
@@ -40,8 +41,8 @@ def describe(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) 
     )
 
 
-def _scored(probabilities: NDArray[np.float32], names: Sequence[str]) -> list[domain_pb2.Scored]:
-    return [domain_pb2.Scored(value=names[i], score=score) for i, score in _top(probabilities, _MIN_NAME)]
+def _scored(probabilities: NDArray[np.float32], names: Sequence[str], minimum: float) -> list[domain_pb2.Scored]:
+    return [domain_pb2.Scored(value=names[i], score=score) for i, score in _top(probabilities, minimum)]
 
 
 def _top(probabilities: NDArray[np.float32], minimum: float) -> Iterator[tuple[int, float]]:

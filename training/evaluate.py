@@ -1,4 +1,4 @@
-"""Measure everything on the validation split and write the tables of docs/models.md.
+"""Measure everything on the validation split and write the tables and pictures of docs/models.md.
 
 Photographs go through the REST API of a running system (`platelane up`), the labelled crops through its Triton server.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import stack
 from training.data import DEFAULT_DATA, Part
-from training.evaluation import api, given_crops, report, sheet
+from training.evaluation import api, given_crops, pictures, report, sheet, vehicles
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,8 +24,15 @@ def main() -> None:
     with stack.running() as state:
         photos, encoded = api.matched_photos(state.url, Part(arguments.data, "photos"), "val")
         plates = given_crops.read_plates(state.triton_url, Part(arguments.data, "plates"), "val")
-        vehicles = given_crops.describe_vehicles(state.triton_url, Part(arguments.data, "vehicles"), "val")
-    sections = [report.end_to_end(photos), report.plate_crops(plates), report.vehicle_crops(vehicles)]
+        described = given_crops.describe_vehicles(state.triton_url, Part(arguments.data, "vehicles"), "val")
+    drawn = pictures.draw(arguments.document.parent / "confusion", photos, plates, described)
+    sections = [
+        report.end_to_end(photos),
+        vehicles.through_api(photos),
+        report.plate_crops(plates),
+        vehicles.of_crops(described),
+        report.gallery(drawn, arguments.document.parent),
+    ]
     report.write(arguments.document, "\n\n".join(sections))
     sheet.contact_sheet(photos, encoded, arguments.out / "failures.jpg")
     print(f"Tables: {arguments.document}\nWorst failures: {arguments.out / 'failures.jpg'}")

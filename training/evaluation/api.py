@@ -15,8 +15,8 @@ from training.data import Part, Split
 from training.evaluation.labels import photo_labels
 from training.evaluation.matching import Json, Matched, match
 
-CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0, "plates_per_vehicle": 0}
-"""Everything that is found, readable or not; thresholds on the text are applied to the figures."""
+CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0}
+"""The defaults, but everything that is found, readable or not; thresholds on the text are applied to the figures."""
 
 _CALLERS: Final = 3
 
@@ -25,7 +25,7 @@ async def read_photos(url: str, photos: Mapping[str, bytes]) -> dict[str, Json]:
     """The answer to each encoded photograph, by its name."""
     answers: dict[str, Json] = {}
     left = iter(tqdm(photos.items(), desc="photos", unit="photo"))
-    data = {"config": json.dumps(CONFIG), "mmc": "true"}
+    data = {"config": json.dumps(CONFIG), "mmc": "true", "direction": "true"}
 
     async def caller(client: httpx.AsyncClient) -> None:
         for file, photo in left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -10,6 +11,7 @@ from typing import Final, TypeVar
 from rapidfuzz.distance import Levenshtein
 
 from training.evaluation.matching import Matched
+from webhook_svc.direction import TOLERANCE
 
 T = TypeVar("T")
 
@@ -61,11 +63,13 @@ class DetectionFigures:
     precision: float | None
 
 
-def plate_detection(photos: Iterable[Matched]) -> DetectionFigures:
-    """Over photographs in which every plate is labelled."""
+def plate_detection(photos: Iterable[Matched], least_score: float = 0.0) -> DetectionFigures:
+    """Over photographs in which every plate is labelled; plates whose text has a lower score are as if not found."""
     judged = [matched for matched in photos if matched.photo.all_plates]
     pairs = [found for matched in judged for _, found in matched.plates]
-    return _detection(sum(found is not None for found in pairs), len(pairs), sum(len(m.extra_plates) for m in judged))
+    hits = sum(found is not None and found.score >= least_score for found in pairs)
+    false = sum(found.score >= least_score for matched in judged for found in matched.extra_plates)
+    return _detection(hits, len(pairs), false)
 
 
 def vehicle_detection(photos: Iterable[Matched], min_side: float, kind: str | None = None) -> DetectionFigures:
@@ -111,6 +115,23 @@ class Bin:
     right: float
 
 
+SCORE_EDGES: Final = (0.0, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+DSCORE_EDGES: Final = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+
+
+def text_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
+    """Of each plate that was found and whose text is known: its score, and whether it was read exactly."""
+    pairs = [pair for matched in photos for pair in matched.plates]
+    return [(found.score, found.texts[0] == label.text) for label, found in pairs if found and label.text]
+
+
+def plate_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
+    """Of each find in photographs in which every plate is labelled: its dscore, and whether it is a plate."""
+    judged = [matched for matched in photos if matched.photo.all_plates]
+    plates = [(found.dscore, True) for matched in judged for _, found in matched.plates if found]
+    return plates + [(found.dscore, False) for matched in judged for found in matched.extra_plates]
+
+
 def reliability(scored: Iterable[tuple[float, bool]], edges: Sequence[float]) -> list[Bin]:
     """A reliability table: where mean and share agree, the score is a probability (Guo et al., arXiv 1706.04599)."""
     pairs = list(scored)
@@ -127,3 +148,53 @@ def accuracy(pairs: Iterable[tuple[Hashable, Sequence[Hashable]]], top: int = 1)
     """How many labels there are, and the share that is among the first `top` predictions."""
     judged = [label in predicted[:top] for label, predicted in pairs]
     return len(judged), sum(judged) / max(1, len(judged))
+
+
+SIDEWAYS: Final = 12.0
+"""Degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionFigures:
+    """Directions against those judged by eye.
+
+    Of `count` vehicles `told` have one in the answer. Of these: the mean error in degrees; the share right to
+    `TOLERANCE`, and the mean score, which ought to be about that; of the `turned` ones, which were judged to head
+    sideways by more than `SIDEWAYS`, the share that is told to head to the same side.
+    """
+
+    count: int
+    told: int
+    error: float
+    right: float
+    score: float
+    turned: int
+    same_side: float
+
+
+def direction_figures(pairs: Iterable[tuple[float, float | None, float]]) -> DirectionFigures:
+    """`pairs`: degrees that were judged, degrees of the answer (None: not told), score."""
+    pairs = list(pairs)
+    told = [(judged, answered, score) for judged, answered, score in pairs if answered is not None]
+    errors = [abs(_signed(answered - judged)) for judged, answered, _ in told]
+    turned = [(judged, answered) for judged, answered, _ in told if abs(_sideways(judged)) > SIDEWAYS]
+    count = max(1, len(told))
+    return DirectionFigures(
+        len(pairs),
+        len(told),
+        sum(errors) / count,
+        sum(error <= TOLERANCE for error in errors) / count,
+        sum(score for _, _, score in told) / count,
+        len(turned),
+        sum(_sideways(judged) * _sideways(answered) > 0 for judged, answered in turned) / max(1, len(turned)),
+    )
+
+
+def _signed(degrees: float) -> float:
+    """The same angle from -180 to 180."""
+    return (degrees + 180) % 360 - 180
+
+
+def _sideways(degrees: float) -> float:
+    """By how many degrees it leads to the right of the picture, -90 to 90."""
+    return math.degrees(math.asin(math.cos(math.radians(degrees))))

@@ -17,7 +17,10 @@ _VEHICLES: Final = frozenset({*VEHICLE_CLASSES, "vehicle", "ambulance"})
 
 @dataclass(frozen=True, slots=True)
 class PlateLabel:
-    """`text` is lower case as the API answers, empty where it is not known for certain."""
+    """`text` is lower case as the API answers, empty where it is not known for certain.
+
+    `direction` is where its vehicle heads, in the API's degrees; None where nobody judged it.
+    """
 
     box: Box
     text: str
@@ -26,6 +29,7 @@ class PlateLabel:
     vehicle_type: str = ""
     vehicle_color: str = ""
     vehicle_orientation: str = ""
+    direction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
                 row["vehicle_type"],
                 row["vehicle_color"],
                 row["vehicle_orientation"],
+                _direction(file, box(row)),
             )
             for row in rows
             if row["class"] == "plate"
@@ -84,6 +89,23 @@ def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
         overlooked=_overlooked().get(file, ()),
         all_vehicles="partly" not in labelled and ("vehicle" in labelled or "car" in labelled),
     )
+
+
+def _direction(file: str, plate: Box) -> float | None:
+    for x, y, degrees in _directions().get(file, ()):
+        if plate.xmin <= x <= plate.xmax and plate.ymin <= y <= plate.ymax:
+            return degrees
+    return None
+
+
+@cache
+def _directions() -> dict[str, tuple[tuple[float, float, float], ...]]:
+    """By photograph: a plate's middle, and degrees that were judged by eye, to about 10, without knowing the answer."""
+    judged: dict[str, list[tuple[float, float, float]]] = {}
+    with (Path(__file__).parent / "directions.csv").open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            judged.setdefault(row["file"], []).append((float(row["x"]), float(row["y"]), float(row["direction"])))
+    return {file: tuple(judgements) for file, judgements in judged.items()}
 
 
 @cache

@@ -18,7 +18,10 @@ SAME: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class FoundPlate:
-    """A plate of an answer; `texts` are its candidates, best first, `regions` likewise."""
+    """A plate of an answer; `texts` are its candidates, best first, `regions` likewise.
+
+    `direction` is where its vehicle heads, in degrees; None where the answer leaves it out.
+    """
 
     box: Box
     dscore: float
@@ -26,6 +29,8 @@ class FoundPlate:
     score: float
     regions: tuple[str, ...]
     vehicle: Json | None
+    direction: float | None = None
+    direction_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,8 @@ def _plates(answer: Json) -> list[FoundPlate]:
             plate["props"]["plate"][0]["score"],
             tuple(entry["value"] for entry in plate["props"]["region"]),
             result["vehicle"],
+            result.get("direction"),
+            result.get("direction_score", 0.0),
         )
         for result in answer["results"]
         if (plate := result["plate"])

@@ -8,9 +8,10 @@ from typing import Final
 
 from training.evaluation import figures
 from training.evaluation.figures import Reading
-from training.evaluation.given_crops import DescribedCrop, ReadCrop
+from training.evaluation.given_crops import ReadCrop
 from training.evaluation.labels import VEHICLE_CLASSES, PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
+from training.evaluation.tables import accuracy_row, bin_rows, percent, table
 
 BEGIN: Final = "<!-- measured by `python -m training.evaluate`: begin -->"
 END: Final = "<!-- measured: end -->"
@@ -43,19 +44,18 @@ def write(path: Path, text: str) -> None:
 
 def end_to_end(photos: Sequence[Matched]) -> str:
     """Detection and reading through the API."""
-    plates = figures.plate_detection(photos)
     vehicles = figures.vehicle_detection(photos, MIN_SIDE)
     detection = [
-        ["plates", str(plates.count), percent(plates.recall), percent(plates.precision)],
-        [f"vehicles over {MIN_SIDE} px", str(vehicles.count), percent(vehicles.recall), percent(vehicles.precision)],
+        _plates_row("plates", photos),
+        _vehicles_row(f"vehicles over {MIN_SIDE} px", vehicles),
+        *(_vehicles_row(f"… {kind}", figures.vehicle_detection(photos, MIN_SIDE, kind)) for kind in VEHICLE_CLASSES),
+        *(
+            _plates_row(f"plates in {name}", group)
+            for name, group in figures.grouped(photos, lambda matched: matched.photo.set).items()
+            if figures.plate_detection(group).count
+        ),
     ]
-    for kind in VEHICLE_CLASSES:
-        found = figures.vehicle_detection(photos, MIN_SIDE, kind)
-        detection.append([f"… {kind}", str(found.count), percent(found.recall), "-"])
-    for name, group in figures.grouped(photos, lambda matched: matched.photo.set).items():
-        found = figures.plate_detection(group)
-        if found.count:
-            detection.append([f"plates in {name}", str(found.count), percent(found.recall), percent(found.precision)])
+    text_scores, plate_scores = figures.text_scores(photos), figures.plate_scores(photos)
     readings = [(label, found) for matched in photos for label, found in matched.plates if label.text]
     clear = [pair for pair in readings if pair[0].legibility == "clear"]
     by_set = {m.photo.file: m.photo.set for m in photos}
@@ -74,22 +74,20 @@ def end_to_end(photos: Sequence[Matched]) -> str:
         for name, group in figures.grouped(clear, lambda pair: area(pair[0].region)).items()
         if len(group) >= MIN_GROUP
     ]
-    kept = [(found.score, found.texts[0] == label.text) for label, found in readings if found]
-    judged = [matched for matched in photos if matched.photo.all_plates]
-    dscores = [(found.dscore, True) for m in judged for _, found in m.plates if found]
-    dscores += [(found.dscore, False) for matched in judged for found in matched.extra_plates]
     return "\n\n".join(
         [
             "### Detection, through the API, IoU 0.5",
-            table(["", "labelled", "recall", "precision"], detection),
-            "Where vehicles are not labelled exhaustively, finds without a label do not count as false.",
+            table(["", "labelled", "recall", "precision", "recall, default", "precision, default"], detection),
+            "Default: with the API's own thresholds (`threshold_d` 0.2, `threshold_o` 0.6), which leave out plates "
+            "that cannot be read; the columns before: `threshold_o` 0. Where vehicles are not labelled exhaustively, "
+            "finds without a label do not count as false.",
             "### Reading, through the API",
             table(_READING_HEADER, rows),
             "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "
             f"is under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
             "### What the scores mean",
-            table(["`score`", "plates", "mean score", "read exactly"], _bins(kept, (0, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0))),
-            table(["`dscore`", "finds", "mean dscore", "are plates"], _bins(dscores, (0.2, 0.3, 0.4, 0.6, 0.8, 1.0))),
+            table(["`score`", "plates", "mean score", "read exactly"], bin_rows(text_scores, figures.SCORE_EDGES)),
+            table(["`dscore`", "finds", "mean dscore", "are plates"], bin_rows(plate_scores, figures.DSCORE_EDGES)),
         ]
     )
 
@@ -112,21 +110,11 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
         for name, group in figures.grouped(clear, lambda crop: area(crop.region)).items()
         if len(group) >= MIN_GROUP
     ]
-    regions = [
-        (crop.region, [entry.value for entry in crop.plate.regions])
-        for crop in crops
-        if crop.region and crop.region != "unknown"
-    ]
-    countries = [(_country(label), [_country(code) for code in found]) for label, found in regions]
+    regions = region_answers(crops)
     states = [(label, found) for label, found in regions if label.startswith("us-")]
     region_rows = [
-        [
-            name,
-            str(figures.accuracy(pairs)[0]),
-            percent(figures.accuracy(pairs)[1]),
-            percent(figures.accuracy(pairs, 3)[1]),
-        ]
-        for name, pairs in (("country", countries), ("US state", states), ("exact code", regions))
+        accuracy_row(name, pairs)
+        for name, pairs in (("country", country_answers(crops)), ("US state", states), ("exact code", regions))
     ]
     return "\n\n".join(
         [
@@ -138,29 +126,30 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
     )
 
 
-def vehicle_crops(crops: Sequence[DescribedCrop]) -> str:
-    """The attribute model by itself."""
-    rows = []
-    for name, column, attribute in (
-        ("type", "type", "types"),
-        ("colour", "color", "colors"),
-        ("orientation", "orientation", "orientations"),
-    ):
-        pairs = [
-            (crop.row[column], [entry.value for entry in getattr(crop.vehicle, attribute)])
-            for crop in crops
-            if crop.row[column] and crop.row[column].lower() != "unknown"
+def gallery(pictures: Iterable[Path], root: Path) -> str:
+    """The pictures, by their paths from `root`."""
+    images = [f"![{picture.stem}]({picture.relative_to(root)})" for picture in pictures]
+    return "\n\n".join(
+        [
+            "### Pictures",
+            "What is taken for what in given crops (a row a label, shaded by the share of the row), and how often "
+            "plates with a score are right, with their number. The rarest classes are one, `others`.",
+            *images,
         ]
-        rows.append(_accuracy_row(name, pairs))
-    made = [crop for crop in crops if crop.row["make"]]
-    rows.append(_accuracy_row("make", [(c.row["make"], [m.make for m in c.vehicle.make_models]) for c in made]))
-    rows.append(
-        _accuracy_row(
-            "make and model",
-            [((c.row["make"], c.row["model"]), [(m.make, m.model) for m in c.vehicle.make_models]) for c in made],
-        )
     )
-    return "\n\n".join(["### Attributes of given crops", table(["", "vehicles", "top 1", "top 3"], rows)])
+
+
+def region_answers(crops: Iterable[ReadCrop]) -> list[tuple[str, list[str]]]:
+    """Label, and answers best first, of the crops whose region is known."""
+    return [
+        (crop.region, [entry.value for entry in crop.plate.regions])
+        for crop in crops
+        if crop.region and crop.region != "unknown"
+    ]
+
+
+def country_answers(crops: Iterable[ReadCrop]) -> list[tuple[str, list[str]]]:
+    return [(country(label), [country(code) for code in found]) for label, found in region_answers(crops)]
 
 
 def area(region: str) -> str:
@@ -169,16 +158,17 @@ def area(region: str) -> str:
         return "United States"
     if region in _EUROPE:
         return "Europe"
-    return _country(region) or "region not labelled"
+    return country(region) or "region not labelled"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
+def _plates_row(name: str, photos: Sequence[Matched]) -> list[str]:
+    every, default = figures.plate_detection(photos), figures.plate_detection(photos, THRESHOLD_TEXT)
+    shares = (every.recall, every.precision, default.recall, default.precision)
+    return [name, str(every.count), *(percent(share) for share in shares)]
 
 
-def percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
+def _vehicles_row(name: str, found: figures.DetectionFigures) -> list[str]:
+    return [name, str(found.count), percent(found.recall), percent(found.precision), "", ""]
 
 
 _READING_HEADER: Final = ("", "plates", "exact match", "O = 0, I = 1", "among first 3", "CER")
@@ -196,17 +186,6 @@ def _readings(pairs: Iterable[tuple[PlateLabel, FoundPlate | None]]) -> list[Rea
     ]
 
 
-def _bins(scored: Sequence[tuple[float, bool]], edges: Sequence[float]) -> list[list[str]]:
-    return [
-        [f"{entry.low:g} to {entry.high:g}", str(entry.count), f"{entry.mean:.2f}", percent(entry.right)]
-        for entry in figures.reliability(scored, edges)
-    ]
-
-
-def _accuracy_row(name: str, pairs: Sequence[tuple[object, Sequence[object]]]) -> list[str]:
-    count, first = figures.accuracy(pairs)
-    return [name, str(count), percent(first), percent(figures.accuracy(pairs, 3)[1])]
-
-
-def _country(region: str) -> str:
+def country(region: str) -> str:
+    """The country of a region's code."""
     return region.partition("-")[0]

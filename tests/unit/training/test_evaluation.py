@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from platelane.geometry import Box
-from training.evaluation import figures
+from training.evaluation import figures, vehicles
 from training.evaluation.figures import Reading
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel, readable
 from training.evaluation.matching import Matched, match
@@ -69,6 +69,48 @@ def test_a_plate_that_the_labels_lack_is_neither_wanted_nor_false() -> None:
     matched = match(labels, answer((plate(box(502, 1, 590, 22), "b"), None), (plate(box(700, 0, 800, 20), "c"), None)))
     assert [found.texts for found in matched.extra_plates] == [("c",)]
     assert figures.plate_detection([matched]).count == 2
+
+
+def test_default_thresholds_leave_out_what_is_not_read() -> None:
+    answered = answer(
+        (plate(box(0, 0, 100, 20), "a", score=0.5), None),
+        (plate(box(200, 0, 300, 20), "b", score=0.9), None),
+        (plate(box(500, 0, 600, 20), "c", score=0.3), None),
+    )
+    matched = match(photo(), answered)
+    assert figures.plate_detection([matched]) == figures.DetectionFigures(2, 1.0, pytest.approx(2 / 3))
+    assert figures.plate_detection([matched], 0.6) == figures.DetectionFigures(2, 0.5, 1.0)
+
+
+def test_directions_are_compared_around_the_circle_and_by_side() -> None:
+    found = figures.direction_figures(
+        [(350, 10, 0.9), (90, None, 0.0), (45, 135, 0.8), (225, 200, 0.7), (88, 100, 0.6)],
+    )
+    assert (found.count, found.told, found.turned) == (5, 4, 3)
+    assert found.error == pytest.approx((20 + 90 + 25 + 12) / 4)
+    assert found.right == 0.5
+    assert found.score == pytest.approx(0.75)
+    assert found.same_side == pytest.approx(2 / 3)
+
+
+def test_answers_about_vehicles_count_where_the_label_is_known() -> None:
+    props = {"color": [{"value": "red", "score": 0.9}], "orientation": [{"value": "Unknown", "score": 0.0}]}
+    van = {"box": box(0, 0, 400, 300), "type": "Van", "score": 0.9, "props": props}
+    labelled = PlateLabel(Box(0, 0, 100, 20), "a", "gb", "clear", "Van", "unknown", "Rear", 80.0)
+    result = {"plate": plate(box(0, 0, 100, 20), "a"), "vehicle": van, "direction": 95, "direction_score": 0.9}
+    text = vehicles.through_api([match(PhotoLabels("a", "some", (labelled,), (), True, True), {"results": [result]})])
+    assert "| type | 1 | 1 | 100.0 % |" in text
+    assert "| colour | 0 | 0 | 0.0 % |" in text
+    assert "| orientation | 1 | 1 | 0.0 % |" in text
+    assert "told for 1, off by 15 degrees" in text
+
+
+def test_the_rarest_classes_share_a_row() -> None:
+    pictures = pytest.importorskip("training.evaluation.pictures", reason="needs matplotlib")
+    pairs = [("a", "a"), ("a", "a"), ("a", "not named"), ("b", "b"), ("b", "c"), ("c", "b"), ("d", "e")]
+    rows, columns, counts = pictures.confusion_matrix(pairs, most=2)
+    assert (rows, columns) == (["a", "b", "others"], ["a", "b", "others", "not named"])
+    assert counts == [[2, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0]]
 
 
 def test_exact_match_and_character_error_rate() -> None:
