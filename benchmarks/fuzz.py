@@ -10,12 +10,17 @@ import asyncio
 import base64
 import io
 import json
+import os
 import random
+import socket
 import statistics
 import string
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -46,17 +51,8 @@ _ODD: Final[tuple[Any, ...]] = (
     "http://127.0.0.1:1/", "http://[::1", "http://169.254.169.254/latest/meta-data/", "file:///etc/passwd",
 )  # fmt: skip
 _KEYS: Final = (
-    "upload",
-    "upload_url",
-    "regions",
-    "region",
-    "camera_id",
-    "timestamp",
-    "mmc",
-    "config",
-    "direction",
-    "x",
-)
+    "upload", "upload_url", "regions", "region", "camera_id", "timestamp", "mmc", "config", "direction", "plates", "x",
+)  # fmt: skip
 _CONFIG_KEYS: Final = (
     "mode", "detection_rule", "detection_mode", "region", "threshold_d", "threshold_o", "text_formats",
     "plates_per_vehicle", "zoom_in_vehicles", "unknown",
@@ -67,15 +63,21 @@ _TYPES: Final = (
 )  # fmt: skip
 
 
+_HOOK: Final = {"target": "http://127.0.0.1:1/", "enabled": False, "filter": {"plates": ["a*"], "distance": 1}}
+_HOOK_KEYS: Final = (*_HOOK, "headers", "secret", "mail", "concurrency", "format")
+_TOKEN: Final = "fuzz-token"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; `kind` is the family it is counted in."""
+    """One request; `kind` is the family it is counted in. `authorization` is for the gateway of the cloud profile."""
 
     kind: str
     method: str
     path: str
     body: bytes = b""
     content_type: str = ""
+    authorization: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Maker:
     def __init__(self, photo: Path, rng: random.Random) -> None:
         self._rng = rng
         self._pictures = _pictures(photo)
+        self.picture = self._pictures[0]
         self._fields = {"regions": "mx,us-ca", "config": json.dumps(_CONFIG), "mmc": "true", "camera_id": "gate"}
 
     def damaged(self) -> Request:
@@ -151,28 +154,63 @@ class Maker:
             fields["config"] = {self._rng.choice(_CONFIG_KEYS): self._odd() for _ in range(self._rng.randint(0, 4))}
         if self._rng.random() < 0.15:
             fields["upload"] = base64.b64encode(self._rng.choice(self._pictures)).decode()
+        path = self._rng.choice((_PATH, _PATH, "/v1/blur/"))
         if self._rng.random() < 0.5:
-            body = json.dumps(fields).encode()
-            return Request("fields odd", "POST", _PATH, body, "application/json")
+            return Request("fields odd", "POST", path, json.dumps(fields).encode(), "application/json")
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
         body = urlencode(texts, errors="surrogatepass").encode()
-        return Request("fields odd", "POST", _PATH, body, "application/x-www-form-urlencoded")
+        return Request("fields odd", "POST", path, body, "application/x-www-form-urlencoded")
 
-    def odd_document(self) -> Request:
-        """Zones that are none."""
+    def odd_zones(self) -> Request:
+        """Zones that are none, of cameras with odd names."""
         zones = {"zones": [{"name": "sign", "polygon": [[0, 0], [1, 0], [1, 1]]}]}
         body = json.dumps(zones).encode()
         for _ in range(self._rng.randint(0, 3)):
             body = self._damage(body)
         if self._rng.random() < 0.3:
             body = json.dumps({"zones": self._odd()}).encode()
-        if self._rng.random() < 0.3:
-            hook = {"target": "http://127.0.0.1:1/", "enabled": False, "filter": {"plates": ["a*"], "distance": 1}}
-            hook[self._rng.choice((*hook, "headers", "secret", "mail", "concurrency"))] = self._odd()
-            data = json.dumps(hook).encode()
-            return Request("documents odd", "POST", "/v1/webhooks", self._rng.choice((data, self._damage(data))))
-        camera = quote(self._rng.choice((self._word(), "a/b", ".", "..", "%", "é*>", "x" * 1_200)), safe="")
-        return Request("documents odd", self._rng.choice(("PUT", "PUT", "GET", "DELETE")), f"/v1/zones/{camera}", body)
+        camera = quote(self._rng.choice((self._word(), "gate", "a/b", ".", "..", "%", "é*>", "x" * 1_200)), safe="")
+        return Request("zones odd", self._rng.choice(("PUT", "PUT", "GET", "DELETE")), f"/v1/zones/{camera}", body)
+
+    def odd_webhook(self) -> Request:
+        """Webhooks made and changed to what none can be, and everything else that can be done with one."""
+        whole = json.dumps(_HOOK).encode()
+        odd = json.dumps({**_HOOK, self._rng.choice(_HOOK_KEYS): self._odd()}).encode()
+        data = self._rng.choice((whole, odd, odd, self._damage(odd)))
+        one = f"/v1/webhooks/{self._rng.randint(1, 12)}/"
+        numbers = json.dumps({"numbers": self._rng.choice(([1], [-1], [0, 2**63], *_ODD))}).encode()
+        start = quote(str(self._rng.choice(("1", "-1", "0", 2**63, self._word()))))
+        method, path, body = self._rng.choice(
+            (
+                ("POST", "/v1/webhooks/", data), ("POST", "/v1/webhooks", data), ("PATCH", one, data),
+                ("PATCH", one, data), ("GET", one, b""), ("DELETE", one, b""), ("POST", f"{one}enable", b""),
+                ("POST", f"{one}test", b""), ("POST", f"{one}replay", numbers),
+                ("GET", f"{one}dead?start={start}", b""),
+            )
+        )  # fmt: skip
+        return Request("webhooks odd", method, path, body, "application/json")
+
+    def odd_token(self) -> Request:
+        """The cloud profile, asked with its token spelt in all ways, with none, and with what is none."""
+        content_type, body = self._multipart()
+        method, path = self._rng.choice(
+            (
+                ("POST", _PATH), ("POST", "/v1/blur/"), ("GET", "/v1/statistics/"), ("GET", "/info/"),
+                ("GET", "/v1/zones/"), ("PUT", "/v1/zones/gate"), ("GET", "/v1/webhooks/"), ("POST", "/v1/webhooks/"),
+                ("GET", "/v1/results/"), ("OPTIONS", _PATH),
+            )
+        )  # fmt: skip
+        token = self._rng.choice(
+            (
+                f"Token {_TOKEN}", f"token  {_TOKEN}", _TOKEN, f"Bearer {_TOKEN}", f"Token {_TOKEN[:-1]}", "Token", "",
+                f"Token {_TOKEN}\x00", "Basic Og==", "é" * 9, f"Token {'x' * 30_000}", self._word(),
+            )
+        )  # fmt: skip
+        # what no HTTP library would send is the business of `raw`
+        sent = bytes(byte for byte in token.encode() if byte >= 0x20 and byte != 0x7F).strip()
+        if method != "POST":
+            body = b"" if method != "PUT" else b'{"zones": []}'
+        return Request("tokens odd", method, path, body, content_type if method == "POST" else "", sent)
 
     def odd_path(self) -> Request:
         """Any method on any path."""
@@ -257,30 +295,32 @@ def _pictures(photo: Path) -> list[bytes]:
     return encoded
 
 
-async def mutated(url: str, maker: Maker, count: int, tally: Tally) -> None:
-    """Send `count` requests of all families, `_IN_FLIGHT` at a time."""
+async def mutated(url: str, cloud: str, maker: Maker, count: int, tally: Tally) -> None:
+    """Send `count` requests of all families, `_IN_FLIGHT` at a time; those with tokens to the gateway at `cloud`."""
     families: tuple[tuple[Callable[[], Request], int], ...] = (
-        (maker.damaged, 40), (maker.odd_fields, 30), (maker.damaged_picture, 10), (maker.odd_document, 10),
-        (maker.odd_path, 10),
+        (maker.damaged, 36), (maker.odd_fields, 28), (maker.damaged_picture, 10), (maker.odd_zones, 6),
+        (maker.odd_webhook, 6), (maker.odd_token, 6), (maker.odd_path, 8),
     )  # fmt: skip
     rng = random.Random(SEED)
     chosen = rng.choices([make for make, _ in families], [weight for _, weight in families], k=count)
-    async with httpx.AsyncClient(base_url=url, timeout=_PATIENCE, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client:
         todo = iter(tqdm(chosen, desc="fuzz", unit="request"))
 
         async def worker() -> None:
             for make in todo:
-                await _send(client, make(), tally)
+                request = make()
+                await _send(client, url if request.authorization is None else cloud, request, tally)
 
         await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
 
 
-async def _send(client: httpx.AsyncClient, request: Request, tally: Tally) -> None:
+async def _send(client: httpx.AsyncClient, url: str, request: Request, tally: Tally) -> None:
     started = time.perf_counter()
     headers = [(b"Content-Type", request.content_type.encode())] if request.content_type else []
-    url = httpx.URL(f"{client.base_url}".rstrip("/") + request.path)
+    if request.authorization:
+        headers.append((b"Authorization", request.authorization))
     try:
-        response = await client.request(request.method, url, content=request.body, headers=headers)
+        response = await client.request(request.method, url + request.path, content=request.body, headers=headers)
     except httpx.TransportError as error:
         tally.failures.append(f"no answer ({error!r}): {request.method} {request.path[:80]!r} {request.body[:300]!r}")
         return
@@ -310,17 +350,19 @@ async def raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
         tally.add(Request("HTTP damaged", "POST", _PATH, data), status, content if head else b"{}", started)
 
 
-def generated(url: str, count: int, tally: Tally) -> None:
-    """Requests that hypothesis makes up: any JSON, any text in the fields."""
+def generated(url: str, picture: bytes, count: int, tally: Tally) -> None:
+    """Requests that hypothesis makes up: any JSON, any text in the fields, around the picture in some."""
     json_values = st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=40),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
         max_leaves=8,
     )
     keys = st.sampled_from(_KEYS) | st.text(max_size=12)
-    bodies = st.dictionaries(
+    uploads = st.sampled_from([{"upload": base64.b64encode(picture).decode()}, *[{}] * 11])
+    fields = st.dictionaries(
         keys, json_values | st.dictionaries(st.sampled_from(_CONFIG_KEYS), json_values), max_size=6
     )
+    bodies = st.builds(lambda made_up, upload: {**made_up, **upload}, fields, uploads)
     types = st.sampled_from(
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
     )
@@ -359,12 +401,12 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
     """
     tally, rng = Tally(), random.Random(SEED)
     maker = Maker(photo, rng)
-    with stack.running() as state:
+    with stack.running() as state, _cloud_gateway(state) as cloud:
         before, memory = _processes(state), _memory(state)
         started = time.monotonic()
-        generated(state.url, requests // 5, tally)
+        generated(state.url, maker.picture, requests // 5, tally)
         asyncio.run(raw(state.url, maker, requests // 20, tally))
-        asyncio.run(mutated(state.url, maker, requests - requests // 5 - requests // 20, tally))
+        asyncio.run(mutated(state.url, cloud, maker, requests - requests // 5 - requests // 20, tally))
         seconds, grown = time.monotonic() - started, _memory(state) - memory
         if _processes(state) != before:
             tally.failures.append("a service died")
@@ -376,6 +418,42 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
     if tally.failures:
         raise RuntimeError(f"{len(tally.failures)} failures, the first of them:\n" + "\n".join(tally.failures[:20]))
     _record(tally, seconds, grown)
+
+
+@contextmanager
+def _cloud_gateway(state: State) -> Iterator[str]:
+    """A second gateway on the same NATS that asks for tokens; its address.
+
+    Raises:
+        RuntimeError: it does not start, or died meanwhile.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = {"NATS_URL": state.nats_url, "PORT": str(port), "GRPC_PORT": "0", "PROFILE": "cloud", "TOKENS": _TOKEN}
+    environment = {f"PLATELANE_{name}": value for name, value in settings.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway"], env=os.environ | environment, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + stack.START_SECONDS
+        while not _answers(url):
+            if time.monotonic() > end or process.poll() is not None:
+                raise RuntimeError("The gateway of the cloud profile does not start.")
+            time.sleep(0.1)
+        yield url
+        if process.poll() is not None:
+            raise RuntimeError("The gateway of the cloud profile died.")
+    finally:
+        process.terminate()
+        process.wait(stack.STOP_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _processes(state: State) -> dict[str, int | None]:
