@@ -111,7 +111,8 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
                 "on_part_data": part_data,
             },
         )
-        parser.write(body)
+        preamble = body.find(b"--" + boundary)  # text for mail readers, which the parser does not know
+        parser.write(body[preamble:] if preamble > 0 else body)
         parser.finalize()
     except FormParserError as error:
         raise BadRequest(f"The multipart form is broken: {error}") from error

@@ -188,6 +188,30 @@ def php_arrays(picture: bytes) -> Sent:
     return Sent(body, content_type, {"filename": "exa.jpg"}, "fr", headers=("Expect: 100-continue",), chunk=1_000)
 
 
+def mail_library(picture: bytes) -> Sent:
+    """Made with what is meant for mail: text before the first part and after the last, base64 in lines for the file."""
+    file = 'Content-Disposition: form-data; name="upload"; filename="car.jpg"\r\nMIME-Version: 1.0'
+    body = parts(
+        "===============7330845974216740156==",
+        ("Content-Type: text/plain\r\nContent-Disposition: form-data; name=regions", b"de"),
+        (f"Content-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n{file}", base64.encodebytes(picture)),
+    )
+    body = b"This is a multi-part message in MIME format.\r\n\r\n" + body + b"\r\nThe end.\r\n"
+    content_type = 'multipart/form-data; boundary="===============7330845974216740156=="'
+    return Sent(body, content_type, {"filename": "car.jpg"}, "de")
+
+
+def page_that_sets_the_type(picture: bytes) -> Sent:
+    """A script that sets the type by hand, and so loses the boundary that only the browser knows."""
+    body = parts(
+        "----WebKitFormBoundary7MA4YWxkTrZu0gW",
+        ('Content-Disposition: form-data; name="upload"; filename="blob"\r\nContent-Type: image/jpeg', picture),
+        ('Content-Disposition: form-data; name="regions"', b"us-ca"),
+    )
+    headers = ("Origin: https://parking.example", "Sec-Fetch-Mode: cors")
+    return Sent(body, "multipart/form-data", {"filename": "blob"}, "us-ca", headers=headers)
+
+
 def react_native(picture: bytes) -> Sent:
     """JSON with a data: address, a type with a character set, and names that nobody knows."""
     text = f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}"
@@ -214,6 +238,8 @@ CLIENTS: list[Callable[[bytes], Sent]] = [
     micropython,
     ruby_post_form,
     php_arrays,
+    mail_library,
+    page_that_sets_the_type,
     react_native,
     node_request,
 ]
