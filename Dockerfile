@@ -1,5 +1,6 @@
-# Two images: `platelane` (the five services; `command: python -m <service>` picks one) and `triton-cpu` (Triton
-# without a GPU, for docker-compose.cpu.yml). Compilers, pip's caches and the extras for tests and training stay behind.
+# Three images: `platelane` (the five services; `command: python -m <service>` picks one), `front` (the balancer before
+# the gateways) and `triton-cpu` (Triton without a GPU, for docker-compose.cpu.yml). Compilers, pip's caches and the
+# extras for tests and training stay behind.
 ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM ${PYTHON_IMAGE} AS packages
@@ -25,10 +26,22 @@ COPY --from=packages /opt/platelane /opt/platelane
 COPY --from=packages /app /app
 ENV PATH=/opt/platelane/bin:$PATH \
     PLATELANE_HEALTH_PORT=8081
+# A new volume that is mounted here belongs to the user below.
+RUN install --directory --owner=10001 --group=10001 --mode=755 /keys
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["healthcheck.sh", "8081", "/readyz"]
 CMD ["python", "-m", "gateway"]
+
+FROM base AS front
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends haproxy \
+    && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
+    CMD ["healthcheck.sh", "8081", "/readyz"]
+STOPSIGNAL SIGUSR1
+CMD ["haproxy", "-db", "-f", "/etc/haproxy/platelane.cfg"]
 
 # NVIDIA's Triton from the wheel that carries it, laid out as in NVIDIA's image, so that one command starts either.
 FROM ${PYTHON_IMAGE} AS triton-packages

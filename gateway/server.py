@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with JSON answers to broken requests too, and a limit on their headers."""
+"""The HTTP server: uvicorn, with JSON answers to broken requests too, a limit on their headers, and a slow goodbye."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import httptools
 import orjson
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from platelane import tls
 from platelane.errors import CannotStart
 from platelane.settings import Settings
 
@@ -136,6 +137,25 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Leaving:
+    """An application that, once `stop` is set, asks with every answer for a new connection, which others may get.
+
+    A kept connection that is closed without a word may lose a request that is on its way.
+    """
+
+    def __init__(self, app: ASGIApp, stop: asyncio.Event) -> None:
+        self._app = app
+        self._stop = stop
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._stop.is_set():
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, send_last)
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
@@ -150,27 +170,35 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(app: ASGIApp, listener: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop`; requests that are being answered then are finished within the deadline."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            log_level="warning",
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_IDLE,
-            timeout_graceful_shutdown=max(1, round(settings.deadline)),
-        )
+    """Serve until `stop` and `settings.drain` seconds more; what is being answered then is finished by its deadline.
+
+    Raises:
+        CannotStart: the certificate cannot be used.
+    """
+    config = uvicorn.Config(
+        _Leaving(app, stop),
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=max(1, round(settings.deadline)),
     )
+    config.load()
+    config.ssl = tls.server_context(settings)
+    server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     host, port = listener.getsockname()[:2]
-    log.info("listening", address=f"http://{host if ':' not in host else f'[{host}]'}:{port}")
+    scheme = "https" if config.ssl else "http"
+    log.info("listening", address=f"{scheme}://{host if ':' not in host else f'[{host}]'}:{port}")
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if not serving.done():
+        await asyncio.wait({serving}, timeout=settings.drain)
     server.should_exit = True
     await serving

@@ -5,18 +5,30 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+_SECRETS: Final = Path("/run/secrets")
+
 
 class Settings(BaseSettings):
-    """All settings with their defaults, which suit one machine; `platelane settings` lists them."""
+    """All settings with their defaults, which suit one machine; `platelane settings` lists them.
 
-    model_config = SettingsConfigDict(env_prefix="PLATELANE_", frozen=True, extra="ignore")
+    What the environment does not say may be in a file of `/run/secrets` instead, such as `platelane_nats_password`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PLATELANE_", frozen=True, extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
 
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma-separated")
+    nats_user: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="user of NATS, where it knows users")
+    nats_password: SecretStr = Field(SecretStr(""), description="password of that user")
+    nats_ca: str = Field("", description="file with the CA of NATS' certificate (PEM); NATS then has to speak TLS")
+    nats_cert: str = Field("", description="file with a client's certificate for NATS (PEM), where it wants one")
+    nats_key: str = Field("", description="file with the key of that certificate (PEM)")
     nats_replicas: int = Field(1, ge=1, le=5, description="copies of every stream (3 on a NATS cluster)")
     triton_url: str = Field(
         "127.0.0.1:8001", description="Triton's gRPC address; several behind one DNS name are balanced"
@@ -25,6 +37,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the REST API")
     grpc_port: int = Field(8090, ge=0, le=65535, description="port of the gRPC service; 0 turns it off")
+    tls_cert: str = Field("", description="file with the gateway's certificate chain (PEM): HTTPS, and TLS for gRPC")
+    tls_key: str = Field("", description="file with the key of that certificate (PEM)")
+    drain: float = Field(
+        0.0, ge=0, le=60, description="seconds a stopping gateway still takes connections, until balancers know"
+    )
     health_host: str = Field("127.0.0.1", description="address a service's health page listens on")
     health_port: int = Field(0, ge=0, le=65535, description="port of the health page; 0 turns it off")
     profile: Literal["sdk", "cloud"] = Field(

@@ -1,4 +1,4 @@
-"""The gRPC server: the service itself, health and reflection, on one port without encryption."""
+"""The gRPC server: the service itself, health and reflection, on one port, with TLS where there is a certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.accounts import Accounts
 from gateway.grpc_edge.reader import PlateReader
 from gateway.grpc_edge.results import Results
 from gateway.recognizer import Recognizer
-from platelane import service
+from platelane import service, tls
 from platelane.bus import Bus
 from platelane.errors import CannotStart
 from platelane.pb.v1 import service_pb2, service_pb2_grpc
@@ -48,8 +48,9 @@ async def serving(
     """Serve while the block runs; on leaving, calls under way are finished within the deadline.
 
     Raises:
-        CannotStart: the address is taken or not ours.
+        CannotStart: the address is taken or not ours, or the certificate cannot be used.
     """
+    encrypted = tls.server_context(settings) is not None
     results, watched = Results(bus), _Health()
     await results.start()
     server = grpc.aio.server(
@@ -63,7 +64,10 @@ async def serving(
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{host}:{settings.grpc_port}"
     try:
-        server.add_insecure_port(address)
+        if encrypted:
+            server.add_secure_port(address, grpc.ssl_server_credentials([tls.server_files(settings)]))
+        else:
+            server.add_insecure_port(address)
     except RuntimeError as error:
         raise CannotStart(f"The gRPC service cannot listen on {address}.") from error
     await server.start()

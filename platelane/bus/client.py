@@ -40,25 +40,30 @@ _CONFIRM: Final = {"Platelane-Confirm": "yes"}
 class Bus:
     """A process's way to all others. After an outage of NATS everything goes on where it was."""
 
-    def __init__(self, connection: Connection, settings: Settings) -> None:
+    def __init__(self, connection: Connection, settings: Settings, makes_streams: bool) -> None:
         """Use `connect`."""
         self.connection = connection
         self.settings = settings
+        self._makes_streams = makes_streams
         self._restoring = False
 
     @classmethod
     async def connect(cls, settings: Settings, name: str, patience: float | None = None) -> Bus:
         """Connect, waiting for the server as `Connection.open` does, and make streams and consumers.
 
+        The stages do not make them: they need no more than their queue, and NATS may let them do no more.
+
         Raises:
             EngineUnavailable: the server cannot be reached in that time.
             Fault: the address cannot be understood, or the server refuses a stream.
+            CannotStart: as `Connection.open`.
         """
-        bus = cls(await Connection.open(settings.nats_url, name, patience), settings)
+        bus = cls(await Connection.open(settings, name, patience), settings, name not in topology.STAGES)
         if bus.client.max_payload < settings.upload_limit:
             log.warning("nats_max_payload_too_small", max_payload=bus.client.max_payload, needed=settings.upload_limit)
         try:
-            await topology.ensure_topology(bus.client.jsm(timeout=2), settings)
+            if bus._makes_streams:
+                await topology.ensure_topology(bus.client.jsm(timeout=2), settings)
         except (EngineUnavailable, Fault):
             await bus.close()
             raise
@@ -198,7 +203,7 @@ class Bus:
 
     def restore(self) -> None:
         """Make streams and consumers again, in the background: a server may come back without its files."""
-        if not self._restoring:
+        if self._makes_streams and not self._restoring:
             self._restoring = True
             self.connection.spawn(self._restore())
 

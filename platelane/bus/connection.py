@@ -14,11 +14,13 @@ from typing import Any, Final, Self, TypeVar
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import MaxPayloadError, UnexpectedEOF
+from nats.errors import MaxPayloadError, SecureConnWantedError, UnexpectedEOF
 from nats.js.errors import APIError
 
 from platelane.bus.inbox import Inbox
 from platelane.errors import EngineUnavailable, Fault, PlatelaneError, UploadTooLarge
+from platelane.settings import Settings
+from platelane.tls import nats_context
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -38,7 +40,7 @@ class Connection:
 
     def __init__(self) -> None:
         """Use `open`."""
-        self.client = Client()
+        self.client: Client = _Client()
         self.inbox = Inbox(self.client)
         self.lost = asyncio.Event()
         """Set when the server has ended the connection for good."""
@@ -50,32 +52,45 @@ class Connection:
         self._closing = False
 
     @classmethod
-    async def open(cls, urls: str, name: str, patience: float | None = None) -> Self:
-        """Connect to one of `urls` (comma-separated), waiting up to `patience` (or `CONNECT_PATIENCE`) seconds.
+    async def open(cls, settings: Settings, name: str, patience: float | None = None) -> Self:
+        """Connect to one of the settings' servers, waiting up to `patience` (or `CONNECT_PATIENCE`) seconds.
 
         Raises:
             EngineUnavailable: no connection in that time.
             Fault: an address cannot be understood.
+            CannotStart: a certificate cannot be used.
         """
         connection = cls()
-        servers = [url.strip() for url in urls.split(",") if url.strip()]
+        servers = [url.strip() for url in settings.nats_url.split(",") if url.strip()]
+        connecting = asyncio.create_task(connection._connect(servers, settings, name))
         try:
-            async with asyncio.timeout(CONNECT_PATIENCE if patience is None else patience):
-                await connection._connect(servers, name)
-        except TimeoutError:
-            await connection.close()
-            reason = f": {connection._problem}" if connection._problem else ""
-            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}") from None
+            await asyncio.wait({connecting}, timeout=CONNECT_PATIENCE if patience is None else patience)
+            if connecting.done():
+                connecting.result()
         except (NatsError, OSError) as error:
             raise Fault(f"NATS cannot be used at {_public(servers)}: {error}") from error
+        finally:
+            connected = connecting.done()
+            while not connecting.done():  # the library takes no notice where an attempt fails in the same moment
+                connecting.cancel()
+                await asyncio.wait({connecting}, timeout=0.1)
+        if not connected:
+            await connection.close()
+            reason = f": {connection._problem}" if connection._problem else ""
+            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}")
         connection.online.set()
         await connection.inbox.open()
         return connection
 
-    async def _connect(self, servers: list[str], name: str) -> None:
+    async def _connect(self, servers: list[str], settings: Settings, name: str) -> None:
         await self.client.connect(
             servers,
             name=f"platelane-{name}",
+            user=settings.nats_user or None,
+            password=settings.nats_password.get_secret_value() or None,
+            tls=nats_context(settings),
+            # users may listen to their own inboxes only: others' hold what is not for them
+            inbox_prefix=f"_INBOX.{settings.nats_user}" if settings.nats_user else "_INBOX",
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
@@ -164,7 +179,8 @@ class Connection:
                 await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
-        self._problem = error
+        if self._problem is None or not isinstance(error, OSError):
+            self._problem = error  # the server's word tells more than that it hung up
         level = logging.DEBUG if isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
         log.log(level, "nats_error", error=str(error) or type(error).__name__)
 
@@ -184,6 +200,14 @@ class Connection:
         self.online.set()
         for listener in tuple(self._listeners):
             listener()
+
+
+class _Client(Client):
+    def _connect_command(self) -> bytes:
+        """The library would send the password to a server that says it speaks no TLS, whoever it is."""
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise SecureConnWantedError
+        return super()._connect_command()
 
 
 def _passing(error: APIError) -> bool:

@@ -19,12 +19,13 @@ class Inbox:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._prefix = client.new_inbox()
+        self._prefix = ""
         self._expected: dict[str, Callable[[Msg], None]] = {}
         self._waiting: set[asyncio.Future[None]] = set()
 
     async def open(self) -> None:
         """Start listening, for the life of the connection."""
+        self._prefix = self._client.new_inbox()  # whose first words are known once it is connected
         await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
 
     async def request(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout: float) -> Msg:

@@ -76,6 +76,8 @@ AGGREGATOR: Final = Consumer(PARTS, "aggregator")
 DISPATCHER: Final = Consumer(RESULTS, "dispatcher", max_deliver=_DISPATCH_ATTEMPTS, max_ack_pending=1)
 DEAD_LETTERS: Final = Consumer(ADVISORIES, "dead_letters", max_deliver=1_000)
 
+STAGES: Final = frozenset({DETECTOR.name, OCR.name, ATTRIBUTES.name})
+"""Services that wait until others have made streams and consumers."""
 CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, DISPATCHER, DEAD_LETTERS)
 
 

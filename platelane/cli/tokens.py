@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,14 +11,15 @@ from typing import Annotated, Final
 
 import typer
 from nats.errors import Error as NatsError
-from nats.js.errors import NoKeysError, NotFoundError
+from nats.js.api import Header
+from nats.js.errors import APIError, NoKeysError, NotFoundError
 from rich.console import Console
 from rich.table import Table
 
-from platelane.bus import subjects, topology
+from platelane.bus import Bus, subjects, topology
 from platelane.bus.connection import Connection
 from platelane.bus.streams import counter
-from platelane.errors import BadRequest, EngineUnavailable, NotFound
+from platelane.errors import BadRequest, EngineUnavailable, Fault, NotFound
 from platelane.settings import Settings
 from platelane.supervisor import state
 from platelane.tokens import Token, account, fingerprint, new_token
@@ -25,6 +27,8 @@ from platelane.tokens import Token, account, fingerprint, new_token
 app = typer.Typer(help="Create, list and revoke the tokens of the cloud profile.", no_args_is_help=True)
 
 _PATIENCE: Final = 5.0
+_FIRST_PATIENCE: Final = 30.0
+_WRONG_LAST_SEQUENCE: Final = 10071
 
 
 @app.command()
@@ -39,6 +43,21 @@ def create(
     if not 0 < len(name.strip()) <= 100:
         raise BadRequest("A token's name has 1 to 100 characters.")
     print(asyncio.run(_create(Token(name=name.strip(), rate_limit=rate_limit, max_calls=max_calls))))
+
+
+@app.command()
+def first() -> None:
+    """Create a token and print it where there has never been one; for the first start of a new system.
+
+    It has no limit on uploads a second.
+    """
+    settings = _settings()
+    if settings.profile == "sdk":
+        print("The on-premise profile needs no token.")
+    elif secret := asyncio.run(_first(settings)):
+        print(f"The first token, shown this once; it goes into the header `Authorization: Token ...`\n{secret}")
+    else:
+        print("There has been a token already; `platelane tokens create NAME` makes another.")
 
 
 @app.command(name="list")
@@ -91,9 +110,7 @@ class _Store:
 @asynccontextmanager
 async def _store() -> AsyncIterator[_Store]:
     """Raises EngineUnavailable where NATS or, as no service has run yet, the bucket is not there."""
-    settings = Settings()
-    running = state.read(settings.state_dir.expanduser())
-    connection = await Connection.open(running.nats_url if running else settings.nats_url, "tokens", _PATIENCE)
+    connection = await Connection.open(_settings(), "tokens", _PATIENCE)
     try:
         yield _Store(connection)
     except NatsError as error:
@@ -102,12 +119,37 @@ async def _store() -> AsyncIterator[_Store]:
         await connection.close()
 
 
+def _settings() -> Settings:
+    """Those of the environment, with the NATS of the `platelane up` that runs here."""
+    settings = Settings()
+    running = state.read(settings.state_dir.expanduser())
+    return settings.model_copy(update={"nats_url": running.nats_url}) if running else settings
+
+
 async def _create(token: Token) -> str:
     secret = new_token()
     async with _store() as store:
         if any(each.name == token.name for each in (await store.all()).values()):
             raise BadRequest(f"There is a token called {token.name} already.")
         await store.put(fingerprint(secret), token)
+    return secret
+
+
+async def _first(settings: Settings) -> str | None:
+    """The token, or None where one was stored before, by whomever; the streams are made where they are missing."""
+    secret, token = new_token(), Token(name="first", rate_limit=0)
+    key = fingerprint(secret)
+    bus = await Bus.connect(settings, "tokens")
+    try:
+        entry, data = subjects.entry(topology.TOKENS, key), token.model_dump_json().encode()
+        headers: dict[str, str] = {Header.MSG_ID: key, Header.EXPECTED_LAST_SEQUENCE: "0"}
+        await bus.connection.ask(entry, data, time.time() + _FIRST_PATIENCE, headers)
+    except APIError as error:
+        if error.err_code != _WRONG_LAST_SEQUENCE:
+            raise Fault(f"NATS does not store a token: {error.description}") from error
+        return None
+    finally:
+        await bus.close()
     return secret
 
 

@@ -15,7 +15,8 @@ from platelane.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yml", "docker-compose.cpu.yml")
-SERVICES = ("gateway", "detector", "ocr", "attributes", "webhook_svc")
+STAGES = ("detector", "ocr", "attributes")
+SERVICES = ("gateway", *STAGES, "webhook_svc")
 
 
 class Loader(yaml.SafeLoader):
@@ -41,27 +42,76 @@ def test_a_service_runs_its_package_from_the_one_image(name: str) -> None:
     assert service["read_only"] is True
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "nats", "triton"])
+@pytest.mark.parametrize("name", [*SERVICES, "front", "nats", "triton", "keys", "token"])
 def test_every_container_can_be_scaled_and_has_no_privileges(name: str) -> None:
     service = services(FILES[0])[name]
     assert "container_name" not in service
-    assert ("ports" in service) == (name == "gateway")
+    assert ("ports" in service) == (name == "front")
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["restart"] == "unless-stopped"
+    assert service["restart"] == ("no" if name in ("keys", "token") else "unless-stopped")
     assert service["logging"]["options"]["max-size"]
 
 
-@pytest.mark.parametrize(("name", "needs"), [("gateway", {"nats"}), ("detector", {"nats", "triton"})])
-def test_services_wait_for_healthy_servers(name: str, needs: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("front", {"gateway": "healthy"}),
+        ("gateway", {"nats": "healthy", "token": "completed_successfully"}),
+        ("detector", {"nats": "healthy", "triton": "healthy"}),
+        ("nats", {"keys": "completed_successfully"}),
+    ],
+)
+def test_services_wait_for_what_they_need(name: str, needs: dict[str, str]) -> None:
     waits = services(FILES[0])[name]["depends_on"]
-    assert waits == {server: {"condition": "service_healthy"} for server in needs}
+    assert waits == {server: {"condition": f"service_{state}"} for server, state in needs.items()}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_gets_its_own_password_and_no_other(name: str) -> None:
+    [mount] = services(FILES[0])[name]["volumes"]
+    assert mount == {
+        "type": "volume",
+        "source": "keys",
+        "target": "/run/secrets",
+        "read_only": True,
+        "volume": {"subpath": name},
+    }
+
+
+def test_the_keys_are_made_where_no_network_is() -> None:
+    keys = services(FILES[0])["keys"]
+    assert keys["network_mode"] == "none"
+    assert keys["volumes"] == ["./deploy/keys.sh:/usr/local/bin/keys.sh:ro", "keys:/keys"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_is_told_no_secret_of_the_settings_file(name: str) -> None:
+    secrets = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    ours = secrets - {"nats_password"} | {"webhook_targets"}  # whose addresses may hold passwords
+    environment = services(FILES[0])[name]["environment"]
+    assert {each: environment[f"PLATELANE_{each.upper()}"] for each in ours} == dict.fromkeys(ours, "")
+
+
+def test_tokens_are_on() -> None:
+    assert services(FILES[0])["gateway"]["environment"]["PLATELANE_PROFILE"] == "${PLATELANE_PROFILE:-cloud}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_only_real_settings_are_set(name: str) -> None:
     known = {f"PLATELANE_{field.upper()}" for field in Settings.model_fields}
     assert set(services(FILES[0])[name]["environment"]) <= known
+
+
+def test_the_front_looks_for_gateways_where_they_are() -> None:
+    front = (ROOT / "deploy" / "haproxy.cfg").read_text()
+    environment = services(FILES[0])["gateway"]["environment"]
+    assert f"check port {environment['PLATELANE_HEALTH_PORT']} " in front
+    for name in ("PORT", "GRPC_PORT"):
+        assert f"gateway:{environment[f'PLATELANE_{name}']}\n" in front
+    published = [port.split(":")[-1] for port in services(FILES[0])["front"]["ports"]]
+    assert published == re.findall(r"bind :(80[89]0)", front)
+    assert set(services(FILES[0])["front"]["networks"]) < set(services(FILES[0])["gateway"]["networks"])
 
 
 def test_a_gpu_is_asked_for_and_the_overlay_takes_it_back() -> None:

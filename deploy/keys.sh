@@ -1,0 +1,16 @@
+#!/bin/bash
+# keys.sh FOLDER: gives every user of deploy/nats.conf a password, once. FOLDER/<service> is what that service sees as
+# /run/secrets, FOLDER/nats what nats-server includes. To change all passwords: remove the volume and start again.
+set -euo pipefail
+cd "$1"
+mkdir -p nats
+for service in gateway webhook_svc detector ocr attributes; do
+    mkdir -p "$service"
+    if [[ ! -s $service/platelane_nats_password ]]; then
+        od -An -vtx1 -N32 /dev/urandom | tr -d ' \n' > "$service/new"
+        mv "$service/new" "$service/platelane_nats_password"
+    fi
+    printf %s "$service" > "$service/platelane_nats_user"
+    printf 'password_%s: "%s"\n' "$service" "$(< "$service/platelane_nats_password")"
+done > nats/new
+mv nats/new nats/passwords.conf
