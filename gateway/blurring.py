@@ -28,16 +28,20 @@ def blurred(image: bytes, polygons: Iterable[Polygon], intensity: int) -> bytes:
     Raises:
         BadImage: broken or cut off.
     """
-    # the decoder that the polygons come from, so that they lie where it saw the plates; large, and seldom needed here
-    from platelane import images
-
-    pixels = images.decode(image)
-    picture = Image.frombuffer("RGB", (pixels.shape[1], pixels.shape[0]), pixels, "raw", "BGR", 0, 1)
+    picture = _decoded(image)
     for polygon in polygons:
         _cover(picture, polygon, intensity)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
+
+
+def _decoded(image: bytes) -> Image.Image:
+    """By the decoder that the polygons come from, so that they lie where it saw the plates."""
+    from platelane import images  # large, and most gateways are never asked to blur
+
+    pixels = images.decode(image)
+    return Image.frombuffer("RGB", (pixels.shape[1], pixels.shape[0]), pixels, "raw", "BGR", 0, 1)
 
 
 def _cover(picture: Image.Image, polygon: Polygon, intensity: int) -> None:
