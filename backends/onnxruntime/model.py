@@ -2,11 +2,13 @@
 
 Triton runs this file wherever a `config.pbtxt` says `backend: "onnxruntime"` and finds it in the folder of backends in
 place of a shared library, so that one model repository serves hosts with and without a GPU. Of a model's `parameters`,
-`intra_op_thread_count` is understood, as by the compiled backend. Accelerators are for GPUs and left out of account.
+`intra_op_thread_count` is understood, as by the compiled backend, and `cpu_model_filename`, which names a file for
+processors alone (`training.quantize` writes it). Accelerators are for GPUs and left out of account.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -28,6 +30,9 @@ TYPES = {
 }
 """ONNX Runtime's names of the types, by Triton's."""
 
+VNNI = frozenset({"avx512_vnni", "avx_vnni"})
+"""Flags of processors that multiply INT8 fast; others saturate on the way, and get other results."""
+
 
 class TritonPythonModel:
     """An instance of a model; Triton runs each in a process of its own and calls these methods."""
@@ -38,9 +43,8 @@ class TritonPythonModel:
                 f"numpy {np.__version__}: Triton's Python backend needs numpy 1, with 2 it corrupts tensors"
             )
         config = json.loads(args["model_config"])
-        file = config["default_model_filename"] or "model.onnx"
-        path = Path(args["model_repository"], args["model_version"], file)
-        self.session = onnxruntime.InferenceSession(path, session_options(config), providers=["CPUExecutionProvider"])
+        path = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
+        self.session = quantised(path, config) or session(path, config)
         batched = config["max_batch_size"] > 0
         problems = [
             *differences(config["input"], self.session.get_inputs(), batched),
@@ -93,7 +97,23 @@ class Guard:
         self._shell.communicate(b"unloaded\n")
 
 
-def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:
+def quantised(path: Path, config: dict[str, Any]) -> onnxruntime.InferenceSession | None:
+    """The model of `path` quantised, where this processor is made for it; a file of another model is not used."""
+    name = config["parameters"].get("cpu_model_filename", {"string_value": ""})["string_value"]
+    file = path.parent / name
+    if not file.is_file() or VNNI.isdisjoint(Path("/proc/cpuinfo").read_text().split()):
+        return None
+    found = session(file, config)
+    source = found.get_modelmeta().custom_metadata_map.get("source_sha256")
+    if source != hashlib.sha256(path.read_bytes()).hexdigest():
+        pb_utils.Logger.log_warn(
+            f"{file} was not made from the {path.name} beside it, which is used: training.quantize"
+        )
+        return None
+    return found
+
+
+def session(path: Path, config: dict[str, Any]) -> onnxruntime.InferenceSession:
     """As many threads as configured, which do not spin: models, server and services share the processor.
 
     Memory is not laid out ahead by input shape: sizes of pictures and batches vary, and each would keep its own.
@@ -103,7 +123,7 @@ def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = int(parameter["string_value"])
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def differences(configured: list[dict[str, Any]], found: Sequence[Any], batched: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,3 +123,13 @@ def test_tensorrt_can_take_the_input(name: str) -> None:
     readers = [node.op_type for node in graph.node if graph.input[0].name in node.input]
 
     assert set(readers) == {"Cast"}, f"{name}: export the checkpoint again, the training code casts first"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_file_for_processors_was_made_from_the_model(name: str) -> None:
+    source = model_file(name)
+    properties = {entry.key: entry.value for entry in onnx.load(source.with_name("model.int8.onnx")).metadata_props}
+
+    assert properties["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest(), (
+        f"run `python -m training.quantize {name}`"
+    )

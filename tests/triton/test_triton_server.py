@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import platform
 import shutil
 import time
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from platelane.errors import CannotStart
@@ -19,6 +21,10 @@ from platelane.models import ModelSpec
 from platelane.triton_server import ENVIRONMENT, assemble_backends, find_environment, is_ready
 
 from .conftest import Server, ServerFactory
+
+
+def has_vnni() -> bool:
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
 
 
 def test_it_is_ready_and_logs_little(server: Server) -> None:
@@ -40,6 +46,32 @@ def test_a_model_file_that_is_not_as_configured_keeps_it_from_starting(
     assert server.wait() != 0
     assert "image is tensor(uint8) ['batch', 'height', 'width', 3], configured" in server.log
     assert "it has no again" in server.log
+
+
+@pytest.mark.skipif(not has_vnni(), reason="this processor has no VNNI, so INT8 files are not for it")
+@pytest.mark.parametrize("stale", [False, True])
+async def test_the_file_for_processors_is_served_if_it_was_made_from_the_model(
+    make_server: ServerFactory, repository: Path, echo: ModelSpec, tmp_path: Path, stale: bool
+) -> None:
+    folder = tmp_path / "models" / "echo_uint8"
+    shutil.copytree(repository / "echo_uint8", folder)
+    with (folder / "config.pbtxt").open("a") as config:
+        config.write('parameters { key: "cpu_model_filename" value { string_value: "model.int8.onnx" } }')
+    usual = folder / "1" / "model.onnx"
+    model = onnx.load(usual)
+    model.graph.node[0].op_type = "BitwiseNot"
+    model.opset_import[0].version = 18
+    source = b"another model" if stale else usual.read_bytes()
+    onnx.helper.set_model_props(model, {"source_sha256": hashlib.sha256(source).hexdigest()})
+    onnx.save(model, folder / "1" / "model.int8.onnx")
+    server = make_server(tmp_path / "models")
+    server.start()
+
+    async with InferenceClient(server.url) as client:
+        answer = await client.infer(echo, np.full((1, 8, 8, 3), 5, np.uint8), time.time() + 20)
+
+    assert answer["image_again"][0, 0, 0, 0] == (5 if stale else 250)
+    assert ("was not made from the model.onnx beside it" in server.log) == stale
 
 
 async def test_it_ends_when_a_model_process_dies_and_callers_are_served_by_the_next(

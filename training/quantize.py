@@ -1,0 +1,203 @@
+"""INT8 models for processors, beside the models that GPUs take.
+
+    python -m training.quantize detector reader attributes
+
+writes `triton_models/<model>/1/model.int8.onnx` from `model.onnx`: static QDQ quantisation of the convolutions
+(per-channel INT8 weights, UINT8 activations: with signed ones ONNX Runtime is slower on x86 than FP32). The first one,
+which sees three channels and would be slower, and all that follows them stay FP32. Activation ranges come from `train`
+photographs cut as serving cuts them. `backends/onnxruntime` serves the file where there is no GPU, as long as it was
+made from the `model.onnx` beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from tqdm import tqdm
+
+from detector import looks
+from platelane.crops import Image, crop_vehicle, rectify_plate
+from training.data import DEFAULT_DATA, Part, Row, Split, box, corners
+
+Outputs = Sequence[np.ndarray[Any, Any]]
+
+SOURCE: Final = "source_sha256"
+"""Metadata of a quantised file: the hash of the file that it was made from."""
+PERCENTILE: Final = 99.99
+"""Share of a tensor's values that its range covers. With all of them outliers make the steps coarse: 74 instead of 77 %
+of the plates of 250 validation photographs were then read exactly."""
+_OPERATORS: Final = ("Conv", "Relu", "Add", "Concat", "MaxPool", "AveragePool", "Resize", "Slice")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one model is quantised."""
+
+    quantised: str
+    """Regular expression of the names that quantised nodes begin with."""
+    views: Callable[[Image, Sequence[Row]], Iterator[Image]]
+    """What the model sees of a labelled photograph, UINT8 (H, W, 3)."""
+    agrees: Callable[[Outputs, Outputs], float]
+    """Share of what the first answer says that the second says too; NaN where it says nothing."""
+
+
+def _looks(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
+    large, small = looks.whole(image)
+    plates = [box(row) for row in rows if row["class"] == "plate"]
+    vehicles = [box(row) for row in rows if row["class"] != "plate"]
+    taken = [large, small, *looks.at_plates(image, plates[:1]), *looks.closer(image, vehicles, large.fit.scale, 1)]
+    yield from (look.canvas for look in taken)
+
+
+def _plates(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
+    for row in rows:
+        if row["class"] == "plate":
+            known = corners(row)
+            yield rectify_plate(image, box(row).corners() if known is None else known)
+
+
+def _vehicles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
+    yield from (crop_vehicle(image, box(row)) for row in rows if row["class"] != "plate")
+
+
+def _same_plates(expected: Outputs, actual: Outputs) -> float:
+    """Of the plates beyond doubt those that are found again, each corner within a twentieth of the width."""
+    boxes, scores, classes, found = (output[0] for output in expected)
+    certain = (scores > 0.5) & (classes == 0)
+    others = actual[3][0][(actual[1][0] > 0.4) & (actual[2][0] == 0)]
+    if not certain.any():
+        return float("nan")
+    if not len(others):
+        return 0.0
+    apart = np.abs(found[certain][:, None] - others[None]).max(axis=2).min(axis=1)
+    width = boxes[certain][:, 2] - boxes[certain][:, 0]
+    return float(np.mean(apart < np.maximum(1.0, 0.05 * width)))
+
+
+def _same_classes(expected: Outputs, actual: Outputs) -> float:
+    pairs = zip(expected, actual, strict=True)
+    return float(np.mean([np.array_equal(a.argmax(axis=-1), b.argmax(axis=-1)) for a, b in pairs]))
+
+
+RECIPES: Final = {
+    "detector": Recipe(
+        r"/detector/(backbone/(?!stride4/stride4\.0/)|neck/|heads\.\d/(classes|shapes)\.0/)", _looks, _same_plates
+    ),
+    "reader": Recipe(r"/reader/features/(?!features\.0/)", _plates, _same_classes),
+    "attributes": Recipe(r"/network/(fine|coarse)/", _vehicles, _same_classes),
+}
+
+
+def quantize(name: str, folder: Path, data: Path, count: int) -> None:
+    """Write `model.int8.onnx` beside `model.onnx` in `folder`, and print how often the two say the same."""
+    recipe = RECIPES[name]
+    source, target = folder / "model.onnx", folder / "model.int8.onnx"
+    (tensor,) = onnx.load(source).graph.input
+    views = _Views(list(islice(_views(recipe, data, "train"), count)), tensor.name, tqdm(total=count, desc=name))
+    with tempfile.TemporaryDirectory() as scratch:
+        prepared = Path(scratch, "prepared.onnx")
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        nodes = [node.name for node in onnx.load(prepared).graph.node if re.match(recipe.quantised, node.name)]
+        quantize_static(
+            prepared,
+            target,
+            views,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(_OPERATORS),
+            nodes_to_quantize=nodes,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            # views differ in size and are many: their activations are counted one view after the other
+            extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
+        )
+    model = onnx.load(target)
+    onnx.helper.set_model_props(model, {SOURCE: hashlib.sha256(source.read_bytes()).hexdigest()})
+    onnx.save(model, target)
+    print(f"{target}: says the same as {source.name} on validation photographs in", end=" ")
+    print(f"{100 * agreement(recipe, source, target, data, count):.1f} %")
+
+
+def agreement(recipe: Recipe, source: Path, target: Path, data: Path, count: int) -> float:
+    """How far the answers of two files agree on `val`, 0 to 1."""
+    sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in (source, target)]
+    (tensor,) = sessions[0].get_inputs()
+    shares = []
+    for view in islice(_views(recipe, data, "val"), count):
+        expected, actual = (session.run(None, {tensor.name: view[None]}) for session in sessions)
+        shares.append(recipe.agrees(expected, actual))
+    return float(np.nanmean(shares))
+
+
+class _Views(CalibrationDataReader):  # type: ignore[misc]
+    """Views as ONNX Runtime asks for them: by ranges."""
+
+    def __init__(self, views: Sequence[Image], tensor: str, progress: tqdm[Any]) -> None:
+        self._views, self._tensor, self._progress = views, tensor, progress
+        self._next, self._end = 0, len(views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        self._next, self._end = start_index, end_index
+
+    def get_next(self) -> dict[str, Image] | None:
+        if self._next >= self._end:
+            return None
+        self._next += 1
+        self._progress.update()
+        return {self._tensor: self._views[self._next - 1][None]}
+
+
+def _views(recipe: Recipe, data: Path, split: Split) -> Iterator[Image]:
+    """Of photographs of all sets in turn."""
+    part = Part(data, "photos")
+    rows = part.by_picture(split)
+    for file, image in part.pictures(_spread(rows)):
+        yield from recipe.views(image, [row for row in rows[file] if row["xmin"]])
+
+
+def _spread(rows: dict[str, list[Row]]) -> list[str]:
+    sets: dict[str, list[str]] = {}
+    for file, labels in rows.items():
+        sets.setdefault(labels[0]["set"], []).append(file)
+    random = np.random.default_rng(0)
+    orders = [list(random.permutation(files)) for files in sets.values()]
+    turns = max(map(len, orders))
+    return [str(order[turn]) for turn in range(turns) for order in orders if turn < len(order)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("models", nargs="+", choices=RECIPES)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument("--views", type=int, default=200, help="views to calibrate on, and to compare on")
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    arguments = parser.parse_args()
+    for name in arguments.models:
+        quantize(name, arguments.repository / name / "1", arguments.data, arguments.views)
+
+
+if __name__ == "__main__":
+    main()
