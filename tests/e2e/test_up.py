@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import nats
 import psutil
 import pytest
 
@@ -156,3 +157,16 @@ def test_a_program_that_cannot_start_is_explained_and_nothing_is_left(tmp_path: 
         assert stack.supervisor.wait(60) == 1
         assert "Error: nats-server ended with exit code 1" in stack.said
         assert "  | " in stack.said  # its last log lines
+
+
+async def test_nats_is_for_who_can_read_the_state_file(stack: Stack) -> None:
+    """Other users of the machine reach the port, but neither file."""
+    port = int(stack.nats_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 5) as stranger:
+        stranger.sendall(b"CONNECT {}\r\nPING\r\n")
+        said = b"".join(iter(lambda: stranger.recv(65_536), b""))
+    assert b"Authorization Violation" in said
+    client = await nats.connect(stack.nats_url)
+    await client.close()
+    for name in ("up.json", "nats-server.conf"):
+        assert (stack.state_dir / name).stat().st_mode & 0o077 == 0, name

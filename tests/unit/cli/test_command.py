@@ -78,6 +78,13 @@ def test_up_does_not_replace_somebody_elses_servers(variable: str, url: str, tmp
     assert f"PLATELANE_{variable} names {url}" in result.stderr
 
 
+def test_up_does_not_drop_tls_in_silence(tmp_path: Path) -> None:
+    settings = {"PLATELANE_TLS_CERT": "cert.pem", "PLATELANE_STATE_DIR": str(tmp_path)}
+    result = platelane("up", "--port", "0", **settings)
+    assert result.returncode == 1
+    assert "without TLS" in result.stderr
+
+
 def test_services_do_not_load_what_only_the_command_needs() -> None:
     """Five services must stay small. (structlog loads rich by itself.)"""
     services = "gateway.app, detector.handler, ocr.handler, attributes.handler, webhook_svc.aggregator"
