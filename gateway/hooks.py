@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
+from nats.errors import Error as NatsError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,9 +18,9 @@ from gateway.origins import refuse_foreign_pages
 from gateway.responses import JsonResponse
 from platelane.answers import recognition_body
 from platelane.bus import Bus
-from platelane.errors import BadRequest, NotFound, UploadTooLarge
+from platelane.errors import BadRequest, EngineUnavailable, NotFound, UploadTooLarge
 from platelane.hooks.hook import MASK, Hook, HookSettings
-from platelane.hooks.queue import Queue
+from platelane.hooks.queue import Queue, plan_of
 from platelane.hooks.store import Hooks, last_failures
 from platelane.pb.v1 import stages_pb2
 from platelane.settings import Settings
@@ -64,6 +65,12 @@ class HookRoutes:
     async def create(self, request: Request) -> Response:
         account = self._account(request)
         hook = await self._hooks.create(HookSettings.checked(await _fields(request)), account)
+        try:
+            await Queue(self._bus, hook.id).ensure(plan_of(hook, self._settings.webhook_queue))
+        except (NatsError, EngineUnavailable) as error:
+            # without a queue the results of all hooks would wait for this one
+            await self._hooks.delete(hook.id)
+            raise EngineUnavailable(f"NATS does not make a queue for the webhook: {error}") from error
         return JsonResponse(_view(hook), status_code=201)
 
     async def show(self, request: Request) -> Response:

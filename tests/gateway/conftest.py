@@ -59,14 +59,14 @@ def picture() -> bytes:
 class NatsServer:
     """The real nats-server on a port of its own, with its files in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
         self._config = folder / "nats.conf"
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\nmax_payload: 8MB\nmax_pending: 64MB\n'
-            f'jetstream {{ store_dir: "{folder / "store"}" }}\n'
+            f'jetstream {{ store_dir: "{folder / "store"}", max_file_store: {room} }}\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,8 +91,8 @@ class NatsServer:
 
 
 @contextmanager
-def running_nats(folder: Path) -> Iterator[NatsServer]:
-    server = NatsServer(folder)
+def running_nats(folder: Path, room: str = "20GB") -> Iterator[NatsServer]:
+    server = NatsServer(folder, room)
     server.start()
     try:
         yield server

@@ -192,6 +192,21 @@ async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, pic
     assert [record.data for record in kept] == [picture]
 
 
+def test_a_hook_for_whose_events_there_is_no_room_is_refused(tmp_path: Path) -> None:
+    small = {"queue_limit": 10, "results_bytes": 1_000_000, "image_bytes": 10_000_000}
+    with (
+        running_nats(tmp_path, room="1GB") as nats,
+        running_gateway(nats, **small) as gateway,
+        gateway.client() as client,
+    ):
+        answers = [client.post("/v1/webhooks/", json={"target": "http://a.example/"}) for _ in range(20)]
+        made = [answer for answer in answers if answer.status_code == 201]
+        assert 0 < len(made) < len(answers)
+        assert {answer.status_code for answer in answers[len(made) :]} == {503}
+        assert "storage" in answers[-1].json()["detail"]
+        assert len(client.get("/v1/webhooks/").json()["results"]) == len(made)
+
+
 def command(gateway: Gateway, *arguments: str) -> str:
     """What `platelane hooks ...` prints."""
     line = [sys.executable, "-m", "platelane.cli", "hooks", *arguments, "--url", gateway.url]

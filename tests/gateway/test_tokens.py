@@ -207,7 +207,7 @@ def test_tokens_survive_a_restart_of_nats(cloud: Cloud, picture: bytes) -> None:
 
 
 def test_without_nats_the_command_says_so(cloud: Cloud, tmp_path: Path) -> None:
-    nobody = NatsServer(tmp_path)
+    nobody = NatsServer(tmp_path, "1GB")
     done = Cloud(nobody, cloud.gateways, tmp_path).command("list")
     assert done.returncode == 1
     assert "NATS cannot be reached" in done.stderr
