@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import itertools
 import json
 import os
 import random
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ from platelane.supervisor.state import State
 
 REQUESTS: Final = 22_000
 SEED: Final = 5
-_IN_FLIGHT: Final = 8
+_IN_FLIGHT: Final = 16
 _PATIENCE: Final = 20.0
 _PATH: Final = "/v1/plate-reader/"
 _CONFIG: Final = {"mode": "fast", "detection_rule": "strict", "threshold_d": 0.2, "text_formats": ["[a-z]{3}[0-9]{3}"]}
@@ -295,23 +296,21 @@ def _pictures(photo: Path) -> list[bytes]:
     return encoded
 
 
-async def mutated(url: str, cloud: str, maker: Maker, count: int, tally: Tally) -> None:
-    """Send `count` requests of all families, `_IN_FLIGHT` at a time; those with tokens to the gateway at `cloud`."""
-    families: tuple[tuple[Callable[[], Request], int], ...] = (
-        (maker.damaged, 36), (maker.odd_fields, 28), (maker.damaged_picture, 10), (maker.odd_zones, 6),
-        (maker.odd_webhook, 6), (maker.odd_token, 6), (maker.odd_path, 8),
-    )  # fmt: skip
-    rng = random.Random(SEED)
-    chosen = rng.choices([make for make, _ in families], [weight for _, weight in families], k=count)
+async def send_all(url: str, cloud: str, requests: Iterable[Request], tally: Tally) -> None:
+    """Send the requests, `_IN_FLIGHT` at a time; those with tokens to the gateway at `cloud`."""
     async with httpx.AsyncClient(timeout=_PATIENCE, trust_env=False) as client:
-        todo = iter(tqdm(chosen, desc="fuzz", unit="request"))
+        await _several_at_once(
+            _send(client, url if request.authorization is None else cloud, request, tally)
+            for request in tqdm(requests, desc="fuzz", unit="request")
+        )
 
-        async def worker() -> None:
-            for make in todo:
-                request = make()
-                await _send(client, url if request.authorization is None else cloud, request, tally)
 
-        await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
+async def _several_at_once(work: Iterator[Coroutine[Any, Any, None]]) -> None:
+    async def worker() -> None:
+        for each in work:
+            await each
+
+    await asyncio.gather(*(worker() for _ in range(_IN_FLIGHT)))
 
 
 async def _send(client: httpx.AsyncClient, url: str, request: Request, tally: Tally) -> None:
@@ -327,11 +326,12 @@ async def _send(client: httpx.AsyncClient, url: str, request: Request, tally: Ta
     tally.add(request, response.status_code, response.content, started)
 
 
-async def raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
+async def send_raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
     """Send damaged bytes over connections of their own: each is answered or closed, and soon."""
     address = urlsplit(url)
-    for _ in tqdm(range(count), desc="raw", unit="request"):
-        data, started = maker.raw(address.netloc), time.perf_counter()
+
+    async def send(data: bytes) -> None:
+        started = time.perf_counter()
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
             async with asyncio.timeout(_PATIENCE):
@@ -342,16 +342,28 @@ async def raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
             answer = b""
         except TimeoutError:
             tally.failures.append(f"neither answered nor closed: {data[:300]!r}")
-            continue
+            return
         finally:
             writer.close()
         head, _, content = answer.partition(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1]) if head else 0
         tally.add(Request("HTTP damaged", "POST", _PATH, data), status, content if head else b"{}", started)
 
+    await _several_at_once(send(maker.raw(address.netloc)) for _ in tqdm(range(count), desc="raw", unit="request"))
 
-def generated(url: str, picture: bytes, count: int, tally: Tally) -> None:
-    """Requests that hypothesis makes up: any JSON, any text in the fields, around the picture in some."""
+
+def mutated(maker: Maker, count: int) -> Iterator[Request]:
+    """Damaged requests of all families."""
+    families: tuple[tuple[Callable[[], Request], int], ...] = (
+        (maker.damaged, 36), (maker.odd_fields, 28), (maker.damaged_picture, 10), (maker.odd_zones, 6),
+        (maker.odd_webhook, 6), (maker.odd_token, 6), (maker.odd_path, 8),
+    )  # fmt: skip
+    chosen = random.Random(SEED).choices([make for make, _ in families], [weight for _, weight in families], k=count)
+    return (make() for make in chosen)
+
+
+def made_up(picture: bytes, count: int) -> list[Request]:
+    """Requests of hypothesis: any JSON, any text in the fields, around the picture in some."""
     json_values = st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=40),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -367,26 +379,22 @@ def generated(url: str, picture: bytes, count: int, tally: Tally) -> None:
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
     )
     encoded = bodies.map(lambda body: json.dumps(body).encode()) | bodies.map(_form) | st.binary(max_size=300)
+    requests: list[Request] = []
 
-    with httpx.Client(base_url=url, timeout=_PATIENCE, trust_env=False) as client:
+    @seed(SEED)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(body=encoded, content_type=types)
+    def collected(body: bytes, content_type: str) -> None:
+        requests.append(Request("made up (hypothesis)", "POST", _PATH, body, content_type))
 
-        @seed(SEED)
-        @settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(body=encoded, content_type=types)
-        def sent(body: bytes, content_type: str) -> None:
-            started = time.perf_counter()
-            response = client.post(_PATH, content=body, headers={"Content-Type": content_type})
-            tally.add(
-                Request("made up (hypothesis)", "POST", _PATH, body), response.status_code, response.content, started
-            )
-
-        sent()
+    collected()
+    return requests
 
 
 def _form(fields: dict[str, Any]) -> bytes:
@@ -401,12 +409,13 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
     """
     tally, rng = Tally(), random.Random(SEED)
     maker = Maker(photo, rng)
+    generated = made_up(maker.picture, requests // 5)
+    rest = requests - len(generated) - requests // 20
     with stack.running() as state, _cloud_gateway(state) as cloud:
         before, memory = _processes(state), _memory(state)
         started = time.monotonic()
-        generated(state.url, maker.picture, requests // 5, tally)
-        asyncio.run(raw(state.url, maker, requests // 20, tally))
-        asyncio.run(mutated(state.url, cloud, maker, requests - requests // 5 - requests // 20, tally))
+        asyncio.run(send_raw(state.url, maker, requests // 20, tally))
+        asyncio.run(send_all(state.url, cloud, itertools.chain(generated, mutated(maker, rest)), tally))
         seconds, grown = time.monotonic() - started, _memory(state) - memory
         if _processes(state) != before:
             tally.failures.append("a service died")
