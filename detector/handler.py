@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 class Detector:
-    """Handles `stages_pb2.Job`: publishes the crops that other services read, then the detection part."""
+    """Handles `stages_pb2.Job`: publishes the detection part, then the crops that other services read.
+
+    The part is stored before any other of its job can be, so that it is never the one that completes a job with crops.
+    """
 
     def __init__(self, bus: Bus, inference: InferenceClient) -> None:
         self._bus = bus
@@ -41,20 +44,19 @@ class Detector:
         image = await asyncio.to_thread(images.decode, job.image)
         found = await search(model, image, job.options)
         part = _part(job, image, found)
-        crops = await asyncio.to_thread(cut, image, found, _attributed(part))
+        stored = self._bus.publish(
+            subjects.part(job.context.id, subjects.DETECTION), part, f"{job.context.id}.detection", deadline
+        )
+        crops, _ = await asyncio.gather(asyncio.to_thread(cut, image, found, _attributed(part)), stored)
         messages = []
         if crops.plates:
-            part.due.append(stages_pb2.STAGE_PLATES)
             plates = stages_pb2.PlateCrops(
                 context=job.context, options=job.options, crops=crops.plates, second_crops=crops.second_plates
             )
             messages.append(self._bus.publish(subjects.PLATE_CROPS, plates, f"{job.context.id}.plates", deadline))
         if crops.vehicles:
-            part.due.append(stages_pb2.STAGE_VEHICLES)
             vehicles = stages_pb2.VehicleCrops(context=job.context, options=job.options, crops=crops.vehicles)
             messages.append(self._bus.publish(subjects.VEHICLE_CROPS, vehicles, f"{job.context.id}.vehicles", deadline))
-        subject = subjects.part(job.context.id, subjects.DETECTION)
-        messages.append(self._bus.publish(subject, part, f"{job.context.id}.detection", deadline))
         await asyncio.gather(*messages)
         log.debug("detected", plates=len(found.plates), vehicles=len(found.vehicles))
 
@@ -75,6 +77,10 @@ def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.Detecti
     for index in shown:
         vehicle = found.vehicles[index]
         part.vehicles.append(domain_pb2.Vehicle(box=_message(vehicle.box), detection_score=vehicle.score))
+    if part.plates:
+        part.due.append(stages_pb2.STAGE_PLATES)
+    if part.vehicles:
+        part.due.append(stages_pb2.STAGE_VEHICLES)
     return part
 
 

@@ -19,7 +19,7 @@ from typing import Final, NoReturn, TypeVar
 
 import structlog
 
-from platelane import telemetry, tracing
+from platelane import memory, telemetry, tracing
 from platelane.bus import Bus
 from platelane.errors import CannotStart, EngineUnavailable, PlatelaneError
 from platelane.health import Health
@@ -49,6 +49,7 @@ def run(name: str, main: Main) -> NoReturn:
     configuration = settings()
     telemetry.configure(name, configuration)
     tracing.configure(name, configuration.otlp_endpoint)
+    memory.keep()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         code = runner.run(_serve(name, main, configuration))
     sys.exit(code)

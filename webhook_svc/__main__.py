@@ -11,7 +11,7 @@ from platelane.hooks.post import Poster
 from platelane.hooks.store import Hooks
 from platelane.pb.v1 import stages_pb2
 from platelane.settings import Settings
-from webhook_svc.aggregator import Aggregator
+from webhook_svc.aggregator import Aggregator, Part
 from webhook_svc.deliverer import Deliverer
 from webhook_svc.dispatcher import Dispatcher
 from webhook_svc.lanes import Lanes
@@ -29,7 +29,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(bus, hooks)
         deliverer = Deliverer(bus, hooks, poster, Mailer(settings).notify)
         await asyncio.gather(
-            Worker(bus, topology.AGGREGATOR, stages_pb2.Part, aggregator.handle, AGGREGATIONS).run(stop),
+            Worker(bus, topology.AGGREGATOR, Part, aggregator.handle, AGGREGATIONS).run(stop),
             Worker(bus, topology.DISPATCHER, stages_pb2.Result, dispatcher.handle, in_flight=1).run(stop),
             Lanes(bus, hooks, deliverer).run(stop),
             deliverer.count(stop),

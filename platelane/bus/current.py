@@ -12,6 +12,7 @@ class Delivery:
 
     attempt: int
     sequence: int
+    subject: str = ""
 
 
 _current: ContextVar[Delivery | None] = ContextVar("delivery", default=None)

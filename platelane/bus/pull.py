@@ -24,14 +24,15 @@ _HEARTBEAT: Final = 5.0
 _REQUEST: Final = json.dumps(
     {"batch": 1, "expires": int(_EXPIRES * 1e9), "idle_heartbeat": int(_HEARTBEAT * 1e9)}
 ).encode()
+_ACKNOWLEDGE_AND_NEXT: Final = b"+NXT " + _REQUEST
 _PAUSE: Final = 0.2
 
 
 class Pull:
     """Messages of a consumer, one at a time, on an inbox that lives as long as this object.
 
-    The client library's own fetch sets up timers and tasks for every batch; here a message costs one small request,
-    and nothing is polled.
+    The client library's own fetch sets up timers and tasks for every batch; here the acknowledgement of a message asks
+    for the next, and nothing is polled.
     """
 
     def __init__(self, bus: Bus, consumer: Consumer) -> None:
@@ -39,6 +40,7 @@ class Pull:
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
         self._inbox = bus.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
+        self._asked = False
         self._stopped = False
         self._subscription: Subscription | None = None
 
@@ -61,11 +63,20 @@ class Pull:
     async def next(self) -> Msg | None:
         """The next message, however long it takes; None after `stop`."""
         while not self._stopped:
-            if self._arrived.empty() and self._bus.connected:
+            if self._arrived.empty() and self._bus.connected and not self._asked:
                 await self._bus.client.publish(self._subject, _REQUEST, reply=self._inbox)
-            if message := await self._answer():
+            message, self._asked = await self._answer(), False
+            if message:
                 return message
         return None
+
+    async def acknowledge(self, message: Msg) -> None:
+        """The message has been dealt with; asks for the next one in the same breath."""
+        if self._stopped or not self._arrived.empty():
+            await message.ack()
+            return
+        await self._bus.client.publish(message.reply, _ACKNOWLEDGE_AND_NEXT, reply=self._inbox)
+        self._asked = True
 
     def stop(self) -> None:
         """Let `next` return."""

@@ -117,12 +117,12 @@ class Worker(Generic[M]):
     async def _slot(self, pull: Pull) -> None:
         async with pull:
             while message := await pull.next():
-                await self._work(message)
+                await self._work(message, pull)
 
-    async def _work(self, message: Msg) -> None:
+    async def _work(self, message: Msg, pull: Pull) -> None:
         self._busy.append(message)
         try:
-            await self._handle(message)
+            await self._handle(message, pull)
         except asyncio.CancelledError:
             with contextlib.suppress(NatsError):
                 await message.nak()
@@ -132,7 +132,7 @@ class Worker(Generic[M]):
         finally:
             self._busy.remove(message)
 
-    async def _handle(self, message: Msg) -> None:
+    async def _handle(self, message: Msg, pull: Pull) -> None:
         try:
             body = self._decode(message.data)
         except (DecodeError, Undecodable, ValueError) as error:
@@ -144,13 +144,13 @@ class Worker(Generic[M]):
         with telemetry.job(context.id), tracing.received(self._stage, message.headers):
             if context.id in self._cancelled or (left is not None and left <= 0):
                 log.info("nobody_waits", subject=message.subject)
-                await message.ack()
+                await pull.acknowledge(message)
                 return
-            await self._settle(message, context, await self._outcome(message, body, context, left))
+            await self._settle(message, pull, context, await self._outcome(message, body, context, left))
 
     async def _outcome(self, message: Msg, body: M, context: JobContext, left: float | None) -> Outcome | _Refused:
         delivered = message.metadata.num_delivered
-        current.enter(current.Delivery(delivered, message.metadata.sequence.stream))
+        current.enter(current.Delivery(delivered, message.metadata.sequence.stream, message.subject))
         limit = asyncio.timeout(left)
         try:
             async with limit:
@@ -175,10 +175,10 @@ class Worker(Generic[M]):
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
             return RetryAfter(0.1 * 2**delivered, f"{type(error).__name__}: {error}")
 
-    async def _settle(self, message: Msg, context: JobContext, outcome: Outcome | _Refused) -> None:
+    async def _settle(self, message: Msg, pull: Pull, context: JobContext, outcome: Outcome | _Refused) -> None:
         match outcome:
             case Done():
-                await message.ack()
+                await pull.acknowledge(message)
             case RetryAfter(seconds, reason):
                 log.warning("retry", subject=message.subject, seconds=seconds, reason=reason)
                 last = message.metadata.num_delivered >= self._attempts
