@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import fuzz, memory, overhead, scale, throughput, webhooks
+from benchmarks import fuzz, memory, overhead, scale, steps, throughput, webhooks
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
 PROGRAMS = {
     "overhead": overhead.main,
     "throughput": throughput.main,
     "memory": memory.main,
+    "steps": steps.main,
     "scale": scale.main,
     "fuzz": fuzz.main,
     "webhooks": webhooks.main,

@@ -1,0 +1,126 @@
+"""What each run of a model costs on two cores, inside Triton and with its client, beside a fixed piece of arithmetic.
+
+The machine may be busy: each round measures every step once, and the reference in the same round, so that the ratios
+to it can be compared between machines and hours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import trange
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from benchmarks import results, stack
+from detector import looks
+from platelane import images, models
+from platelane.crops import crop_vehicle, rectify_plate
+from platelane.geometry import Box
+from platelane.inference import InferenceClient
+from platelane.models import ModelSpec
+
+CORES: Final = 2
+PLATE: Final = Box(409, 452, 545, 496)
+VEHICLE: Final = Box(275, 230, 836, 606)
+"""Where they are in the sample photograph; what is in the picture does not change the cost."""
+WARM_UP: Final = 5
+_REFERENCE: Final = np.random.default_rng(0).standard_normal((512, 512), dtype=np.float32)
+
+
+@dataclass(slots=True)
+class Step:
+    """One call to one model."""
+
+    name: str
+    spec: ModelSpec
+    pictures: NDArray[np.uint8]
+    limit_ms: float
+    """The aim, for all pictures of the call."""
+    in_triton: list[float] = field(default_factory=list)
+    with_client: list[float] = field(default_factory=list)
+
+
+def steps(photo: bytes) -> list[Step]:
+    """The calls that the services make for a photograph."""
+    image = images.decode(photo)
+    large, small = (look.canvas for look in looks.whole(image))
+    plate, vehicle = rectify_plate(image, PLATE.corners()), crop_vehicle(image, VEHICLE)
+    height, width = large.shape[:2]
+    return [
+        Step(f"{name}, {count} at once" if count > 1 else name, spec, np.stack([picture] * count), limit * count)
+        for name, spec, picture, limit in (
+            (f"detector, whole photo {width}x{height}", models.DETECTOR, large, 30.0),
+            ("detector, closer look 320x320", models.DETECTOR, small, 30.0),
+            ("reader, a plate", models.READER, plate, 4.0),
+            ("attributes, a vehicle", models.ATTRIBUTES, vehicle, 6.0),
+        )
+        for count in (1, 4)
+    ]
+
+
+async def measure(triton_url: str, chosen: list[Step], rounds: int) -> list[float]:
+    """Fills in the milliseconds of every step; returns those of the reference."""
+    reference: list[float] = []
+    async with InferenceClient(triton_url) as client, grpc.aio.insecure_channel(triton_url) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        for i in trange(-WARM_UP, rounds, desc="steps", unit="round"):
+            start = time.perf_counter()
+            for _ in range(4):
+                _REFERENCE @ _REFERENCE
+            seconds = time.perf_counter() - start
+            if i >= 0:
+                reference.append(seconds * 1000)
+            for step in chosen:
+                before = await _computing(stub, step.spec)
+                start = time.perf_counter()
+                await client.infer(step.spec, step.pictures, time.time() + 30)
+                seconds = time.perf_counter() - start
+                if i >= 0:
+                    step.with_client.append(seconds * 1000)
+                    step.in_triton.append((await _computing(stub, step.spec) - before) / 1e6)
+    return reference
+
+
+async def _computing(stub: Any, spec: ModelSpec) -> int:
+    """Nanoseconds that Triton has spent on runs of a model: queue, input, computing and output."""
+    answer = await stub.ModelStatistics(service_pb2.ModelStatisticsRequest(name=spec.name))
+    return sum(int(model.inference_stats.success.ns) for model in answer.model_stats)
+
+
+def main(photo: Path, rounds: int = 100) -> None:
+    """Measure and write the section of RESULTS.md."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:CORES])  # what is started from here on inherits it
+    try:
+        with stack.running() as state:
+            chosen = steps(photo.read_bytes())
+            reference = asyncio.run(measure(state.triton_url, chosen, rounds))
+    finally:
+        os.sched_setaffinity(0, cores)
+    unit = statistics.median(reference)
+    rows = [
+        [
+            step.name,
+            results.spread(step.in_triton),
+            results.spread(step.with_client),
+            f"{statistics.median(step.in_triton) / unit:.2f}",
+            f"{step.limit_ms:g}",
+        ]
+        for step in chosen
+    ]
+    results.record(
+        "Cost of each model (`python -m benchmarks steps`)",
+        f"{photo.name}, {CORES} cores, {rounds} rounds, one call at a time. Milliseconds, median (5th to 95th "
+        f"percentile). The reference, four products of FP32 matrices of 512x512 in NumPy, took "
+        f"{results.spread(reference)} in the same rounds.\n\n"
+        + results.table(["call", "in Triton", "with client", "in Triton / reference", "aim"], rows),
+    )
