@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from platelane.bus import Bus, Worker, subjects, topology
+from platelane.pb.v1.stages_pb2 import STAGE_PLATES, STAGE_VEHICLES, DetectionPart, JobContext, PlatesPart, VehiclesPart
+from tests.bus.support import Caller, eventually, running, stored, unsettled
+from webhook_svc import aggregator
+from webhook_svc.aggregator import Aggregator, Part
+
+JOBS = 20
+
+
+def worker(bus: Bus) -> Worker[Part]:
+    return Worker(bus, topology.AGGREGATOR, Part, Aggregator(bus).handle, 4)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("remembered", [1, 256])
+async def test_every_job_is_answered_and_counted_once_whoever_gets_its_parts(
+    bus: Bus, other_bus: Bus, monkeypatch: pytest.MonkeyPatch, processes: int, remembered: int
+) -> None:
+    monkeypatch.setattr(aggregator, "REMEMBERED", remembered)
+    caller = Caller(other_bus)
+    await caller.listen()
+
+    async def leave_parts(job_id: str) -> None:
+        context = JobContext(id=job_id, reply_subject=caller.subject, account="account", accepted_us=1)
+        due = random.Random(job_id).sample((STAGE_PLATES, STAGE_VEHICLES), int(job_id) % 3)
+        first = DetectionPart(context=context, due=due)
+        await bus.publish(subjects.part(job_id, subjects.DETECTION), first, f"{job_id}.detection")
+        others = {STAGE_PLATES: (subjects.PLATES, PlatesPart), STAGE_VEHICLES: (subjects.VEHICLES, VehiclesPart)}
+        for subject, kind in (others[stage] for stage in due):
+            await bus.publish(subjects.part(job_id, subject), kind(context=context), f"{job_id}.{subject}")
+
+    async with running(*(worker(each).run for each in (bus, other_bus)[:processes])):
+        await asyncio.gather(*(leave_parts(f"{number}") for number in range(JOBS)))
+        answered: set[str] = set()
+        while len(answered) < JOBS:
+            answered.add((await caller.reply()).job_id)
+
+        async def all_settled() -> bool:
+            return await stored(bus, topology.PARTS) + await unsettled(bus, topology.PARTS, "aggregator") == 0
+
+        await eventually(all_settled, timeout=20)
+
+    assert await stored(bus, topology.RESULTS) == JOBS
+    assert await bus.counted("account", "1970-01") == JOBS
