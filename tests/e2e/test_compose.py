@@ -1,16 +1,19 @@
-"""The compose files, with real containers: built, started, scaled, asked under a crash, taken down.
+"""The compose files, with real containers: built, started, scaled, asked under a crash, upgraded, taken down.
 
 Runs where a Docker engine answers and the base images are already there; nothing is pulled.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,33 +24,49 @@ from typing import Any
 import httpx
 import pytest
 
+from platelane.client import PlateReader
+
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "gate.jpg"
 PLATE = "gk482tv"
 FILES = ("docker-compose.yml", "docker-compose.cpu.yml")
 PYTHON_IMAGE = "python:3.11-slim"
 NATS_IMAGE = os.environ.get("NATS_IMAGE", "nats:2.12-alpine")
-SERVICES = {"nats", "triton", "gateway", "detector", "ocr", "attributes", "webhook_svc"}
+OURS = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
+SERVICES = {*OURS, "front", "nats", "triton"}
+ONCE = {"keys", "token"}
+"""What ends once it has done its work."""
+PATIENCE = 100.0
+"""Seconds for an answer: these tests are about failures, on a machine that may be slow."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True, slots=True)
 class Compose:
     """One project of the compose files, under a name of its own."""
 
-    project: str
     url: str
+    grpc_address: str
     environment: dict[str, str]
 
     def __call__(self, *arguments: str) -> str:
         """Standard output of `docker compose ...`. Fails the test with the end of what went wrong."""
-        files = [argument for file in FILES for argument in ("-f", file)]
-        command = ["docker", "compose", "-p", self.project, *files, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        return self.run("docker", "compose", *arguments)
+
+    def run(self, *command: str, **environment: str) -> str:
+        """The same for any command, with these variables changed."""
+        changed = {**self.environment, **environment}
+        done = subprocess.run(command, cwd=ROOT, env=changed, capture_output=True, text=True)
         if done.returncode:
-            raise AssertionError(f"docker compose {' '.join(arguments)}: {done.stderr[-4000:]}")
+            raise AssertionError(f"{' '.join(command)}: {done.stderr[-4000:]}")
         return done.stdout
+
+    @property
+    def token(self) -> str:
+        """The first token, where an operator finds it."""
+        [token] = re.findall(r"[0-9a-f]{40}", self("logs", "--no-log-prefix", "token"))
+        return str(token)
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """What `docker inspect` says of the project's containers, of one service or all."""
@@ -75,18 +94,50 @@ def free_port() -> int:
         return port
 
 
-def plate(url: str) -> str:
+def client(compose: Compose, token: str | None = None) -> httpx.Client:
+    headers = {"Authorization": f"Token {token or compose.token}"}
+    return httpx.Client(base_url=compose.url, headers=headers, timeout=PATIENCE, trust_env=False)
+
+
+def plate(client: httpx.Client) -> str:
     """The sample's best plate, as the API reads it."""
-    answer = httpx.post(
-        f"{url}/v1/plate-reader/", files={"upload": ("gate.jpg", SAMPLE.read_bytes(), "image/jpeg")}, timeout=30
-    )
-    assert answer.status_code == 200, answer.text
+    answer = client.post("/v1/plate-reader/", files={"upload": ("gate.jpg", SAMPLE.read_bytes(), "image/jpeg")})
+    assert answer.status_code == 201, answer.text
     text: str = answer.json()["results"][0]["plate"]
     return text
 
 
+def plates_on_kept_connection(compose: Compose, stop: threading.Event) -> list[str]:
+    """Read again and again until `stop`."""
+    plates = []
+    with client(compose) as kept:
+        while not stop.is_set():
+            plates.append(plate(kept))
+    return plates
+
+
+def plates_on_new_connections(compose: Compose, stop: threading.Event) -> list[str]:
+    plates, token = [], compose.token
+    while not stop.is_set():
+        with client(compose, token) as new:
+            plates.append(plate(new))
+    return plates
+
+
+def plates_over_grpc(compose: Compose, stop: threading.Event) -> list[str]:
+    async def read() -> list[str]:
+        plates = []
+        async with PlateReader(compose.grpc_address, compose.token) as reader:
+            while not stop.is_set():
+                recognition = await reader.recognize(SAMPLE.read_bytes(), timeout=PATIENCE)
+                plates.append(recognition.sightings[0].plate.text)
+        return plates
+
+    return asyncio.run(read())
+
+
 @pytest.fixture(scope="module")
-def compose() -> Iterator[Compose]:
+def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
     if shutil.which("docker") is None or not works("info"):
         pytest.skip("no Docker engine answers here")
     if not works("compose", "version"):
@@ -94,15 +145,21 @@ def compose() -> Iterator[Compose]:
     for image in (PYTHON_IMAGE, NATS_IMAGE):
         if not works("image", "inspect", image):
             pytest.skip(f"the image {image} is not on this machine, and tests pull nothing")
-    port = free_port()
+    patient = tmp_path_factory.mktemp("compose") / "patient.yml"
+    patient.write_text(json.dumps({"services": {"gateway": {"environment": {"PLATELANE_DEADLINE": "60"}}}}))
+    port, grpc_port = free_port(), free_port()
     chosen = {
+        "COMPOSE_PROJECT_NAME": f"platelane-test-{secrets.token_hex(4)}",
+        "COMPOSE_FILE": os.pathsep.join((*FILES, str(patient))),
         "NATS_IMAGE": NATS_IMAGE,
         "PLATELANE_IMAGE": "platelane:test",
+        "PLATELANE_FRONT_IMAGE": "platelane-front:test",
         "PLATELANE_TRITON_CPU_IMAGE": "platelane-triton-cpu:test",
         "PLATELANE_BIND": "127.0.0.1",
         "PLATELANE_PORT": str(port),
+        "PLATELANE_GRPC_PORT": str(grpc_port),
     }
-    project = Compose(f"platelane-test-{secrets.token_hex(4)}", f"http://127.0.0.1:{port}", {**os.environ, **chosen})
+    project = Compose(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", {**os.environ, **chosen})
     project("build")
     try:
         try:
@@ -118,19 +175,40 @@ def compose() -> Iterator[Compose]:
 
 def test_every_service_is_up_healthy_and_confined(compose: Compose) -> None:
     containers = {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in compose.containers()}
-    assert set(containers) == SERVICES
+    assert set(containers) == SERVICES | ONCE
     for name, container in containers.items():
-        assert container["State"]["Health"]["Status"] == "healthy", name
+        if name in ONCE:
+            assert (container["State"]["Status"], container["State"]["ExitCode"]) == ("exited", 0), name
+        else:
+            assert container["State"]["Health"]["Status"] == "healthy", name
         assert container["HostConfig"]["ReadonlyRootfs"], name
         assert container["HostConfig"]["CapDrop"] == ["ALL"], name
         published = [ports for ports in container["NetworkSettings"]["Ports"].values() if ports]
-        assert bool(published) == (name == "gateway")
+        assert bool(published) == (name == "front")
         if name != "nats":
             assert container["Config"]["User"] == "10001:10001", name
 
 
-def test_it_reads_the_sample(compose: Compose) -> None:
-    assert plate(compose.url) == PLATE
+def test_it_reads_the_sample_for_who_has_the_first_token(compose: Compose) -> None:
+    with client(compose) as known, client(compose, "guessed") as stranger:
+        assert plate(known) == PLATE
+        assert stranger.post("/v1/plate-reader/", files={"upload": SAMPLE.read_bytes()}).status_code == 403
+
+
+def test_the_first_token_is_the_only_one(compose: Compose) -> None:
+    token = compose.token
+    compose("up", "--detach", "--wait", "--no-build")
+    assert compose.token == token  # one, although `token` has run again
+    assert compose("exec", "gateway", "platelane", "tokens", "list").count(" first ") == 1
+
+
+def test_a_service_sees_its_own_password_only(compose: Compose) -> None:
+    passwords = set()
+    for service in OURS:
+        assert compose("exec", service, "cat", "/run/secrets/platelane_nats_user") == service
+        assert compose("exec", service, "ls", "/run/secrets", "/keys").count("password") == 1
+        passwords.add(compose("exec", service, "cat", "/run/secrets/platelane_nats_password"))
+    assert len(passwords) == len(OURS)
 
 
 def test_stages_reach_the_servers_and_nothing_else(compose: Compose) -> None:
@@ -144,8 +222,8 @@ def test_stages_reach_the_servers_and_nothing_else(compose: Compose) -> None:
 def test_a_killed_replica_costs_no_request_and_comes_back(compose: Compose) -> None:
     compose("up", "--detach", "--wait", "--no-recreate", "--no-build", "--scale", "ocr=2")
     assert len(compose.containers("ocr")) == 2
-    with ThreadPoolExecutor(4) as callers:
-        answers = [callers.submit(plate, compose.url) for _ in range(40)]
+    with client(compose) as shared, ThreadPoolExecutor(4) as callers:
+        answers = [callers.submit(plate, shared) for _ in range(40)]
         while sum(answer.done() for answer in answers) < 8:
             time.sleep(0.05)
         compose("exec", "--index", "1", "ocr", "bash", "-c", "kill -KILL $(cat /proc/1/task/1/children)")
@@ -156,10 +234,34 @@ def test_a_killed_replica_costs_no_request_and_comes_back(compose: Compose) -> N
     assert sorted(container["RestartCount"] for container in compose.containers("ocr")) == [0, 1]
 
 
+@pytest.mark.timeout(1_800)  # six services one after another, each started beside the old one
+def test_it_is_upgraded_service_by_service_without_a_failed_request(compose: Compose) -> None:
+    docker_build = ("docker", "build", "--quiet", "--tag", "platelane:test-next", "-")
+    subprocess.run(docker_build, input="FROM platelane:test\nLABEL release=next\n", text=True, check=True)
+    compose("up", "--detach", "--wait", "--no-recreate", "--no-build")
+    before = {one["Id"] for name in (*OURS, "nats", "triton") for one in compose.containers(name)}
+    stop = threading.Event()
+    readers = (plates_on_kept_connection, plates_on_new_connections, plates_over_grpc)
+    with ThreadPoolExecutor(len(readers)) as pool:
+        readings = [pool.submit(reader, compose, stop) for reader in readers]
+        try:
+            compose.run("deploy/upgrade.sh", PLATELANE_IMAGE="platelane:test-next")
+            compose("up", "--detach", "--wait", "--no-deps", "--no-build", "--force-recreate", "nats")
+        finally:
+            stop.set()
+    for reading in readings:
+        assert set(reading.result()) == {PLATE}
+    for name in OURS:
+        [container] = compose.containers(name)
+        assert container["Config"]["Labels"]["release"] == "next", name
+    assert not before & {one["Id"] for one in compose.containers()}
+
+
 def test_a_restarted_nats_has_everything_still(compose: Compose) -> None:
     compose("restart", "nats")
-    compose("up", "--detach", "--wait", "--no-recreate", "--no-build", "--scale", "ocr=2")
-    assert plate(compose.url) == PLATE
+    compose("up", "--detach", "--wait", "--no-recreate", "--no-build")
+    with client(compose) as known:
+        assert plate(known) == PLATE
     page = json.loads(compose("exec", "nats", "wget", "-qO-", "http://127.0.0.1:8222/jsz?streams=true"))
     streams = {stream["name"]: stream["state"] for stream in page["account_details"][0]["stream_detail"]}
     assert {name: streams[name]["messages"] for name in ("JOBS", "CROPS")} == {"JOBS": 0, "CROPS": 0}
