@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from platelane import tls
+from platelane import service, tls
 from platelane.errors import CannotStart
 from platelane.settings import Settings
 
@@ -191,6 +191,11 @@ async def serve(app: ASGIApp, listener: socket.socket, settings: Settings, stop:
     config.load()
     config.ssl = tls.server_context(settings)
     server = _Server(config)
+
+    async def taking_connections() -> bool:
+        return server.started and not stop.is_set()
+
+    service.health.require("serving", taking_connections)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     host, port = listener.getsockname()[:2]
