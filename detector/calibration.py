@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE: Final = 3.0
-OFFSET: Final = 1.1
+SLOPE: Final = 4.4
+OFFSET: Final = 0.65
 
 
 def calibrated(scores: NDArray[np.float32]) -> NDArray[np.float32]:

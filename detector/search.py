@@ -18,8 +18,8 @@ from platelane.crops import Image
 from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 
-VEHICLE_THRESHOLD: Final = 0.3
-REDACTION_FACTOR: Final = 0.05
+VEHICLE_THRESHOLD: Final = 0.25
+REDACTION_FACTOR: Final = 0.01
 """In redaction mode plates down to this share of the threshold are kept: a miss is worse there than false finds."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48

@@ -141,5 +141,5 @@ async def test_the_threshold_decides_and_redaction_keeps_more() -> None:
     ]  # as faint in the look at it; nothing farther away
     fast = domain_pb2.MODE_FAST
     assert not (await search(Scripted([[faint]]), PHOTO, options(mode=fast))).plates
-    assert (await search(Scripted([[faint]]), PHOTO, options(mode=fast, threshold_detection=0.02))).plates
+    assert (await search(Scripted([[faint]]), PHOTO, options(mode=fast, threshold_detection=0.003))).plates
     assert (await search(Scripted([[faint]], again), PHOTO, options(mode=domain_pb2.MODE_REDACTION))).plates
