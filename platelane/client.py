@@ -18,7 +18,7 @@ import grpc
 
 from platelane.errors import PlatelaneError
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
-from platelane.statuses import from_call, from_status
+from platelane.statuses import ADMITTED, from_call, from_status
 
 _CHANNEL: Final = [
     ("grpc.max_send_message_length", -1),
@@ -88,8 +88,21 @@ class PlateReader:
 
         Requests are taken from `requests` as fast as the server wants them; `timeout` is for all, in seconds.
         """
+
+        async def admitted() -> AsyncIterator[Request]:
+            # a server that refuses ends the call: were pictures on their way, gRPC would lose its reason
+            if ADMITTED not in await call.initial_metadata():
+                await call.code()
+            elif isinstance(requests, AsyncIterable):
+                async for each in requests:
+                    yield each
+            else:
+                for each in requests:
+                    yield each
+
         with _own_errors():
-            async for response in self._stub.RecognizeStream(requests, timeout=timeout, metadata=self._metadata):
+            call = self._stub.RecognizeStream(admitted(), timeout=timeout, metadata=self._metadata)
+            async for response in call:
                 failed = response.WhichOneof("outcome") == "error"
                 yield response.request_id, from_status(response.error) if failed else response.recognition
 

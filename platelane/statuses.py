@@ -29,6 +29,9 @@ from platelane.errors import (
     UploadTooLarge,
 )
 
+ADMITTED: Final = "platelane-admitted"
+"""Initial metadata of a stream whose requests the server takes."""
+
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """Trailing metadata that holds the serialized status, by gRPC's convention."""
 DOMAIN: Final = "platelane"

@@ -20,7 +20,7 @@ from platelane import metrics, tracing
 from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
 from platelane.settings import Settings
-from platelane.statuses import DETAILS_KEY, to_status
+from platelane.statuses import ADMITTED, DETAILS_KEY, to_status
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +55,7 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
         self, _requests: object, context: Context
     ) -> None:
         account = await self._account(context)
+        await context.send_initial_metadata(((ADMITTED, "1"),))
         places, writing = asyncio.Semaphore(STREAM_IN_FLIGHT), asyncio.Lock()
 
         async def answer(request: service_pb2.RecognizeRequest) -> None:

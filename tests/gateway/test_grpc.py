@@ -161,7 +161,7 @@ async def test_a_stream_takes_no_more_than_it_can_work_on(reader: PlateReader, p
     answer = asyncio.ensure_future(anext(reader.recognize_all(pictures())))
     await asyncio.sleep(1.5)
     assert not answer.done()
-    assert STREAM_IN_FLIGHT <= taken <= 3 * STREAM_IN_FLIGHT  # the rest are on their way
+    assert STREAM_IN_FLIGHT <= taken <= 5 * STREAM_IN_FLIGHT  # the rest are on their way, as far as gRPC's window goes
     answer.cancel()
 
 
