@@ -12,7 +12,7 @@ from ocr.reading import read
 from platelane.pb.v1 import domain_pb2
 
 DOUBT: Final = 0.95
-"""Score below which a plate is read a second time; on validation photographs half of the texts below it are wrong."""
+"""Score below which a plate is read a second time: of such texts two thirds are wrong on validation photographs."""
 
 Model = Callable[[Sequence[bytes]], Awaitable[dict[str, NDArray[Any]]]]
 """The reader: crops in, `characters` (N, T, C) and `region` (N, R) out."""

@@ -171,6 +171,7 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
 
 
 Redrawn = Callable[[Scene, np.random.Generator], Scene]
+"""A scene with other plates in place of its own."""
 
 
 class Composer:

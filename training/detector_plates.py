@@ -13,7 +13,7 @@ from platelane.crops import Image
 from training.detector_data import Scene
 from training.detector_model import PLATE
 from training.synthesis.catalogue import choose
-from training.synthesis.paste import covering, pasted, sides
+from training.synthesis.paste import covering, of_shape, pasted, sides
 from training.synthesis.plate import render
 from training.synthesis.wear import worn
 
@@ -47,16 +47,12 @@ class DrawnPlates:
         image, boxes, corners = scene.image.copy(), scene.boxes.copy(), scene.corners.copy()
         for index in known:
             width, height = sides(corners[index])
-            plate = self._like(width / height, random)
+            plate = self.plates[of_shape(self.aspects, width / height, random)]
             corners[index] = covering(corners[index], _aspect(plate))
             low, high = corners[index].min(axis=0), corners[index].max(axis=0)
             boxes[index] = [*low, *high]
             _paste(image, corners[index], plate, random)
         return replace(scene, image=image, boxes=boxes, corners=corners)
-
-    def _like(self, aspect: float, random: np.random.Generator) -> Image:
-        low, high = np.searchsorted(self.aspects, (aspect / 1.3, aspect * 1.3))
-        return self.plates[int(random.integers(low, high)) if low < high else min(int(low), len(self.plates) - 1)]
 
 
 def _aspect(plate: Image) -> float:

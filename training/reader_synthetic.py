@@ -13,7 +13,7 @@ from platelane.geometry import Corners
 from training.reader_samples import Sample
 from training.reader_text import target
 from training.synthesis.catalogue import choose
-from training.synthesis.paste import covering, pasted, sides
+from training.synthesis.paste import covering, of_shape, pasted, sides
 from training.synthesis.plate import render
 from training.synthesis.wear import worn
 
@@ -36,8 +36,7 @@ class SyntheticPlates:
         plate = render(choose(rng), rng)
         flat = worn(plate.image, severity * rng.random(), rng)
         aspect = flat.shape[1] / flat.shape[0]
-        low, high = np.searchsorted(self.aspects, (aspect / 1.3, aspect * 1.3))
-        host = self.hosts[int(rng.integers(low, high)) if low < high else min(int(low), len(self.hosts) - 1)]
+        host = self.hosts[of_shape(self.aspects, aspect, rng)]
         corners = covering(host.corners, aspect)
         return Sample(pasted(host.image, corners, flat, rng), corners, target(plate.text), plate.region, legible=True)
 

@@ -30,6 +30,12 @@ def covering(corners: Corners, aspect: float) -> Corners:
     return np.asarray(corners + outward[:, :1] * across + outward[:, 1:] * upright, dtype=np.float32)
 
 
+def of_shape(aspects: NDArray[np.float64], aspect: float, rng: np.random.Generator) -> int:
+    """Index of one of the ascending `aspects` within a factor of 1.3 of `aspect`; where there is none, the next."""
+    low, high = np.searchsorted(aspects, (aspect / 1.3, aspect * 1.3))
+    return int(rng.integers(low, high)) if low < high else min(int(low), len(aspects) - 1)
+
+
 def pasted(photo: Image, corners: Corners, plate: Image, rng: np.random.Generator) -> Image:
     """The photograph, shape unchanged, with `plate` in place of what was within `corners`."""
     lit = _in_light_of(photo, corners, plate.astype(np.float32), rng)
