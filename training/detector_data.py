@@ -41,9 +41,12 @@ CROP_SETS: Final = ("stanford_cars_train", "id_highway", "oi_vehicles")
 """Sets whose vehicle crops fit tightly around the vehicle."""
 CROPS_A_TYPE: Final = 500
 
-PLATE_CROP_SETS: Final = ("eu_plate_crops", "br_plate_crops", "vn_cz_hr_plate_crops")
-"""Sets whose plate crops show the plate and nothing else."""
 PLATE_CROPS_A_SET: Final = {"train": 800, "val": 50}
+
+CLOSE_UPS: Final = 0.14
+"""Share of the pictures that show little more than a plate."""
+NARROWEST_CLOSE_UP: Final = 40.0
+"""Width in pixels from which on a photograph's plate may be cut out as such a picture."""
 
 WEIGHTS: Final = {
     "mixed_plates_300": 0.7,
@@ -60,7 +63,7 @@ WEIGHTS: Final = {
 FOCUS: Final = np.array([1.5, 1.0, 1.5, 1.5, 3.0, 1.0])
 """How often a view is about an object of a class, by class index: the rare classes more often."""
 
-REDRAWN: Final = 0.25
+REDRAWN: Final = 0.35
 """Share of the photographs in which drawn plates replace the real ones."""
 
 SMALLEST: Final = {PLATES: (7.0, 3.0), VEHICLES: (9.0, 9.0)}
@@ -132,7 +135,7 @@ class Scenes:
     crops: list[Scene]
     """Single vehicles that fill their picture; plates are not labelled."""
     close_ups: list[Scene]
-    """Single plates that fill their picture."""
+    """Single plates that fill their picture, or nearly so."""
 
 
 def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> Scenes:
@@ -161,12 +164,11 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
     ]
 
     part = Part(root, "plates")
-    rows_by_set: dict[str, list[Row]] = {name: [] for name in PLATE_CROP_SETS}
+    rows_by_set: dict[str, list[Row]] = {}
     for row in part.rows(split, exclude_sets):
-        if row["set"] in rows_by_set:
-            rows_by_set[row["set"]].append(row)
-    files = [row["file"] for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])]
-    close_ups = [_filling_scene(image, PLATE, inset=0.0) for _, image in part.pictures(files)]
+        rows_by_set.setdefault(row["set"], []).append(row)
+    shown = {row["file"]: row for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])}
+    close_ups = [_close_up(image, shown[name]) for name, image in part.pictures(shown)]
     return Scenes(photos, weights / weights.sum(), negatives, crops, close_ups)
 
 
@@ -184,6 +186,8 @@ class Composer:
         self.random = np.random.default_rng(seed)
         self.redrawn = redrawn
         """Puts drawn plates into a scene; some of the photographs go through it."""
+        close = scenes.weights * np.array([len(_wide_plates(photo)) > 0 for photo in scenes.photos])
+        self._close_chances = close / close.sum() if close.any() else scenes.weights
 
     def batch(self, height: int, width: int, count: int) -> tuple[Tensor, Targets]:
         """UINT8 pictures (count, height, width, 3) and their targets."""
@@ -208,7 +212,15 @@ class Composer:
         return _joined(np.vstack(rows), [_moved(tile, dx, dy) for tile, dx, dy in tiles])
 
     def _view(self, height: int, width: int) -> Scene:
+        if self.random.random() < CLOSE_UPS:
+            return view(self._close_up(), height, width, self.random, whole=True)
         return view(self._scene(), height, width, self.random)
+
+    def _close_up(self) -> Scene:
+        """A plate cut out by somebody, or here."""
+        if self.scenes.close_ups and self.random.random() < 0.5:
+            return self._one_of(self.scenes.close_ups)
+        return cut_around_plate(self._photo(self._close_chances), self.random)
 
     def _scene(self) -> Scene:
         kind = self.random.random()
@@ -216,9 +228,10 @@ class Composer:
             return self._one_of(self.scenes.negatives)
         if kind < 0.18 and self.scenes.crops:
             return self._collage()
-        if kind < 0.26 and self.scenes.close_ups:
-            return self._one_of(self.scenes.close_ups)
-        photo = self.scenes.photos[self.random.choice(len(self.scenes.photos), p=self.scenes.weights)]
+        return self._photo(self.scenes.weights)
+
+    def _photo(self, chances: Floats) -> Scene:
+        photo = self.scenes.photos[self.random.choice(len(self.scenes.photos), p=chances)]
         return self.redrawn(photo, self.random) if self.redrawn and self.random.random() < REDRAWN else photo
 
     def _collage(self) -> Scene:
@@ -237,9 +250,31 @@ class Composer:
         return scenes[self.random.integers(len(scenes))]
 
 
-def view(scene: Scene, height: int, width: int, random: np.random.Generator) -> Scene:
-    """A random part of a scene at a random scale: one of its objects gets a random size and place."""
-    focus, scale = _focus(scene, height, width, random)
+def cut_around_plate(scene: Scene, random: np.random.Generator) -> Scene:
+    """A plate of the scene with a margin as a picture of its own; the scene where no plate is wide enough."""
+    wide = _wide_plates(scene)
+    if len(wide) == 0:
+        return scene
+    low, high = scene.boxes[random.choice(wide)].reshape(2, 2)
+    margins = (high - low) * random.uniform(-0.02, 0.6) * random.uniform(0.3, 1.0, (2, 2))
+    picture = np.array(scene.image.shape[1::-1])
+    left, top = np.clip(np.floor(low - margins[0]), 0, picture - 1).astype(int)
+    right, bottom = np.clip(np.ceil(high + margins[1]), (left + 1, top + 1), picture).astype(int)
+    part = replace(scene, image=scene.image[top:bottom, left:right])
+    return _clipped(_moved(part, -left, -top))
+
+
+def _wide_plates(scene: Scene) -> Integers:
+    """Indices of the plates from which `cut_around_plate` chooses."""
+    return np.flatnonzero((scene.classes == PLATE) & (scene.boxes[:, 2] - scene.boxes[:, 0] >= NARROWEST_CLOSE_UP))
+
+
+def view(scene: Scene, height: int, width: int, random: np.random.Generator, whole: bool = False) -> Scene:
+    """A random part of a scene at a random scale: one of its objects gets a random size and place.
+
+    With `whole`, all of the picture is in the view and takes up to all of it: a letterbox of any size.
+    """
+    focus, scale = _focus(scene, height, width, random) if not whole else _fitted(scene, height, width, random)
     stretch = math.exp(random.uniform(-0.12, 0.12))
     image, scale_x, scale_y = scene.image, scale * stretch, scale / stretch
     before = np.eye(3)
@@ -371,6 +406,14 @@ def _focus(scene: Scene, height: int, width: int, random: np.random.Generator) -
     return ((xmin + xmax) / 2, (ymin + ymax) / 2), min(max(scale, smallest), max(2.5, smallest), 4 * fit)
 
 
+def _fitted(scene: Scene, height: int, width: int, random: np.random.Generator) -> tuple[tuple[float, float], float]:
+    """The middle of a picture, and a scale at which the view shows all of it."""
+    picture_height, picture_width = scene.image.shape[:2]
+    fit = min(width / picture_width, height / picture_height)
+    scale = fit * math.exp(random.uniform(math.log(0.25), 0.0))
+    return (picture_width / 2, picture_height / 2), min(scale, 4.0)
+
+
 def _posture(random: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
     """A rotation and slant (3, 3) about the origin, and whether it is so large that boxes have to follow the corners.
 
@@ -470,6 +513,17 @@ def _moved(scene: Scene, dx: int, dy: int) -> Scene:
 def _spread(rows: list[Row], count: int) -> list[Row]:
     """At most that many rows, evenly over the list."""
     return rows[:: max(1, math.ceil(len(rows) / count))]
+
+
+def _close_up(image: Image, row: Row) -> Scene:
+    """A plate in a picture of its own."""
+    known = corners(row)
+    return replace(
+        empty_scene(image),
+        boxes=np.array([_sides(row)], np.float32),
+        classes=np.array([PLATE], np.int64),
+        corners=(np.full((4, 2), np.nan, np.float32) if known is None else known)[None],
+    )
 
 
 def _filling_scene(image: Image, kind: int, inset: float, unknown: Collection[int] = ()) -> Scene:

@@ -140,7 +140,7 @@ def _corner_loss(found: Predictions, targets: Targets, assignment: Assignment, c
     error = (origin + found.corners[chosen][known] * size - corners[known]) / unit
     quality = assignment.quality[chosen][known]
     distance = functional.smooth_l1_loss(error, torch.zeros_like(error), beta=0.05, reduction="none").mean(dim=-1)
-    return 3.0 * (distance * quality).sum() / quality.sum().clamp(min=1.0)
+    return 6.0 * (distance * quality).sum() / quality.sum().clamp(min=1.0)
 
 
 def _class_scores(found: Predictions, classes: Tensor) -> Tensor:

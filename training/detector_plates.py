@@ -21,6 +21,10 @@ NARROWEST: Final = 24.0
 """Width in pixels below which a plate stays as it is: what would be drawn on it could not be seen."""
 
 
+DARK: Final = 0.2
+"""Share of the drawn plates shown in negative: bright letters on dark paper, which few photographs have."""
+
+
 @dataclass(frozen=True, slots=True)
 class DrawnPlates:
     """A stock of drawn plates in the order of their aspect ratio."""
@@ -31,10 +35,7 @@ class DrawnPlates:
     @classmethod
     def stock(cls, count: int, random: np.random.Generator) -> DrawnPlates:
         """Draw `count` plates, each worn by chance (about 5 ms each)."""
-        plates = [
-            worn(render(choose(random), random).image, random.random(), random)
-            for _ in tqdm(range(count), "drawn plates")
-        ]
+        plates = [_drawn(random) for _ in tqdm(range(count), "drawn plates")]
         plates.sort(key=_aspect)
         return cls(plates, np.array([_aspect(plate) for plate in plates]))
 
@@ -53,6 +54,13 @@ class DrawnPlates:
             boxes[index] = [*low, *high]
             _paste(image, corners[index], plate, random)
         return replace(scene, image=image, boxes=boxes, corners=corners)
+
+
+def _drawn(random: np.random.Generator) -> Image:
+    plate = render(choose(random), random).image
+    if random.random() < DARK:
+        plate = ~plate
+    return worn(plate, random.random(), random)
 
 
 def _aspect(plate: Image) -> float:

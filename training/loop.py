@@ -66,6 +66,7 @@ class Options:
     validate_minutes: float
     exclude_sets: tuple[str, ...]
     initial: Path | None
+    precision: str = "bf16"
 
 
 def parser(description: str, out: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
@@ -82,6 +83,12 @@ def parser(description: str, out: str, minutes: float, learning_rate: float) -> 
     result.add_argument("--validate-minutes", type=float, default=8.0, help="minutes between validations")
     result.add_argument("--exclude-set", action="append", default=[], help="leave a data set out (repeatable)")
     result.add_argument("--initial", type=Path, default=None, help="start from these weights (fine-tuning)")
+    result.add_argument(
+        "--precision",
+        choices=("bf16", "fp32"),
+        default="bf16",
+        help="fp32 takes three quarters of the time on Intel processors without AMX, bf16 less on others and on GPUs",
+    )
     return result
 
 
@@ -99,6 +106,7 @@ def options(arguments: argparse.Namespace) -> Options:
         validate_minutes=arguments.validate_minutes,
         exclude_sets=tuple(arguments.exclude_set),
         initial=arguments.initial,
+        precision=arguments.precision,
     )
 
 
@@ -143,7 +151,7 @@ def train(task: Task, chosen: Options, device: torch.device) -> torch.nn.Module:
         for group in optimizer.param_groups:
             group["lr"] = rate
         model.train()
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
             loss = task.loss(model, batch, device)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

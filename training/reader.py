@@ -25,11 +25,16 @@ from training import loop
 from training.export import export
 from training.reader_augment import augmented, loosened
 from training.reader_model import Reader, Served
-from training.reader_samples import Sample, allowed_regions, group_of, load, weights
+from training.reader_samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights
 from training.reader_synthetic import SyntheticPlates
 from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, text_of
 
 BATCH = 64
+UNKNOWN = -1
+BACKGROUND_SHARE = 0.04
+"""Share of the pictures that are no plates, and leave nothing to read."""
+BACKGROUND_LENGTH = 7
+"""Such a picture weighs as much as a text of that length."""
 REGION_WEIGHT = 0.15
 LOOSENESS = 0.5
 MODEL = Path("triton_models/reader")
@@ -38,7 +43,10 @@ TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Plates (B, 64, 160, 3); the texts' classes one after the other, their lengths (0: unknown); regions (B, R)."""
+    """Plates (B, 64, 160, 3); the texts' classes one after the other, their lengths; regions (B, R).
+
+    The length is 0 for what is no plate, and `UNKNOWN` where the text is not known.
+    """
 
     plates: Tensor
     classes: Tensor
@@ -65,11 +73,18 @@ class ReaderTask:
     """The reader as a task of the training loop."""
 
     def __init__(
-        self, train: Sequence[Sample], val: Sequence[Sample], regions: Sequence[str], difficulty: Difficulty, seed: int
+        self,
+        train: Sequence[Sample],
+        val: Sequence[Sample],
+        backgrounds: Sequence[Sample],
+        regions: Sequence[str],
+        difficulty: Difficulty,
+        seed: int,
     ) -> None:
         self.model: nn.Module = Reader(len(regions))
         self.train = train
         self.val = val
+        self.backgrounds = backgrounds
         self.regions = regions
         self.difficulty = difficulty
         self.rng = np.random.default_rng(seed)
@@ -81,9 +96,11 @@ class ReaderTask:
         drawn = SyntheticPlates.over(self.train)
         while True:
             now = self.difficulty.at(progress.share)
-            count = int(self.rng.binomial(BATCH, now.synthetic))
-            chosen = [self.train[i] for i in self.rng.choice(len(self.train), BATCH - count, p=chances)]
+            empty = int(self.rng.binomial(BATCH, BACKGROUND_SHARE)) if self.backgrounds else 0
+            count = int(self.rng.binomial(BATCH - empty, now.synthetic))
+            chosen = [self.train[i] for i in self.rng.choice(len(self.train), BATCH - empty - count, p=chances)]
             chosen += [drawn.sample(now.severity, self.rng) for _ in range(count)]
+            chosen += [self.backgrounds[i] for i in self.rng.integers(len(self.backgrounds), size=empty)]
             plates = [augmented(one.image, one.corners, now.severity * self.rng.random(), self.rng) for one in chosen]
             yield self._batch(plates, chosen)
 
@@ -120,7 +137,7 @@ class ReaderTask:
         return Batch(
             torch.from_numpy(np.stack(plates)),
             torch.tensor([index for classes in texts for index in classes]),
-            torch.tensor([len(classes) for classes in texts]),
+            torch.tensor([UNKNOWN if sample.classes is None else len(sample.classes) for sample in samples]),
             torch.from_numpy(np.stack([self.allowed[sample.region] for sample in samples])),
         )
 
@@ -129,9 +146,10 @@ def text_loss(logits: Tensor, classes: Tensor, lengths: Tensor) -> Tensor:
     """Mean CTC loss a character over the texts that are known; logits (B, T, 37)."""
     frames = torch.full_like(lengths, logits.shape[1])
     scores = logits.float().log_softmax(dim=-1).transpose(0, 1)
-    losses = nn.functional.ctc_loss(scores, classes, frames, lengths, BLANK, reduction="none", zero_infinity=True)
-    known = (lengths > 0).to(losses.device)
-    per_character = losses / lengths.clamp(min=1).to(losses.device)
+    read = lengths.clamp(min=0)
+    losses = nn.functional.ctc_loss(scores, classes, frames, read, BLANK, reduction="none", zero_infinity=True)
+    known = (lengths != UNKNOWN).to(losses.device)
+    per_character = losses / torch.where(read > 0, read, BACKGROUND_LENGTH).to(losses.device)
     return (per_character * known).sum() / known.sum().clamp(min=1)
 
 
@@ -227,9 +245,14 @@ def main() -> None:
 
 def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
     regions = (arguments.model / "regions.txt").read_text(encoding="utf-8").split()
-    train = [] if arguments.export_only else load(chosen.data, "train", chosen.exclude_sets)
     val = load(chosen.data, "val", chosen.exclude_sets)
-    return ReaderTask(train, val, regions, Difficulty(arguments.severity, arguments.synthetic), chosen.seed)
+    train, backgrounds = [], []
+    if not arguments.export_only:
+        train = load(chosen.data, "train", chosen.exclude_sets)
+        backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
+    return ReaderTask(
+        train, val, backgrounds, regions, Difficulty(arguments.severity, arguments.synthetic), chosen.seed
+    )
 
 
 if __name__ == "__main__":

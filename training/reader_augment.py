@@ -29,7 +29,7 @@ def loosened(plate: Corners, severity: float, rng: np.random.Generator) -> Corne
 
     A pixel is a larger share of the plate's height than of its width.
     """
-    if rng.random() < 0.12 * severity:
+    if rng.random() < 0.18 * severity:
         (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
         plate = np.array([[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]], dtype=np.float32)
     size = np.array(sides(plate), dtype=np.float32)
@@ -70,7 +70,7 @@ def _lit(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
         result *= _shadow(image.shape[0], image.shape[1], rng)
     if rng.random() < 0.10 * severity:
         result = np.repeat(result.mean(axis=2, keepdims=True), 3, axis=2)
-    if rng.random() < 0.03 * severity:
+    if rng.random() < 0.06 * severity:
         result = 255 - result
     return result
 

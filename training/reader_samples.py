@@ -27,9 +27,16 @@ SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05,
 """How often a group of regions is drawn, whatever its size in the data."""
 
 
+BACKGROUND_WIDTHS: Final = (40.0, 240.0)
+BACKGROUND_ASPECTS: Final = (1.2, 5.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown."""
+    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown.
+
+    What is no plate has no classes: `()`.
+    """
 
     image: Image
     corners: Corners
@@ -46,6 +53,35 @@ def load(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> list[S
     if split == "train":
         samples += _samples(Part(root, "photos"), split, exclude_sets, frozenset(known))
     return samples
+
+
+def load_backgrounds(
+    root: Path, split: Split, rng: np.random.Generator, exclude_sets: Collection[str] = ()
+) -> list[Sample]:
+    """A part of every picture that shows no plate, as large as plates are."""
+    negatives, photos = Part(root, "negatives"), Part(root, "photos")
+    rows = photos.by_picture(split, exclude_sets)
+    labelled = {file: plates for file, plates in rows.items() if "plate" in plates[0]["labelled"].split()}
+    found = [
+        background(image, [box(row) for row in rows if row.get("class") == "plate"], rng)
+        for part, by_picture in ((negatives, negatives.by_picture(split, exclude_sets)), (photos, labelled))
+        for (_, image), rows in zip(part.pictures(by_picture), by_picture.values(), strict=True)
+    ]
+    return [sample for sample in found if sample is not None]
+
+
+def background(image: Image, plates: Sequence[Box], rng: np.random.Generator) -> Sample | None:
+    """A random part of a picture that touches none of its plates; None where none was hit upon."""
+    height, width = image.shape[:2]
+    for _ in range(10):
+        along = min(float(np.exp(rng.uniform(*np.log(BACKGROUND_WIDTHS)))), 0.9 * width)
+        down = min(along / rng.uniform(*BACKGROUND_ASPECTS), 0.9 * height)
+        x, y = rng.uniform(0, width - along), rng.uniform(0, height - down)
+        area = Box(x, y, x + along, y + down)
+        if all(area.intersection(plate) == 0 for plate in plates):
+            view, corners = around(image, area.corners(), margin=0.2)
+            return Sample(view, corners, (), "", legible=True)
+    return None
 
 
 def group_of(region: str) -> str:

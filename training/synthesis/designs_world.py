@@ -103,6 +103,8 @@ ASIA: Final = (
     _one_line("pk", (400, 130), GREEN, WHITE, "@@@-###", "@@-####", top="PUNJAB", share=0.4),
     _one_line("pk", (400, 130), WHITE, BLACK, "@@-###", "@@@-###", bottom="ICT-ISLAMABAD", share=0.7),
     _two_lines("pk", (300, 180), WHITE, BLACK, "@@@ - ##|####", "@@@|###"),
+    _one_line("pk", (430, 120), BLACK, WHITE, "@@@ ####", "@@@-####", "@@@-###", "@ ####", "L@@ ## ####", share=1.4),
+    _two_lines("pk", (300, 180), BLACK, WHITE, "@@@|####", "@@@|###"),
     _one_line("lk", (500, 120), WHITE, BLACK, "{WP,CP,SP,NW} @@@-####", "{WP,CP} @@-####"),
     _one_line("my", (500, 110), BLACK, WHITE, "@@@ ####", "@ ####", "W@@ ####", "@@@ ###", share=1.2),
     _two_lines("my", (300, 180), BLACK, WHITE, "@@@|####"),

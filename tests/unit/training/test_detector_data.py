@@ -16,6 +16,7 @@ from training.detector_data import (
     Scene,
     Scenes,
     collate,
+    cut_around_plate,
     empty_scene,
     labelled_scene,
     transformed,
@@ -142,3 +143,36 @@ def test_the_same_seed_composes_the_same_batch() -> None:
     assert first.equal(second)
     assert labels.boxes.equal(labels_again.boxes)
     assert not first.equal(Composer(scenes, 6).batch(96, 128, 6)[0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_cut_out_plate_is_all_there_and_is_where_its_label_says(seed: int) -> None:
+    cut = cut_around_plate(painted(), np.random.default_rng(seed))
+    height, width = cut.image.shape[:2]
+    assert width < 150
+    assert height < 60
+    (plate,) = np.flatnonzero(cut.classes == PLATE)
+    xmin, ymin, xmax, ymax = cut.boxes[plate].round().astype(int)
+    assert (cut.image[ymin:ymax, xmin:xmax] == PLATE_COLOUR).all()
+    assert (xmax - xmin) * (ymax - ymin) >= 0.9 * 60 * 20
+    assert (cut.boxes >= 0).all()
+    assert (cut.boxes <= (width, height, width, height)).all()
+
+
+def test_a_scene_without_a_wide_plate_is_not_cut() -> None:
+    street = empty_scene(np.zeros((50, 80, 3), np.uint8))
+    assert cut_around_plate(street, np.random.default_rng(0)) is street
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 100), (100, 20), (60, 60)])
+def test_a_whole_view_shows_all_of_a_picture_of_any_shape(height: int, width: int) -> None:
+    image = np.full((height, width, 3), 200, np.uint8)
+    label = row("plate", "plate car", 0, 0, width, height)
+    for seed in range(20):
+        seen = view(labelled_scene(image, [label]), 64, 96, np.random.default_rng(seed), whole=True)
+        lost = seen.classes.size == 0  # tilted by much: not taught, for want of corners
+        assert lost == (len(seen.ignored) > 0)
+        if not lost:
+            (xmin, ymin, xmax, ymax) = seen.boxes[0]
+            assert max((xmax - xmin) / width, (ymax - ymin) / height) > 0.2
+            assert xmax - xmin >= 0.75 * width / height * (ymax - ymin) * 0.75

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from platelane.crops import PLATE_SHAPE  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
-from training.reader import Difficulty, blended, figures, region_loss, text_loss  # noqa: E402
+from training.reader import UNKNOWN, Difficulty, blended, figures, region_loss, text_loss  # noqa: E402
 from training.reader_model import Reader, Served  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
 from training.reader_text import target  # noqa: E402
@@ -45,10 +45,17 @@ def test_the_reader_answers_with_probabilities_of_the_agreed_shapes() -> None:
 
 def test_the_right_text_costs_nothing_and_an_unknown_one_is_left_out() -> None:
     logits = logits_for("ab12", "zz99")
-    known = text_loss(logits, torch.tensor(target("ab12")), torch.tensor([4, 0]))
-    wrong = text_loss(logits, torch.tensor(target("ab13")), torch.tensor([4, 0]))
+    known = text_loss(logits, torch.tensor(target("ab12")), torch.tensor([4, UNKNOWN]))
+    wrong = text_loss(logits, torch.tensor(target("ab13")), torch.tensor([4, UNKNOWN]))
     assert known.item() == pytest.approx(0, abs=1e-3)
     assert wrong.item() > 1
+
+
+def test_reading_what_is_no_plate_costs() -> None:
+    silent = text_loss(logits_for("ab12", ""), torch.tensor(target("ab12")), torch.tensor([4, 0]))
+    talking = text_loss(logits_for("ab12", "zz99"), torch.tensor(target("ab12")), torch.tensor([4, 0]))
+    assert silent.item() == pytest.approx(0, abs=1e-3)
+    assert talking.item() > 1
 
 
 def test_a_country_is_right_with_any_of_its_states() -> None:

@@ -6,7 +6,7 @@ import pytest
 from platelane.crops import PLATE_SHAPE
 from platelane.geometry import Box
 from training.reader_augment import augmented, loosened, photographed
-from training.reader_samples import SHARES, Sample, allowed_regions, around, group_of, weights
+from training.reader_samples import SHARES, Sample, allowed_regions, around, background, group_of, weights
 
 REGIONS = ("au-nsw", "de", "us-ca", "us-ny")
 
@@ -46,6 +46,23 @@ def test_the_cutting_around_a_plate_keeps_its_pixels_in_place() -> None:
     x, y = moved[0].astype(int)
     assert view.shape == (20, 40, 3)
     assert (view[y : y + 10, x : x + 20] == photo[20:30, 30:50]).all()
+
+
+def test_a_background_is_large_and_beside_the_plates() -> None:
+    photo = np.zeros((200, 300, 3), np.uint8)
+    photo[80:120, 100:200] = 255
+    for seed in range(30):
+        found = background(photo, [Box(100, 80, 200, 120)], np.random.default_rng(seed))
+        assert found is not None
+        assert found.classes == ()
+        (left, top), (right, bottom) = found.corners[0].round().astype(int), found.corners[2].round().astype(int)
+        assert right - left >= 40
+        assert not found.image[top + 1 : bottom - 1, left + 1 : right - 1].any()
+
+
+def test_a_picture_that_is_all_plate_has_no_background() -> None:
+    photo = np.zeros((50, 100, 3), np.uint8)
+    assert background(photo, [Box(0, 0, 100, 50)], np.random.default_rng(0)) is None
 
 
 def test_severity_zero_moves_corners_by_hardly_anything_and_one_by_some_per_cent() -> None:
