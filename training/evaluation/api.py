@@ -12,8 +12,8 @@ import httpx
 from tqdm import tqdm
 
 from training.data import Part, Split
-from training.evaluation.labels import photo_labels
-from training.evaluation.matching import Json, Matched, match
+from training.evaluation.labels import PlateLabel, photo_labels, plate_label
+from training.evaluation.matching import FoundPlate, Json, Matched, found_plates, match
 
 CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0}
 """The defaults, but everything that is found, readable or not; thresholds on the text are applied to the figures."""
@@ -21,11 +21,11 @@ CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0}
 _CALLERS: Final = 3
 
 
-async def read_photos(url: str, photos: Mapping[str, bytes]) -> dict[str, Json]:
-    """The answer to each encoded photograph, by its name."""
+async def read_photos(url: str, photos: Mapping[str, bytes], **config: float) -> dict[str, Json]:
+    """The answer to each encoded photograph, by its name; `config` goes beside `CONFIG`."""
     answers: dict[str, Json] = {}
     left = iter(tqdm(photos.items(), desc="photos", unit="photo"))
-    data = {"config": json.dumps(CONFIG), "mmc": "true", "direction": "true"}
+    data = {"config": json.dumps(CONFIG | config), "mmc": "true", "direction": "true"}
 
     async def caller(client: httpx.AsyncClient) -> None:
         for file, photo in left:
@@ -38,9 +38,16 @@ async def read_photos(url: str, photos: Mapping[str, bytes]) -> dict[str, Json]:
     return answers
 
 
-def matched_photos(url: str, part: Part, split: Split) -> tuple[list[Matched], dict[str, bytes]]:
+def matched_photos(url: str, part: Part, split: Split, **config: float) -> tuple[list[Matched], dict[str, bytes]]:
     """Every photograph of the split with its answer laid over its labels; and the photographs themselves."""
     rows = part.by_picture(split)
     photos = dict(part.encoded(rows))
-    answers = asyncio.run(read_photos(url, photos))
+    answers = asyncio.run(read_photos(url, photos, **config))
     return [match(photo_labels(file, rows[file]), answers[file]) for file in rows], photos
+
+
+def cut_out_plates(url: str, part: Part, split: Split) -> list[tuple[str, PlateLabel, FoundPlate | None]]:
+    """Every plate crop of the split sent as a photograph: its set, its label, and the first plate of the answer."""
+    rows = {row["file"]: row for row in part.rows(split)}
+    answers = asyncio.run(read_photos(url, dict(part.encoded(rows))))
+    return [(row["set"], plate_label(row), next(iter(found_plates(answers[file])), None)) for file, row in rows.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -65,21 +65,23 @@ def readable(text: str, region: str) -> str:
     return rest.lower() if rest.isascii() and rest.isalnum() else ""
 
 
+def plate_label(row: Row) -> PlateLabel:
+    """What a row says of a plate, whatever carries it."""
+    return PlateLabel(box(row), readable(row["text"], row["region"]), row["region"], row["legibility"])
+
+
 def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
     labelled = rows[0]["labelled"].split()
     return PhotoLabels(
         file=file,
         set=rows[0]["set"],
         plates=tuple(
-            PlateLabel(
-                box(row),
-                readable(row["text"], row["region"]),
-                row["region"],
-                row["legibility"],
-                row["vehicle_type"],
-                row["vehicle_color"],
-                row["vehicle_orientation"],
-                _direction(file, box(row)),
+            replace(
+                plate_label(row),
+                vehicle_type=row["vehicle_type"],
+                vehicle_color=row["vehicle_color"],
+                vehicle_orientation=row["vehicle_orientation"],
+                direction=_direction(file, box(row)),
             )
             for row in rows
             if row["class"] == "plate"

@@ -53,7 +53,7 @@ class Matched:
 
 def match(photo: PhotoLabels, answer: Json, iou: float = 0.5) -> Matched:
     """Pairs of highest overlap first, each label and each find used once."""
-    plates, vehicles = _plates(answer), _vehicles(answer)
+    plates, vehicles = found_plates(answer), _vehicles(answer)
     plate_pairs = _pairs([label.box for label in photo.plates], [found.box for found in plates], iou)
     vehicle_pairs = _pairs([label.box for label in photo.vehicles], [found.box for found in vehicles], iou)
     return Matched(
@@ -88,8 +88,8 @@ def _box(box: Json) -> Box:
     return Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"])
 
 
-def _plates(answer: Json) -> list[FoundPlate]:
-    """Plates of a vehicle-mode answer."""
+def found_plates(answer: Json) -> list[FoundPlate]:
+    """Plates of a vehicle-mode answer, best first."""
     return [
         FoundPlate(
             _box(plate["box"]),

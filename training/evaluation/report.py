@@ -126,6 +126,30 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
     )
 
 
+def cut_outs(plates: Sequence[tuple[str, PlateLabel, FoundPlate | None]]) -> str:
+    """Pictures of plates alone, as somebody sends them who has a detector already."""
+    clear = [entry for entry in plates if entry[1].text and entry[1].legibility == "clear"]
+
+    def row(name: str, group: Sequence[tuple[str, PlateLabel, FoundPlate | None]]) -> list[str]:
+        return reading_row(name, _readings([(label, found) for _, label, found in group]))
+
+    rows = [row("all clear plates", clear)]
+    rows += [row(f"set {name}", group) for name, group in figures.grouped(clear, lambda entry: entry[0]).items()]
+    rows += [
+        row(name, group)
+        for name, group in figures.grouped(clear, lambda entry: area(entry[1].region)).items()
+        if len(group) >= MIN_GROUP
+    ]
+    return "\n\n".join(
+        [
+            "### Reading of cut-out plates, through the API",
+            table(_READING_HEADER, rows),
+            "The same crops sent as photographs: here the detector has to find the plate that fills the picture, and "
+            "the first result counts.",
+        ]
+    )
+
+
 def gallery(pictures: Iterable[Path], root: Path) -> str:
     """The pictures, by their paths from `root`."""
     images = [f"![{picture.stem}]({picture.relative_to(root)})" for picture in pictures]
