@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from platelane.geometry import Box
-from training.evaluation import figures, vehicles
+from training.evaluation import figures, report, vehicles
 from training.evaluation.figures import Reading
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel, readable
-from training.evaluation.matching import Matched, match
+from training.evaluation.matching import Matched, found_plates, match
 
 
 def box(xmin: float, ymin: float, xmax: float, ymax: float) -> dict[str, float]:
@@ -103,6 +103,17 @@ def test_answers_about_vehicles_count_where_the_label_is_known() -> None:
     assert "| colour | 0 | 0 | 0.0 % |" in text
     assert "| orientation | 1 | 1 | 0.0 % |" in text
     assert "told for 1, off by 15 degrees" in text
+
+
+def test_a_cut_out_plate_counts_by_the_first_result_and_by_its_score() -> None:
+    label = PlateLabel(Box(0, 0, 100, 20), "ab12", "gb", "clear")
+    right = found_plates(answer((plate(box(0, 0, 100, 20), "ab12"), None), (plate(box(0, 0, 9, 9), "x"), None)))
+    unsure = found_plates(answer((plate(box(0, 0, 100, 20), "ab12", score=0.5), None)))
+    text = report.cut_outs(
+        [("some", label, right[0]), ("some", label, unsure[0]), ("other", label, None), ("other", label, right[1])]
+    )
+    assert "| all clear plates | 4 | 25.0 %" in text
+    assert "| set some | 2 | 50.0 %" in text
 
 
 def test_the_rarest_classes_share_a_row() -> None:
