@@ -50,7 +50,7 @@ class DirectReader:
 
         if not crops.plates:
             return []
-        plates = await read_plates(model, crops.plates, crops.second_plates, models.characters(), models.regions())
+        plates = await read_plates(model, crops.plates, crops.other_plates, models.characters(), models.regions())
         return [plate.text for plate in plates]
 
     async def _describe(self, crops: list[bytes], deadline: float) -> None:

@@ -51,7 +51,7 @@ class Detector:
         messages = []
         if crops.plates:
             plates = stages_pb2.PlateCrops(
-                context=job.context, options=job.options, crops=crops.plates, second_crops=crops.second_plates
+                context=job.context, options=job.options, crops=crops.plates, other_crops=crops.other_plates
             )
             messages.append(self._bus.publish(subjects.PLATE_CROPS, plates, f"{job.context.id}.plates", deadline))
         if crops.vehicles:
@@ -93,8 +93,9 @@ class Crops:
     """What the next models look at: UINT8 tensors of their input shapes, row-major."""
 
     plates: list[bytes]
-    second_plates: list[bytes]
-    """The same plates by their boxes: corners that are a little off mislead the reader more than a slant does."""
+    other_plates: list[bytes]
+    """Each plate by its box, and halfway between: corners that are a little off mislead the reader more than a slant
+    does."""
     vehicles: list[bytes]
 
 
@@ -102,7 +103,11 @@ def cut(image: Image, found: Found, vehicles: list[Box]) -> Crops:
     """The plates that were found, and `vehicles`."""
     return Crops(
         [rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
-        [rectify_plate(image, plate.box.corners()).tobytes() for plate in found.plates],
+        [
+            rectify_plate(image, corners).tobytes()
+            for plate in found.plates
+            for corners in (plate.box.corners(), (plate.box.corners() + plate.corners) / 2)
+        ],
         [crop_vehicle(image, box).tobytes() for box in vehicles],
     )
 

@@ -35,7 +35,7 @@ class Reader:
         async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
             return await self._inference.infer(models.READER, crops, deadline)
 
-        plates = await read_plates(model, job.crops, job.second_crops, self._characters, self._codes, guidance)
+        plates = await read_plates(model, job.crops, job.other_crops, self._characters, self._codes, guidance)
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)
         subject = subjects.part(job.context.id, subjects.PLATES)
         await self._bus.publish(subject, part, f"{job.context.id}.read", deadline)

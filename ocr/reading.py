@@ -34,9 +34,28 @@ def read(
         frames: FP32 (T, C), for each frame a distribution over `characters`, blank first.
         regions: FP32 (R,), a distribution over `codes`.
     """
-    texts = _texts(frames, tuple(characters), guidance)
+    return read_cuts(frames[None], regions[None], characters, codes, guidance)
+
+
+def read_cuts(
+    frames: NDArray[np.float32],
+    regions: NDArray[np.float32],
+    characters: Sequence[str],
+    codes: Sequence[str],
+    guidance: Guidance = UNGUIDED,
+) -> domain_pb2.Plate:
+    """The same for a plate that was cut in K ways, of which each is as likely to be the right one.
+
+    A text's probability is the mean over the cuts: one that only one of them shows is doubted.
+
+    Args:
+        frames: FP32 (K, T, C).
+        regions: FP32 (K, R).
+    """
+    cuts = [_texts(cut, tuple(characters), guidance) for cut in frames]
+    texts = _mixed(cuts)
     spelt = tuple("".join(characters[index] for index in text.characters) for text in texts)
-    prior = guidance.prior(tuple(codes)) * regions
+    prior = guidance.prior(tuple(codes)) * regions.mean(axis=0)
     scores, places = evidence.combine(
         _expected(texts, spelt, guidance), prior / prior.sum(), evidence.templates(tuple(codes))
     )
@@ -55,8 +74,19 @@ def read(
         for i in order
         if scores[i] >= _MIN_CANDIDATE * scores[best] and (spelt[i] or i == best)
     )
-    plate.character_scores.extend(ctc.character_scores(frames, texts[best].characters))
+    clearest = max(range(len(cuts)), key=lambda k: _probability(cuts[k], texts[best].characters))
+    plate.character_scores.extend(ctc.character_scores(frames[clearest], texts[best].characters))
     return plate
+
+
+def _mixed(cuts: Sequence[Sequence[ctc.Text]]) -> list[ctc.Text]:
+    """Every text of any cut with its mean probability over the cuts, 0 where it is not among the most probable."""
+    found = dict.fromkeys(text.characters for texts in cuts for text in texts)
+    return [ctc.Text(each, sum(_probability(texts, each) for texts in cuts) / len(cuts)) for each in found]
+
+
+def _probability(texts: Sequence[ctc.Text], characters: tuple[int, ...]) -> float:
+    return next((text.probability for text in texts if text.characters == characters), 0.0)
 
 
 def _texts(frames: NDArray[np.float32], characters: tuple[str, ...], guidance: Guidance) -> list[ctc.Text]:

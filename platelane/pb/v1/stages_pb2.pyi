@@ -61,16 +61,16 @@ class Job(_message.Message):
     def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., image: _Optional[bytes] = ...) -> None: ...
 
 class PlateCrops(_message.Message):
-    __slots__ = ("context", "options", "crops", "second_crops")
+    __slots__ = ("context", "options", "crops", "other_crops")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     CROPS_FIELD_NUMBER: _ClassVar[int]
-    SECOND_CROPS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_CROPS_FIELD_NUMBER: _ClassVar[int]
     context: JobContext
     options: _domain_pb2.Options
     crops: _containers.RepeatedScalarFieldContainer[bytes]
-    second_crops: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ..., second_crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    other_crops: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ..., other_crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class VehicleCrops(_message.Message):
     __slots__ = ("context", "options", "crops")

@@ -1,4 +1,4 @@
-"""Plates are read a second time where the first reading leaves a doubt, and only there."""
+"""Plates are read again, cut other ways, where the first reading leaves a doubt, and only there."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Model:
         return frames
 
 
-async def texts(model: Model, crops: list[bytes], second_crops: list[bytes]) -> list[str]:
-    plates: list[domain_pb2.Plate] = await read_plates(model, crops, second_crops, CHARACTERS, CODES)
+async def texts(model: Model, crops: list[bytes], other_crops: list[bytes]) -> list[str]:
+    plates: list[domain_pb2.Plate] = await read_plates(model, crops, other_crops, CHARACTERS, CODES)
     return [plate.text for plate in plates]
 
 
@@ -55,7 +55,22 @@ async def test_a_plate_without_doubt_is_read_once() -> None:
     assert model.asked == [[b"ab123:99", b"cd456:70"], [b"cd458:90"]]
 
 
-async def test_there_may_be_no_second_crops() -> None:
+async def test_two_cuts_that_agree_outvote_a_surer_one() -> None:
+    others = [b"ab128:80", b"ab128:80", b"cd456:60", b"cd999:70"]
+    model = Model()
+    assert await texts(model, [b"ab123:85", b"cd456:70"], others) == ["ab128", "cd456"]
+    assert model.asked[1] == others
+
+
+async def test_what_the_cuts_do_not_agree_on_is_doubted() -> None:
+    (agreed,) = await read_plates(Model(), [b"ab123:90"], [b"ab123:90", b"ab123:90"], CHARACTERS, CODES)
+    (torn,) = await read_plates(Model(), [b"ab123:90"], [b"xy999:80", b"zz777:80"], CHARACTERS, CODES)
+    assert torn.text == agreed.text == "ab123"
+    assert torn.text_score < 0.9 * agreed.text_score
+    assert len(torn.character_scores) == 5
+
+
+async def test_there_may_be_no_other_crops() -> None:
     model = Model()
     assert await texts(model, [b"ab123:70"], []) == ["ab123"]
     assert len(model.asked) == 1
