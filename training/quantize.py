@@ -4,10 +4,10 @@
 
 writes `triton_models/<model>/1/model.int8.onnx` from `model.onnx`: static QDQ quantisation of the convolutions
 (per-channel INT8 weights, UINT8 activations: with signed ones ONNX Runtime is slower on x86 than FP32). The first one,
-which sees three channels and would be slower, the detector's layers for boxes and corners, whose rounding costs 1.3 % of
-the plates read exactly, and all that follows them stay FP32. Activation ranges come from `train`
-photographs cut as serving cuts them. `backends/onnxruntime` serves the file where there is no GPU, as long as it was
-made from the `model.onnx` beside it.
+which sees three channels and would be slower, the detector's layers for boxes and corners, whose rounding costs 1.3 %
+of the plates read exactly, and all that follows them stay FP32. Activation ranges come from `train` photographs cut as
+serving cuts them. `backends/onnxruntime` serves the file where there is no GPU, as long as it was made from the
+`model.onnx` beside it.
 """
 
 from __future__ import annotations
