@@ -106,7 +106,7 @@ def cut(image: Image, found: Found, vehicles: list[Box]) -> Crops:
         [
             rectify_plate(image, corners).tobytes()
             for plate in found.plates
-            for corners in (plate.box.corners(), (plate.box.corners() + plate.corners) / 2)
+            for corners in (plate.box.corners(), (plate.box.corners() + plate.corners) * np.float32(0.5))
         ],
         [crop_vehicle(image, box).tobytes() for box in vehicles],
     )
