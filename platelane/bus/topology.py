@@ -51,6 +51,9 @@ _MIB: Final = 1 << 20
 _LARGEST: Final = 16 * _MIB
 """Room for a message of the largest size even in the smallest queue."""
 _STREAM_NAME_TAKEN: Final = 10058
+_NO_PEERS: Final = 10005
+"""The error of a cluster that has too few servers for a stream's copies: a moment after its start, or while one is
+replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +257,15 @@ async def _patiently(what: str, attempt: Callable[[], Awaitable[object]], patien
         try:
             await attempt()
         except NatsError as error:
-            if isinstance(error, APIError) and not isinstance(error, ServiceUnavailableError):
+            if isinstance(error, APIError) and not _passes(error):
                 raise Fault(f"NATS refuses {what}: {error.description}") from error
             if loop.time() > end:
                 raise EngineUnavailable(f"NATS does not make {what}: {error}") from error
             await asyncio.sleep(0.2)
         else:
             return
+
+
+def _passes(refusal: APIError) -> bool:
+    """Whether waiting may mend it: there is no leader yet, or too few servers, because one is still away."""
+    return isinstance(refusal, ServiceUnavailableError) or refusal.err_code == _NO_PEERS

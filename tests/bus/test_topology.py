@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from nats.js.api import StorageType
+from nats.js.api import StorageType, StreamConfig
+from nats.js.errors import BadRequestError
 
 from platelane.bus import Bus, topology
 from platelane.errors import EngineUnavailable, Fault
@@ -74,6 +75,22 @@ async def test_results_may_be_kept_for_any_time(bus: Bus, settings: Settings, da
 async def test_refusal_names_the_stream_and_the_reason(settings: Settings) -> None:
     with pytest.raises(Fault, match=r"stream JOBS: replicas > 1 not supported"):
         await Bus.connect(settings.model_copy(update={"nats_replicas": 3}), "test")
+
+
+async def test_a_cluster_that_lacks_a_server_is_waited_for(
+    bus: Bus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = bus.client.jsm()
+    add, refusals = manager.add_stream, [10005, 10005]
+
+    async def add_stream(config: StreamConfig) -> object:
+        if refusals:
+            raise BadRequestError(code=400, err_code=refusals.pop(), description="no suitable peers for placement")
+        return await add(config)
+
+    monkeypatch.setattr(manager, "add_stream", add_stream)
+    await topology.ensure_topology(manager, settings)
+    assert not refusals
 
 
 async def test_server_without_jetstream(bus: Bus, settings: Settings) -> None:
