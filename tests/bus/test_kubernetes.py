@@ -68,7 +68,11 @@ class Server:
         program, signal = container()["lifecycle"]["preStop"]["exec"]["command"]
         assert program == "nats-server"
         subprocess.run([PROGRAM, signal.replace("/run/nats", str(self.folder))], check=True, capture_output=True)
-        self.process.terminate()  # comes at once, and must not cut the goodbye short
+        end = time.monotonic() + START_SECONDS
+        while "Entering lame duck mode" not in (self.folder / "log").read_text():  # less than a node's own delay
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        self.process.terminate()  # must not cut the goodbye short
         time.sleep(0.3)
         assert self.process.poll() is None
         self.process.wait(60)
