@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ocr.guidance import UNGUIDED, Guidance
-from ocr.reading import read, read_cuts
+from ocr.reading import Cut, read
 from platelane.pb.v1 import domain_pb2
 
 DOUBT: Final = 0.98
-"""Score below which a plate is read again: of such texts half are wrong on validation photographs."""
+"""Score below which a plate is read again: of such texts 45 % are wrong on validation photographs, of the others 1."""
 
 Model = Callable[[Sequence[bytes]], Awaitable[dict[str, NDArray[Any]]]]
 """The reader: crops in, `characters` (N, T, C) and `region` (N, R) out."""
@@ -34,17 +33,19 @@ async def read_plates(
 
     Raises: what `model` raises.
     """
-    first = await model(crops)
-    pairs = zip(first["characters"], first["region"], strict=True)
-    plates = [read(frames, regions, characters, codes, guidance) for frames, regions in pairs]
-    ways = len(other_crops) // len(crops)
+
+    async def seen(chosen: Sequence[bytes]) -> list[Cut]:
+        outputs = await model(chosen)
+        pairs = zip(outputs["characters"], outputs["region"], strict=True)
+        return [Cut.of(frames, regions, characters, guidance) for frames, regions in pairs]
+
+    cuts = await seen(crops)
+    plates = [read([cut], characters, codes, guidance) for cut in cuts]
+    ways = len(other_crops) // max(1, len(crops))
     doubtful = [i for i, plate in enumerate(plates) if plate.text_score < DOUBT] if ways else []
     if doubtful:
-        again = await model([crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]])
+        others = await seen([crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]])
         for place, i in enumerate(doubtful):
-            own = slice(place * ways, (place + 1) * ways)
-            frames, regions = (
-                np.concatenate([first[name][i : i + 1], again[name][own]]) for name in ("characters", "region")
-            )
-            plates[i] = read_cuts(frames, regions, characters, codes, guidance)
+            own = others[place * ways : (place + 1) * ways]
+            plates[i] = read([cuts[i], *own], characters, codes, guidance)
     return plates

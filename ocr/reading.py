@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,41 +22,42 @@ _MIN_CHARACTER: Final = 1e-4
 """Characters less probable than this in a frame are not what a guided text has there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What the reader model says about one cut of a plate.
+
+    frames: FP32 (T, C), for each frame a distribution over the characters, blank first; regions: FP32 (R,), a
+    distribution over the region codes; texts: the probable texts, each with its probability.
+    """
+
+    frames: NDArray[np.float32]
+    regions: NDArray[np.float32]
+    texts: dict[tuple[int, ...], float]
+
+    @classmethod
+    def of(
+        cls,
+        frames: NDArray[np.float32],
+        regions: NDArray[np.float32],
+        characters: Sequence[str],
+        guidance: Guidance = UNGUIDED,
+    ) -> Cut:
+        texts = _texts(frames, tuple(characters), guidance)
+        return cls(frames, regions, {text.characters: text.probability for text in texts})
+
+
 def read(
-    frames: NDArray[np.float32],
-    regions: NDArray[np.float32],
-    characters: Sequence[str],
-    codes: Sequence[str],
-    guidance: Guidance = UNGUIDED,
+    cuts: Sequence[Cut], characters: Sequence[str], codes: Sequence[str], guidance: Guidance = UNGUIDED
 ) -> domain_pb2.Plate:
     """A plate without its box; without a text, too, if it is none that a strict guidance accepts.
 
     Args:
-        frames: FP32 (T, C), for each frame a distribution over `characters`, blank first.
-        regions: FP32 (R,), a distribution over `codes`.
+        cuts: the same plate cut in one way or several, each as likely to be the right one. A text's probability is the
+            mean over them: one that only one of them shows is doubted.
     """
-    return read_cuts(frames[None], regions[None], characters, codes, guidance)
-
-
-def read_cuts(
-    frames: NDArray[np.float32],
-    regions: NDArray[np.float32],
-    characters: Sequence[str],
-    codes: Sequence[str],
-    guidance: Guidance = UNGUIDED,
-) -> domain_pb2.Plate:
-    """The same for a plate that was cut in K ways, of which each is as likely to be the right one.
-
-    A text's probability is the mean over the cuts: one that only one of them shows is doubted.
-
-    Args:
-        frames: FP32 (K, T, C).
-        regions: FP32 (K, R).
-    """
-    cuts = [_texts(cut, tuple(characters), guidance) for cut in frames]
     texts = _mixed(cuts)
     spelt = tuple("".join(characters[index] for index in text.characters) for text in texts)
-    prior = guidance.prior(tuple(codes)) * regions.mean(axis=0)
+    prior = guidance.prior(tuple(codes)) * np.mean([cut.regions for cut in cuts], axis=0)
     scores, places = evidence.combine(
         _expected(texts, spelt, guidance), prior / prior.sum(), evidence.templates(tuple(codes))
     )
@@ -74,19 +76,16 @@ def read_cuts(
         for i in order
         if scores[i] >= _MIN_CANDIDATE * scores[best] and (spelt[i] or i == best)
     )
-    clearest = max(range(len(cuts)), key=lambda k: _probability(cuts[k], texts[best].characters))
-    plate.character_scores.extend(ctc.character_scores(frames[clearest], texts[best].characters))
+    shown = texts[best].characters
+    clearest = max(cuts, key=lambda cut: cut.texts.get(shown, 0.0))
+    plate.character_scores.extend(ctc.character_scores(clearest.frames, shown))
     return plate
 
 
-def _mixed(cuts: Sequence[Sequence[ctc.Text]]) -> list[ctc.Text]:
+def _mixed(cuts: Sequence[Cut]) -> list[ctc.Text]:
     """Every text of any cut with its mean probability over the cuts, 0 where it is not among the most probable."""
-    found = dict.fromkeys(text.characters for texts in cuts for text in texts)
-    return [ctc.Text(each, sum(_probability(texts, each) for texts in cuts) / len(cuts)) for each in found]
-
-
-def _probability(texts: Sequence[ctc.Text], characters: tuple[int, ...]) -> float:
-    return next((text.probability for text in texts if text.characters == characters), 0.0)
+    found = dict.fromkeys(text for cut in cuts for text in cut.texts)
+    return [ctc.Text(text, sum(cut.texts.get(text, 0.0) for cut in cuts) / len(cuts)) for text in found]
 
 
 def _texts(frames: NDArray[np.float32], characters: tuple[str, ...], guidance: Guidance) -> list[ctc.Text]:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from ocr import ctc
 from ocr.guidance import UNGUIDED, Guidance
-from ocr.reading import read
+from ocr.reading import Cut, read
 from platelane import crops, models
 from platelane.pb.v1 import domain_pb2
 from platelane.regions import table
@@ -45,7 +45,8 @@ class Crop:
         return self.code.partition("-")[0]
 
     def read(self, guidance: Guidance = UNGUIDED) -> domain_pb2.Plate:
-        return read(self.frames, self.head, models.characters(), models.regions(), guidance)
+        cut = Cut.of(self.frames, self.head, models.characters(), guidance)
+        return read([cut], models.characters(), models.regions(), guidance)
 
     def read_by_the_model_alone(self) -> tuple[str, str]:
         """Text and region code."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from attributes.description import describe
-from ocr.reading import read
+from ocr.reading import Cut, read
 from platelane import crops, models
 from platelane.geometry import Box
 from platelane.inference import InferenceClient
@@ -58,7 +58,11 @@ def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
             row["region"],
             row["legibility"],
             readable(row["text"], row["region"]),
-            read(output["characters"], output["region"], models.characters(), models.regions()),
+            read(
+                [Cut.of(output["characters"], output["region"], models.characters())],
+                models.characters(),
+                models.regions(),
+            ),
         )
         for row, output in zip(rows, outputs, strict=True)
     ]

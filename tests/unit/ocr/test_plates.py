@@ -74,3 +74,10 @@ async def test_there_may_be_no_other_crops() -> None:
     model = Model()
     assert await texts(model, [b"ab123:70"], []) == ["ab123"]
     assert len(model.asked) == 1
+
+
+async def test_a_message_without_plates_has_none() -> None:
+    async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+        return {name: np.zeros((len(crops), 1), np.float32) for name in ("characters", "region")}
+
+    assert await read_plates(model, [], [b"ab123:70"], CHARACTERS, CODES) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocr.guidance import UNGUIDED, Guidance
-from ocr.reading import MAX_CANDIDATES, read
+from ocr.reading import MAX_CANDIDATES, Cut, read
 from platelane import patterns, regions
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2
@@ -47,7 +47,7 @@ def guided(*region_codes: str, formats: tuple[str, ...] = (), strict: bool = Fal
 def plate(
     lattice: NDArray[np.float32], guidance: Guidance = UNGUIDED, regions: NDArray[np.float32] = EVEN
 ) -> domain_pb2.Plate:
-    return read(lattice, regions, CHARACTERS, CODES, guidance)
+    return read([Cut.of(lattice, regions, CHARACTERS, guidance)], CHARACTERS, CODES, guidance)
 
 
 def test_without_guidance_the_reader_decides() -> None:
