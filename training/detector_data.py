@@ -168,7 +168,7 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
     for row in part.rows(split, exclude_sets):
         rows_by_set.setdefault(row["set"], []).append(row)
     shown = {row["file"]: row for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])}
-    close_ups = [_close_up(image, shown[name]) for name, image in part.pictures(shown)]
+    close_ups = [_cut_out(image, shown[name]) for name, image in part.pictures(shown)]
     return Scenes(photos, weights / weights.sum(), negatives, crops, close_ups)
 
 
@@ -274,7 +274,7 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator, who
 
     With `whole`, all of the picture is in the view and takes up to all of it: a letterbox of any size.
     """
-    focus, scale = _focus(scene, height, width, random) if not whole else _fitted(scene, height, width, random)
+    focus, scale = (_fitted if whole else _focus)(scene, height, width, random)
     stretch = math.exp(random.uniform(-0.12, 0.12))
     image, scale_x, scale_y = scene.image, scale * stretch, scale / stretch
     before = np.eye(3)
@@ -515,7 +515,7 @@ def _spread(rows: list[Row], count: int) -> list[Row]:
     return rows[:: max(1, math.ceil(len(rows) / count))]
 
 
-def _close_up(image: Image, row: Row) -> Scene:
+def _cut_out(image: Image, row: Row) -> Scene:
     """A plate in a picture of its own."""
     known = corners(row)
     return replace(

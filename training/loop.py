@@ -87,7 +87,7 @@ def parser(description: str, out: str, minutes: float, learning_rate: float) -> 
         "--precision",
         choices=("bf16", "fp32"),
         default="bf16",
-        help="fp32 takes three quarters of the time on Intel processors without AMX, bf16 less on others and on GPUs",
+        help="fp32 takes three quarters of the time of bf16 on Intel processors without AMX",
     )
     return result
 

@@ -26,9 +26,10 @@ EUROPE: Final = frozenset(
 SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05, "pk": 0.05, "in": 0.05, "others": 0.13}
 """How often a group of regions is drawn, whatever its size in the data."""
 
-
 BACKGROUND_WIDTHS: Final = (40.0, 240.0)
+"""Narrowest and widest, in pixels, of the areas that stand for what is no plate."""
 BACKGROUND_ASPECTS: Final = (1.2, 5.0)
+"""Their width by their height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,16 @@ def load_backgrounds(
 ) -> list[Sample]:
     """A part of every picture that shows no plate, as large as plates are."""
     negatives, photos = Part(root, "negatives"), Part(root, "photos")
-    rows = photos.by_picture(split, exclude_sets)
-    labelled = {file: plates for file, plates in rows.items() if "plate" in plates[0]["labelled"].split()}
+    empty: dict[str, list[Box]] = {file: [] for file in negatives.by_picture(split, exclude_sets)}
+    labelled = {
+        file: [box(row) for row in rows if row["class"] == "plate"]
+        for file, rows in photos.by_picture(split, exclude_sets).items()
+        if "plate" in rows[0]["labelled"].split()
+    }
     found = [
-        background(image, [box(row) for row in rows if row.get("class") == "plate"], rng)
-        for part, by_picture in ((negatives, negatives.by_picture(split, exclude_sets)), (photos, labelled))
-        for (_, image), rows in zip(part.pictures(by_picture), by_picture.values(), strict=True)
+        background(image, plates, rng)
+        for part, plates_by_picture in ((negatives, empty), (photos, labelled))
+        for (_, image), plates in zip(part.pictures(plates_by_picture), plates_by_picture.values(), strict=True)
     ]
     return [sample for sample in found if sample is not None]
 
