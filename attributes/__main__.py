@@ -13,7 +13,7 @@ from platelane.settings import Settings
 
 async def main(_: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on vehicles until `stop` is set."""
-    await stage.work(bus, stop, models.ATTRIBUTES, topology.ATTRIBUTES, VehicleCrops, Classifier)
+    await stage.work(bus, stop, (models.ATTRIBUTES,), topology.ATTRIBUTES, VehicleCrops, Classifier)
 
 
 if __name__ == "__main__":

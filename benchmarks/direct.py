@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attributes.description import describe
+from detector.alignment import with_aligned_corners
 from detector.detections import Detections
 from detector.handler import Crops, cut
 from detector.search import search
@@ -36,8 +37,12 @@ class DirectReader:
             outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.DETECTOR, canvases, deadline)
             return Detections.of_outputs(outputs)
 
+        async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
+            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.ALIGNER, crops, deadline)
+            return outputs["corners"]
+
         image = await asyncio.to_thread(images.decode, photo)
-        found = await search(model, image, options)
+        found = await with_aligned_corners(aligner, image, await search(model, image, options))
         carrying = {plate.vehicle for plate in found.plates}
         boxes = [vehicle.box for i, vehicle in enumerate(found.vehicles) if i in carrying or options.vehicles]
         crops = await asyncio.to_thread(cut, image, found, boxes)

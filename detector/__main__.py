@@ -13,7 +13,7 @@ from platelane.settings import Settings
 
 async def main(_: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on jobs until `stop` is set."""
-    await stage.work(bus, stop, models.DETECTOR, topology.DETECTOR, Job, Detector)
+    await stage.work(bus, stop, (models.DETECTOR, models.ALIGNER), topology.DETECTOR, Job, Detector)
 
 
 if __name__ == "__main__":

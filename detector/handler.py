@@ -1,8 +1,9 @@
-"""One job: decode, detect, cut out, hand on."""
+"""One job: decode, detect, align, cut out, hand on."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import structlog
 from numpy.typing import NDArray
 
 from detector import zones
+from detector.alignment import with_aligned_corners
 from detector.detections import Detections
 from detector.search import Found, search
 from platelane import images, models
@@ -41,8 +43,12 @@ class Detector:
             outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.DETECTOR, canvases, deadline)
             return Detections.of_outputs(outputs)
 
+        async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
+            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.ALIGNER, crops, deadline)
+            return outputs["corners"]
+
         image = await asyncio.to_thread(images.decode, job.image)
-        found = await search(model, image, job.options)
+        found = await with_aligned_corners(aligner, image, await search(model, image, job.options))
         part = _part(job, image, found)
         stored = self._bus.publish(
             subjects.part(job.context.id, subjects.DETECTION), part, f"{job.context.id}.detection", deadline

@@ -54,21 +54,6 @@ def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[
     return looks
 
 
-def at_plates(image: Image, plates: list[Box]) -> list[Look]:
-    """Each plate in the middle of a canvas of which it takes a third: where its corners are told most exactly."""
-    height, width = image.shape[:2]
-    looks: list[Look] = []
-    for plate in plates:
-        x, y = plate.center
-        reach = 1.5 * max(plate.width, 2 * plate.height)
-        area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
-        view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
-        # where the picture ends near the plate, a margin stands in for what is beyond
-        margin = max(0.0, reach / max(area.width, area.height) - 0.5)
-        looks.append(Look(*letterbox(view, ZOOM_CANVAS, margin), area.xmin, area.ymin))
-    return looks
-
-
 def farther(image: Image) -> list[Look]:
     """The whole picture, small in a wide margin: a plate that fills it is then of the size that plates usually are."""
     return [Look(*letterbox(image, ZOOM_CANVAS, margin)) for margin in DISTANCES[_is_small(image) :]]

@@ -17,6 +17,7 @@ from detector.looks import Look
 from platelane.crops import Image
 from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
+from platelane.plate_score import least_detection
 
 VEHICLE_THRESHOLD: Final = 0.25
 REDACTION_FACTOR: Final = 0.01
@@ -24,12 +25,7 @@ REDACTION_FACTOR: Final = 0.01
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
-MAYBE: Final = 0.4
-"""Share of the threshold from which on a plate of the first step is looked at again."""
-UNCONFIRMED: Final = 0.3
-"""Factor on the score of a plate that the look at it does not show."""
-SAME_PLATE: Final = 0.3
-"""IoU from which on two looks saw the same plate."""
+"""Score from which on there is no need to look for another plate in its place."""
 PLATE_RIVALS: Final = (0.4, 0.7)
 """Overlap and containment of which only the better of two plates is kept."""
 
@@ -45,7 +41,7 @@ class FoundPlate:
     box: Box
     corners: Corners
     score: float
-    """Calibrated."""
+    """Calibrated: the probability of a plate by its looks alone."""
     vehicle: int | None
     """Index into `Found.vehicles`."""
 
@@ -68,38 +64,28 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     """Detect in one step (fast), or in two.
 
     The first step looks at all of the picture twice, large for what is far and small for what is near. The second looks
-    at each plate again, for its corners and to make sure; at vehicles without a plate, enlarged; and where there is
-    neither, from farther away, for a picture that is little more than a plate.
+    at vehicles without a plate, enlarged; and where there is neither, from farther away, for a picture that is little
+    more than a plate.
+
+    Plates that their reading may yet lift over the threshold (`platelane.plate_score`) are among the found.
     """
     height, width = image.shape[:2]
     threshold = options.threshold_detection
     if options.mode == domain_pb2.MODE_REDACTION:
         threshold *= REDACTION_FACTOR
-    threshold = uncalibrated(threshold)
+    least = uncalibrated(least_detection(threshold))
     large, small = await asyncio.to_thread(looks.whole, image)
     both = await asyncio.gather(_seen(model, [large]), _seen(model, [small]))
     seen = Detections.concatenated([answer for answers in both for answer in answers])
     vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
-    plates = seen.plates.above(threshold * MAYBE).suppressed(*PLATE_RIVALS)
+    plates = seen.plates.above(least).suppressed(*PLATE_RIVALS)
     if options.mode != domain_pb2.MODE_FAST and options.zoom_in_vehicles:
-        plates = await _second_step(model, image, large, plates, vehicles, options.zoom_in_vehicles)
-    plates = plates.above(threshold)
+        further = await asyncio.to_thread(_further_looks, image, large, plates, vehicles, options.zoom_in_vehicles)
+        if further:
+            nearer = [answer.plates.above(least) for answer in await _seen(model, further)]
+            plates = Detections.concatenated([plates, *nearer]).suppressed(*PLATE_RIVALS)
     # before plates are counted per vehicle, so that overlay text does not take a plate's place
     return _found(plates[zones.outside(plates.boxes, options.excluded, width, height)], vehicles, image, options)
-
-
-async def _second_step(
-    model: Model, image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int
-) -> Detections:
-    """The plates after at most `limit` second looks: at the best plates, then at vehicles without one, enlarged."""
-    first, rest = plates[:limit], plates[limit:]
-    checks = await asyncio.to_thread(looks.at_plates, image, boxes_of(first))
-    others = await asyncio.to_thread(_further_looks, image, large, first, vehicles, limit - len(first))
-    if not checks and not others:
-        return rest
-    answers = [answer.plates for answer in await _seen(model, [*checks, *others])]
-    checked = [confirmed(first[i : i + 1], answer) for i, answer in enumerate(answers[: len(checks)])]
-    return Detections.concatenated([rest, *checked, *answers[len(checks) :]]).suppressed(*PLATE_RIVALS)
 
 
 def _further_looks(image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int) -> list[Look]:
@@ -108,19 +94,6 @@ def _further_looks(image: Image, large: Look, plates: Detections, vehicles: Dete
         return looks.farther(image)
     empty = [box for box in boxes_of(vehicles) if not any(plate.intersection(box) > 0 for plate in certain)]
     return looks.closer(image, empty, large.fit.scale, limit)
-
-
-def confirmed(plate: Detections, seen: Detections) -> Detections:
-    """One plate after a look at it: box and corners of what was seen in its place, and the mean of both scores.
-
-    The mean is the geometric one: what looks like a plate only once is doubted.
-    """
-    (box,) = boxes_of(plate)
-    there = np.array([box.iou(other) >= SAME_PLATE for other in boxes_of(seen)], dtype=bool)
-    if not there.any():
-        return Detections(plate.boxes, plate.scores * np.float32(UNCONFIRMED), plate.classes, plate.corners)
-    again = seen[there][:1]
-    return Detections(again.boxes, np.sqrt(again.scores * plate.scores, dtype=np.float32), again.classes, again.corners)
 
 
 async def _seen(model: Model, taken: list[Look]) -> list[Detections]:

@@ -16,7 +16,7 @@ async def main(_: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on plates until `stop` is set."""
     # takes a while, which the first caller need not wait: Triton takes longer to load its models
     await asyncio.to_thread(evidence.templates, models.regions())
-    await stage.work(bus, stop, models.READER, topology.OCR, PlateCrops, Reader)
+    await stage.work(bus, stop, (models.READER,), topology.OCR, PlateCrops, Reader)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,9 @@ PLATE_SHAPE: Final = (64, 160, 3)
 PLATE_MARGIN: Final = 0.08
 """Share of the plate's width and height that is kept around it."""
 
+ALIGNER_MARGIN: Final = 0.3
+"""The same for the crop in which the aligner looks for the plate's true corners."""
+
 VEHICLE_SHAPE: Final = (128, 160, 3)
 VEHICLE_MARGIN: Final = 0.13
 """Share of the vehicle's width and height around it: detected boxes are tighter than the frames of the training set."""
@@ -54,23 +57,44 @@ def letterbox(image: Image, canvas: tuple[int, int], margin: float = 0.0) -> tup
     return result, fit
 
 
-def rectify_plate(image: Image, corners: Corners) -> Image:
+def rectify_plate(image: Image, corners: Corners, margin: float = PLATE_MARGIN) -> Image:
     """The plate seen from straight ahead, shape `PLATE_SHAPE`: a perspective warp of its four corners plus a margin.
 
-    What lies outside the picture repeats its border.
+    `margin` is a share of the plate's width and height. What lies outside the picture repeats its border.
     """
     height, width = PLATE_SHAPE[:2]
-    left, top = width * PLATE_MARGIN / (1 + 2 * PLATE_MARGIN), height * PLATE_MARGIN / (1 + 2 * PLATE_MARGIN)
-    target = np.array(
-        [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], dtype=np.float32
-    )
-    source, corners = _neighbourhood(image, corners, margin=2 * PLATE_MARGIN)
+    source, corners = _neighbourhood(image, corners, margin=2 * margin)
     # corners are measured from pixel edges, the warp counts from pixel centres
-    transform = cv2.getPerspectiveTransform(corners - np.float32(0.5), target - np.float32(0.5))
+    transform = cv2.getPerspectiveTransform(corners - np.float32(0.5), corners_in_crop(margin) - np.float32(0.5))
     warped = cv2.warpPerspective(
         source, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(warped, dtype=np.uint8)
+
+
+def corners_in_crop(margin: float) -> Corners:
+    """Where `rectify_plate` puts a plate's corners, in pixels of its crop."""
+    height, width = PLATE_SHAPE[:2]
+    left, top = width * margin / (1 + 2 * margin), height * margin / (1 + 2 * margin)
+    return np.array(
+        [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], dtype=np.float32
+    )
+
+
+def into_crop(points: Corners, corners: Corners, margin: float) -> Corners:
+    """Points of the picture in pixels of the crop that `rectify_plate` makes by `corners`."""
+    return _mapped(points, corners, corners_in_crop(margin))
+
+
+def out_of_crop(points: Corners, corners: Corners, margin: float) -> Corners:
+    """The inverse of `into_crop`."""
+    return _mapped(points, corners_in_crop(margin), corners)
+
+
+def _mapped(points: Corners, source: Corners, target: Corners) -> Corners:
+    """Points under the perspective map that takes four corners to four others."""
+    transform = cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32))
+    return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), transform)[0], np.float32)
 
 
 def crop_vehicle(image: Image, box: Box) -> Image:

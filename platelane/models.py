@@ -1,4 +1,4 @@
-"""The three served models: what goes in, what comes out, and the labels of their classes.
+"""The four served models: what goes in, what comes out, and the labels of their classes.
 
 Label files lie beside each model in `settings().model_repository`, one label a line, in the order of the model's
 outputs; the specifications count them, so that a served model with other classes is noticed when a service starts.
@@ -73,6 +73,12 @@ DETECTOR: Final = ModelSpec(
         Tensor("classes", "INT64", (ANY, DETECTIONS)),
         Tensor("corners", "FP32", (ANY, DETECTIONS, 8)),
     ),
+)
+
+ALIGNER: Final = ModelSpec(
+    "aligner",
+    inputs=(Tensor("plate", "UINT8", (ANY, *PLATE_SHAPE)),),
+    outputs=(Tensor("corners", "FP32", (ANY, 4, 2)),),
 )
 
 READER: ModelSpec

@@ -1,9 +1,9 @@
-"""What the three services that run a model have in common: wait for the model, then work until told to stop."""
+"""What the three services that run a model have in common: wait for the models, then work until told to stop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from platelane import service
@@ -16,13 +16,13 @@ from platelane.models import ModelSpec
 M = TypeVar("M", bound=Wire)
 
 MODEL_PATIENCE: Final = 120.0
-"""Seconds that a starting service waits for Triton to serve its model."""
+"""Seconds that a starting service waits for Triton to serve its models."""
 
 
 async def work(
     bus: Bus,
     stop: asyncio.Event,
-    model: ModelSpec,
+    models: Sequence[ModelSpec],
     consumer: Consumer,
     message_type: type[M],
     handler: Callable[[Bus, InferenceClient], Callable[[M], Awaitable[None]]],
@@ -31,11 +31,11 @@ async def work(
 
     Raises:
         ModelMismatch: another model is served than the code was written for.
-        EngineUnavailable: Triton did not serve the model in `MODEL_PATIENCE` seconds.
+        EngineUnavailable: Triton did not serve the models in `MODEL_PATIENCE` seconds.
     """
     async with InferenceClient(bus.settings.triton_url) as inference:
         service.health.require("triton", inference.ready)
-        waiting = asyncio.create_task(inference.wait_for(model, MODEL_PATIENCE))
+        waiting = asyncio.gather(*(inference.wait_for(model, MODEL_PATIENCE) for model in models))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

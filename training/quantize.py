@@ -63,9 +63,8 @@ class Recipe:
 
 def _looks(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
     large, small = looks.whole(image)
-    plates = [box(row) for row in rows if row["class"] == "plate"]
     vehicles = [box(row) for row in rows if row["class"] != "plate"]
-    taken = [large, small, *looks.at_plates(image, plates[:1]), *looks.closer(image, vehicles, large.fit.scale, 1)]
+    taken = [large, small, *looks.closer(image, vehicles, large.fit.scale, 1)]
     yield from (look.canvas for look in taken)
 
 

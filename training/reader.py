@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from platelane.crops import PLATE_SHAPE, Image, rectify_plate
+from platelane.geometry import Corners
 from training import loop
 from training.export import export
 from training.reader_augment import augmented, loosened
@@ -28,6 +29,7 @@ from training.reader_model import Reader, Served
 from training.reader_samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights
 from training.reader_synthetic import SyntheticPlates
 from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, text_of
+from training.served_cuts import ServedCuts
 
 BATCH = 64
 UNKNOWN = -1
@@ -37,6 +39,8 @@ BACKGROUND_LENGTH = 7
 """Such a picture weighs as much as a text of that length."""
 REGION_WEIGHT = 0.15
 LOOSENESS = 0.5
+SERVED_SHARE = 0.6
+"""Share of the plates that are cut by corners that the served models tell, where they do."""
 MODEL = Path("triton_models/reader")
 TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
 
@@ -101,7 +105,9 @@ class ReaderTask:
             chosen = [self.train[i] for i in self.rng.choice(len(self.train), BATCH - empty - count, p=chances)]
             chosen += [drawn.sample(now.severity, self.rng) for _ in range(count)]
             chosen += [self.backgrounds[i] for i in self.rng.integers(len(self.backgrounds), size=empty)]
-            plates = [augmented(one.image, one.corners, now.severity * self.rng.random(), self.rng) for one in chosen]
+            plates = [
+                augmented(one.image, self._corners(one), now.severity * self.rng.random(), self.rng) for one in chosen
+            ]
             yield self._batch(plates, chosen)
 
     def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
@@ -111,26 +117,41 @@ class ReaderTask:
         )
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """`figures` for the labelled corners, and `loose`: the score for corners about as good as a detector's."""
-        loose = figures(self.val, self.regions, *self.answers(model, device, LOOSENESS))["score"]
-        return figures(self.val, self.regions, *self.answers(model, device)) | {"loose": loose}
+        """`figures` for the labelled corners; `loose`, the score for these moved about, and `served`, for the served
+        models' corners."""
+        others = {
+            "loose": self.answers(model, device, LOOSENESS),
+            "served": self.answers(model, device, served=True),
+        }
+        scores = {name: figures(self.val, self.regions, *answers)["score"] for name, answers in others.items()}
+        return figures(self.val, self.regions, *self.answers(model, device)) | scores
 
-    def answers(self, model: nn.Module, device: torch.device, looseness: float = 0.0) -> tuple[Tensor, Tensor]:
+    def answers(
+        self, model: nn.Module, device: torch.device, looseness: float = 0.0, served: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """The logits for every validation plate: (N, 80, 37) and (N, R).
 
-        They are cut by their labelled corners, or by these moved by the augmentation's severity `looseness`.
+        They are cut by their labelled corners or, where there are any, the `served` models', moved by the
+        augmentation's severity `looseness`.
         """
         rng = np.random.default_rng(0)
         characters, regions = [], []
         with torch.inference_mode():
             for start in range(0, len(self.val), BATCH):
                 chunk = self.val[start : start + BATCH]
-                corners = [loosened(one.corners, looseness, rng) if looseness else one.corners for one in chunk]
+                corners = [one.cuts[-1] if served and one.cuts else one.corners for one in chunk]
+                corners = [loosened(four, looseness, rng) if looseness else four for four in corners]
                 plates = [rectify_plate(one.image, four) for one, four in zip(chunk, corners, strict=True)]
                 one, other = model(torch.from_numpy(np.stack(plates)).to(device))
                 characters.append(one.float().cpu())
                 regions.append(other.float().cpu())
         return torch.cat(characters), torch.cat(regions)
+
+    def _corners(self, sample: Sample) -> Corners:
+        """What a plate is cut by: its label, or one of the served models."""
+        if not sample.cuts or self.rng.random() >= SERVED_SHARE:
+            return sample.corners
+        return sample.cuts[self.rng.integers(len(sample.cuts))]
 
     def _batch(self, plates: Sequence[Image], samples: Sequence[Sample]) -> Batch:
         texts = [sample.classes or () for sample in samples]
@@ -227,6 +248,9 @@ def main() -> None:
     parser.add_argument(
         "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
     )
+    parser.add_argument(
+        "--served", type=Path, metavar="REPOSITORY", help="cut plates as its detector and aligner do, too"
+    )
     parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
@@ -245,10 +269,11 @@ def main() -> None:
 
 def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
     regions = (arguments.model / "regions.txt").read_text(encoding="utf-8").split()
-    val = load(chosen.data, "val", chosen.exclude_sets)
+    cutter = ServedCuts.of(arguments.served) if arguments.served else None
+    val = load(chosen.data, "val", chosen.exclude_sets, cutter)
     train, backgrounds = [], []
     if not arguments.export_only:
-        train = load(chosen.data, "train", chosen.exclude_sets)
+        train = load(chosen.data, "train", chosen.exclude_sets, cutter)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
     return ReaderTask(
         train, val, backgrounds, regions, Difficulty(arguments.severity, arguments.synthetic), chosen.seed

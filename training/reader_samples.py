@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from platelane.crops import Image
 from platelane.geometry import Box, Corners
@@ -36,7 +37,7 @@ BACKGROUND_ASPECTS: Final = (1.2, 5.0)
 class Sample:
     """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown.
 
-    What is no plate has no classes: `()`.
+    What is no plate has no classes: `()`. `cuts` are corners that the served models tell for the same plate.
     """
 
     image: Image
@@ -44,15 +45,23 @@ class Sample:
     classes: tuple[int, ...] | None
     region: str
     legible: bool
+    cuts: tuple[Corners, ...] = ()
 
 
-def load(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> list[Sample]:
-    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already."""
+Cutter = Callable[[Image, Box], tuple[Corners, ...]]
+"""Corners of the plate that a picture shows in a box."""
+
+
+def load(root: Path, split: Split, exclude_sets: Collection[str] = (), cutter: Cutter | None = None) -> list[Sample]:
+    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already.
+
+    `cutter` tells their `cuts`.
+    """
     close = Part(root, "plates")
     known = {(row["set"], row["text"]) for row in close.rows(split)}
-    samples = _samples(close, split, exclude_sets, frozenset())
+    samples = _samples(close, split, exclude_sets, frozenset(), cutter)
     if split == "train":
-        samples += _samples(Part(root, "photos"), split, exclude_sets, frozenset(known))
+        samples += _samples(Part(root, "photos"), split, exclude_sets, frozenset(known), cutter)
     return samples
 
 
@@ -124,23 +133,27 @@ def around(image: Image, plate: Corners, margin: float = 0.5) -> tuple[Image, Co
 
 
 def _samples(
-    part: Part, split: Split, exclude_sets: Collection[str], known: frozenset[tuple[str, str]]
+    part: Part, split: Split, exclude_sets: Collection[str], known: frozenset[tuple[str, str]], cutter: Cutter | None
 ) -> list[Sample]:
-    pictures = part.by_picture(split, exclude_sets)
+    rows_of = part.by_picture(split, exclude_sets)
     wanted = {
         file: [row for row in rows if _is_plate_with_text(row) and (row["set"], row["text"]) not in known]
-        for file, rows in pictures.items()
+        for file, rows in rows_of.items()
     }
     wanted = {file: rows for file, rows in wanted.items() if rows}
-    return [_sample(image, row) for file, image in part.pictures(wanted) for row in wanted[file]]
+    pictures = tqdm(part.pictures(wanted), part.name, len(wanted), disable=cutter is None)
+    return [_sample(image, row, cutter) for file, image in pictures for row in wanted[file]]
 
 
 def _is_plate_with_text(row: Row) -> bool:
     return row.get("class", "plate") == "plate" and bool(row["text"])
 
 
-def _sample(image: Image, row: Row) -> Sample:
+def _sample(image: Image, row: Row, cutter: Cutter | None) -> Sample:
     found = corners(row)
-    view, plate = around(image, box(row).corners() if found is None else found)
+    known = box(row).corners() if found is None else found
+    view, plate = around(image, known)
+    cuts = cutter(image, box(row)) if cutter else ()
     classes = None if "?" in row["text"] else target(row["text"])
-    return Sample(view, plate, classes, row["region"], row["legibility"] != "hard")
+    moved = tuple(cut + (plate - known)[0] for cut in cuts)
+    return Sample(view, plate, classes, row["region"], row["legibility"] != "hard", moved)

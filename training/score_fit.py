@@ -1,10 +1,10 @@
-"""What a plate's score means: the two figures of `detector.calibration`, fitted to validation photographs.
+"""What a plate's `dscore` means: the figures of `detector.calibration` and `platelane.plate_score`.
 
     python -m training.score_fit [--data ../shared/data]
 
-sends the photographs through the REST API of a running system with a low `threshold_d`, and prints the slope and the
-offset that make of each find's score the share of such finds that are plates (Platt 1999). They are put into
-`detector/calibration.py` by hand, after a new detector.
+sends the validation photographs through the REST API of a running system with a low `threshold_d`, and prints the
+figures that make of each find's score the share of such finds that are plates (Platt 1999): first by its looks alone,
+then with its reading. They are put into these modules by hand, after a new detector or reader.
 """
 
 from __future__ import annotations
@@ -15,28 +15,38 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import stack
 from detector.calibration import uncalibrated
+from platelane.plate_score import without_reading
 from training.data import DEFAULT_DATA, Part
 from training.evaluation import api, figures
 
-LOW: Final = 0.02
+LOW: Final = 0.002
 """`threshold_d` of the photographs that are measured: what lies above the default alone would tell too little."""
 STEPS: Final = 50
+RIDGE: Final = 1e-3
+"""Keeps the weights finite where the outcomes can be told apart without error."""
 
 
-def platt(scored: Sequence[tuple[float, bool]]) -> tuple[float, float]:
-    """Slope and offset of the logistic regression of whether it is a plate on the logit of the score (Newton)."""
-    scores = np.clip(np.array([score for score, _ in scored], np.float64), 1e-6, 1 - 1e-6)
-    right = np.array([hit for _, hit in scored], np.float64)
-    inputs = np.stack([np.log(scores / (1 - scores)), np.ones_like(scores)], axis=1)
-    weights = np.array([1.0, 0.0])
+def regression(inputs: NDArray[np.float64], right: Sequence[bool]) -> NDArray[np.float64]:
+    """Logistic regression (Newton): the weight of each column of `inputs` (N, K), and of 1, shape (K + 1,)."""
+    hits = np.array(right, np.float64)
+    columns = np.column_stack([inputs, np.ones(len(hits))])
+    weights = np.zeros(columns.shape[1])
     for _ in range(STEPS):
-        predicted = 1 / (1 + np.exp(-np.clip(inputs @ weights, -30, 30)))
-        curvature = (inputs * (predicted * (1 - predicted))[:, None]).T @ inputs
-        weights = weights - np.linalg.solve(curvature + 1e-3 * np.eye(2), inputs.T @ (predicted - right))
-    return float(weights[0]), float(weights[1])
+        predicted = 1 / (1 + np.exp(-np.clip(columns @ weights, -30, 30)))
+        curvature = (columns * (predicted * (1 - predicted))[:, None]).T @ columns
+        slope = columns.T @ (predicted - hits) + RIDGE * weights
+        weights = weights - np.linalg.solve(curvature + RIDGE * np.eye(len(weights)), slope)
+    return weights
+
+
+def logit(probabilities: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Of values at a distance of at least a thousandth from 0 and 1, which is as exact as the answers are."""
+    inside = np.clip(np.asarray(probabilities, np.float64), 1e-3, 1 - 1e-3)
+    return np.asarray(np.log(inside / (1 - inside)))
 
 
 def main() -> None:
@@ -45,11 +55,16 @@ def main() -> None:
     arguments = parser.parse_args()
     with stack.running() as state:
         photos, _ = api.matched_photos(state.url, Part(arguments.data, "photos"), "val", threshold_d=LOW)
-    scored = [(uncalibrated(dscore), hit) for dscore, hit in figures.plate_scores(photos)]
-    slope, offset = platt(scored)
-    print(
-        f"{len(scored)} finds, {sum(hit for _, hit in scored)} of them plates: SLOPE {slope:.2f}, OFFSET {offset:.2f}"
-    )
+    finds = list(figures.plate_finds(photos))
+    right = [hit for _, hit in finds]
+    scores = [uncalibrated(without_reading(found.dscore, found.score)) for found, _ in finds]
+    slope, offset = regression(logit(scores)[:, None], right)
+    print(f"{len(finds)} finds, {sum(right)} of them plates")
+    print(f"detector/calibration.py: SLOPE {slope:.2f}, OFFSET {offset:.2f}")
+    looks = 1 / (1 + np.exp(-(slope * logit(scores) + offset)))
+    texts = np.array([found.score for found, _ in finds])
+    detection, reading, constant = regression(np.column_stack([logit(looks), texts]), right)
+    print(f"platelane/plate_score.py: DETECTION {detection:.2f}, READING {reading:.2f}, OFFSET {constant:.2f}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import time
 
 from platelane.bus import subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.plate_score import with_reading
 from webhook_svc.direction import direction
 
 _PART_OF_STAGE = {stages_pb2.STAGE_PLATES: subjects.PLATES, stages_pb2.STAGE_VEHICLES: subjects.VEHICLES}
@@ -42,6 +43,11 @@ def assemble(parts: dict[str, bytes]) -> domain_pb2.Recognition | None:
     )
 
 
+def _trusted(plate: domain_pb2.Plate, options: domain_pb2.Options) -> bool:
+    found = plate.detection_score >= options.threshold_detection
+    return found and bool(plate.text) and plate.text_score >= options.threshold_text
+
+
 def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]:
     """Plates that can be trusted, the best first, each with its vehicle; then vehicles without one, if wanted."""
     options = detection.options
@@ -49,8 +55,9 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
     sightings: list[domain_pb2.Sighting] = []
     carrying: set[int] = set()
     for plate, owner in zip(detection.plates, detection.plate_vehicle, strict=True):
+        plate.detection_score = with_reading(plate.detection_score, plate.text_score if plate.text else 0.0)
         # redaction blurs a plate whether it can be read or not
-        if not redaction and (not plate.text or plate.text_score < options.threshold_text):
+        if not redaction and not _trusted(plate, options):
             continue
         carrying.add(owner)
         vehicle = detection.vehicles[owner] if owner >= 0 else None

@@ -50,6 +50,29 @@ def test_a_slanted_plate_is_straightened_with_a_margin_around_it() -> None:
     assert plate[:, : left - 2].max() < 60
 
 
+@given(
+    st.lists(st.floats(-12, 12), min_size=8, max_size=8), st.sampled_from([crops.PLATE_MARGIN, crops.ALIGNER_MARGIN])
+)
+def test_points_go_into_a_crop_and_back(moved: list[float], margin: float) -> None:
+    corners = Box(200, 120, 400, 200).corners() + np.array(moved, dtype=np.float32).reshape(4, 2)
+    points = np.array([[210, 130], [300, 160], [390, 110]], dtype=np.float32)
+    inside = crops.into_crop(points, corners, margin)
+    np.testing.assert_allclose(crops.out_of_crop(inside, corners, margin), points, atol=0.05)
+    np.testing.assert_allclose(crops.into_crop(corners, corners, margin), crops.corners_in_crop(margin), atol=0.01)
+
+
+@pytest.mark.parametrize("margin", [crops.PLATE_MARGIN, crops.ALIGNER_MARGIN])
+def test_a_crop_shows_points_where_they_are_said_to_be(margin: float) -> None:
+    corners = np.array([[200, 120], [420, 180], [410, 270], [190, 200]], dtype=np.float32)
+    image = np.zeros((480, 640, 3), dtype=np.uint8)
+    cv2.circle(image, (300, 190), 6, (255, 255, 255), -1)
+    plate = crops.rectify_plate(image, corners, margin)
+    ys, xs = np.nonzero(plate[..., 0] > 128)
+    middle = np.array([xs.mean() + 0.5, ys.mean() + 0.5])
+    expected = crops.into_crop(np.array([[300.5, 190.5]], dtype=np.float32), corners, margin)[0]
+    np.testing.assert_allclose(middle, expected, atol=0.5)
+
+
 def test_a_plate_keeps_its_upper_left_corner_when_it_hangs_upside_down() -> None:
     image = checkered(320, 128)
     corners = Box(0, 0, 320, 128).corners()

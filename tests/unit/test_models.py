@@ -15,6 +15,7 @@ from platelane import crops, models
 
 def test_inputs_have_the_shapes_that_crops_are_cut_to() -> None:
     assert models.READER.inputs[0].shape == (-1, *crops.PLATE_SHAPE)
+    assert models.ALIGNER.inputs[0].shape == (-1, *crops.PLATE_SHAPE)
     assert models.ATTRIBUTES.inputs[0].shape == (-1, *crops.VEHICLE_SHAPE)
 
 

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from rapidfuzz.distance import Levenshtein
 
-from training.evaluation.matching import Matched
+from training.evaluation.matching import FoundPlate, Matched
 from webhook_svc.direction import TOLERANCE
 
 T = TypeVar("T")
@@ -125,11 +125,16 @@ def text_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
     return [(found.score, found.texts[0] == label.text) for label, found in pairs if found and label.text]
 
 
-def plate_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
-    """Of each find in photographs in which every plate is labelled: its dscore, and whether it is a plate."""
+def plate_finds(photos: Iterable[Matched]) -> list[tuple[FoundPlate, bool]]:
+    """Each find in photographs in which every plate is labelled, and whether it is a plate."""
     judged = [matched for matched in photos if matched.photo.all_plates]
-    plates = [(found.dscore, True) for matched in judged for _, found in matched.plates if found]
-    return plates + [(found.dscore, False) for matched in judged for found in matched.extra_plates]
+    plates = [(found, True) for matched in judged for _, found in matched.plates if found]
+    return plates + [(found, False) for matched in judged for found in matched.extra_plates]
+
+
+def plate_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
+    """The dscores of `plate_finds`."""
+    return [(found.dscore, hit) for found, hit in plate_finds(photos)]
 
 
 def reliability(scored: Iterable[tuple[float, bool]], edges: Sequence[float]) -> list[Bin]:

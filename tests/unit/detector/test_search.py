@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from detector.calibration import uncalibrated
 from detector.detections import Detections
-from detector.search import confirmed, search
+from detector.search import search
 from platelane.pb.v1 import domain_pb2
+from platelane.plate_score import least_detection
 
 CAR, PLATE = 1, 0
 Row = tuple[float, float, float, float, float, int]
@@ -101,20 +102,18 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
     )
 
 
-async def test_a_plate_is_looked_at_again_and_takes_the_corners_seen_there() -> None:
-    # 200 x 60 pixels of the photo at (200, 176); the look at it shows 600 x 600 pixels, cut off at the picture's edges
-    model = Scripted([[(100, 100, 200, 130, 0.9, PLATE)]], [[(110, 119, 213, 151, 0.4, PLATE)]])
+async def test_a_doubtful_plate_is_looked_for_again_on_its_vehicle_and_the_better_find_counts() -> None:
+    # the same place: 40 x 12 pixels of the photo, in the vehicle of 200 x 200 that fills 276 pixels of the closer look
+    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]], [[(133, 213, 188, 229, 0.9, PLATE)]])
     (plate,) = (await search(model, PHOTO, options())).plates
     assert model.shapes == [*WHOLE, (1, 320, 320, 3)]
-    assert uncalibrated(plate.score) == pytest.approx(0.6, abs=1e-3), "the geometric mean of 0.9 and 0.4"
-    np.testing.assert_allclose(plate.corners[0], [206, 176], atol=1)
+    assert uncalibrated(plate.score) == pytest.approx(0.9, abs=1e-3)
 
 
-def test_what_is_not_seen_again_is_doubted_but_kept_in_place() -> None:
-    plate = _detections([(10, 10, 60, 30, 0.9, PLATE)])
-    doubted = confirmed(plate, _detections([(200, 10, 260, 30, 0.9, PLATE)]))
-    assert doubted.boxes.tolist() == plate.boxes.tolist()
-    assert doubted.scores[0] < 0.3
+async def test_a_certain_plate_is_not_looked_for_again() -> None:
+    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.9, PLATE)]])
+    assert len((await search(model, PHOTO, options())).plates) == 1
+    assert model.shapes == WHOLE
 
 
 async def test_strict_detection_drops_plates_outside_vehicles() -> None:
@@ -132,14 +131,14 @@ async def test_one_vehicle_shows_as_many_plates_as_allowed() -> None:
         assert len((await search(Scripted([rows]), PHOTO, chosen)).plates) == shown
 
 
-async def test_the_threshold_decides_and_redaction_keeps_more() -> None:
-    faint: Row = (10, 300, 60, 320, 0.2, PLATE)
-    again: list[list[Row]] = [
-        [(63, 153, 170, 195, 0.2, PLATE)],
-        [],
-        [],
-    ]  # as faint in the look at it; nothing farther away
-    fast = domain_pb2.MODE_FAST
-    assert not (await search(Scripted([[faint]]), PHOTO, options(mode=fast))).plates
-    assert (await search(Scripted([[faint]]), PHOTO, options(mode=fast, threshold_detection=0.003))).plates
-    assert (await search(Scripted([[faint]], again), PHOTO, options(mode=domain_pb2.MODE_REDACTION))).plates
+async def test_the_threshold_decides_what_a_reading_may_lift_over_it_and_redaction_keeps_more() -> None:
+    def scored(score: float) -> Scripted:
+        return Scripted([[(10, 300, 60, 320, score, PLATE)]])
+
+    limit = uncalibrated(least_detection(0.5))
+    fast, redaction = (
+        options(mode=mode, threshold_detection=0.5) for mode in (domain_pb2.MODE_FAST, domain_pb2.MODE_REDACTION)
+    )
+    assert (await search(scored(limit + 0.01), PHOTO, fast)).plates
+    assert not (await search(scored(limit - 0.01), PHOTO, fast)).plates
+    assert (await search(scored(limit - 0.01), PHOTO, redaction)).plates

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.plate_score import with_reading
 from webhook_svc.assembly import assemble
 
 CONTEXT = stages_pb2.JobContext(id="j1", camera_id="gate", filename="a.jpg", timestamp_us=5, accepted_us=1)
@@ -83,6 +84,24 @@ def test_the_best_plate_comes_first_and_doubtful_ones_are_dropped() -> None:
     assert recognition is not None
     assert [sighting.plate.text for sighting in recognition.sightings] == ["best", "worse"]
     assert not recognition.sightings[0].HasField("vehicle")
+
+
+def test_what_does_not_read_like_a_plate_is_doubted_and_dropped_under_the_threshold() -> None:
+    found = stages_pb2.DetectionPart.FromString(detection([stages_pb2.STAGE_PLATES], [-1, -1, -1]))
+    found.options.threshold_detection, found.options.threshold_text = 0.2, 0.0
+    for plate, score in zip(found.plates, (0.1, 0.1, 0.9), strict=True):
+        plate.detection_score = score
+    parts = {
+        "detection": found.SerializeToString(),
+        "plates": read(("sure", 1.0), ("i8", 0.01), ("seen", 0.01)),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    dscores = {sighting.plate.text: sighting.plate.detection_score for sighting in recognition.sightings}
+    assert dscores == {
+        "sure": pytest.approx(with_reading(0.1, 1.0), abs=1e-6),
+        "seen": pytest.approx(with_reading(0.9, 0.01), abs=1e-6),
+    }
 
 
 def test_redaction_keeps_plates_that_cannot_be_read() -> None:

@@ -1,0 +1,49 @@
+"""The plates' corners once more, each plate straightened by those that the detector told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.search import Found
+from platelane.crops import ALIGNER_MARGIN, Image, out_of_crop, rectify_plate
+from platelane.geometry import Corners
+
+
+class Model(Protocol):
+    """The aligner: N crops, each a UINT8 tensor of its input shape, in; corners (N, 4, 2) in pixels of the crop out."""
+
+    async def __call__(self, crops: Sequence[bytes]) -> NDArray[np.float32]: ...
+
+
+async def with_aligned_corners(model: Model, image: Image, found: Found) -> Found:
+    """What was found in `image`, each plate with its corners as the model sees them.
+
+    They stay as they were found where the model's are not those of a plate.
+
+    Raises: what `model` raises.
+    """
+    if not found.plates:
+        return found
+    crops = await asyncio.to_thread(_crops, image, found)
+    plates = [
+        replace(plate, corners=_plausible(out_of_crop(seen, plate.corners, ALIGNER_MARGIN), plate.corners))
+        for seen, plate in zip(await model(crops), found.plates, strict=True)
+    ]
+    return replace(found, plates=tuple(plates))
+
+
+def _crops(image: Image, found: Found) -> list[bytes]:
+    return [rectify_plate(image, plate.corners, ALIGNER_MARGIN).tobytes() for plate in found.plates]
+
+
+def _plausible(corners: Corners, otherwise: Corners) -> Corners:
+    """`corners` where they run clockwise around a convex area."""
+    convex = np.isfinite(corners).all() and cv2.isContourConvex(corners)
+    return corners if convex and cv2.contourArea(corners, oriented=True) > 0 else otherwise

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detector.alignment import with_aligned_corners
+from detector.search import Found, FoundPlate, FoundVehicle
+from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, corners_in_crop, into_crop, rectify_plate
+from platelane.geometry import Box, Corners
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+TRUE = np.array([[60, 80], [150, 90], [148, 125], [58, 112]], dtype=np.float32)
+GIVEN = Box(55, 78, 155, 120).corners()
+
+
+def found(*corners: Corners) -> Found:
+    plates = tuple(FoundPlate(Box(55, 78, 155, 120), four, 0.9, 0) for four in corners)
+    return Found(plates, (FoundVehicle(Box(0, 0, 320, 240), 0.8),))
+
+
+class Answers:
+    """A model that has one answer for every crop, and keeps the crops."""
+
+    def __init__(self, corners: Corners) -> None:
+        self.corners = corners
+        self.crops: list[bytes] = []
+
+    async def __call__(self, crops: Sequence[bytes]) -> NDArray[np.float32]:
+        self.crops += crops
+        return np.stack([self.corners] * len(crops))
+
+
+async def test_corners_are_those_that_the_model_sees_in_the_crop() -> None:
+    model = Answers(into_crop(TRUE, GIVEN, ALIGNER_MARGIN))
+    before = found(GIVEN, GIVEN)
+    after = await with_aligned_corners(model, PHOTO, before)
+
+    assert model.crops == [rectify_plate(PHOTO, GIVEN, ALIGNER_MARGIN).tobytes()] * 2
+    assert len(model.crops[0]) == np.prod(PLATE_SHAPE)
+    for plate in after.plates:
+        np.testing.assert_allclose(plate.corners, TRUE, atol=0.01)
+        assert (plate.box, plate.score, plate.vehicle) == (Box(55, 78, 155, 120), 0.9, 0)
+    assert after.vehicles == before.vehicles
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        corners_in_crop(ALIGNER_MARGIN)[[1, 0, 2, 3]],
+        corners_in_crop(ALIGNER_MARGIN)[::-1],
+        np.full((4, 2), 50, np.float32),
+        np.full((4, 2), np.nan, np.float32),
+    ],
+    ids=["crossed", "mirrored", "a point", "not a number"],
+)
+async def test_what_is_no_plate_leaves_the_corners_as_they_were(nonsense: Corners) -> None:
+    (plate,) = (await with_aligned_corners(Answers(nonsense.astype(np.float32)), PHOTO, found(GIVEN))).plates
+
+    np.testing.assert_array_equal(plate.corners, GIVEN)
+
+
+async def test_a_picture_without_plates_costs_no_call() -> None:
+    model = Answers(GIVEN)
+    assert await with_aligned_corners(model, PHOTO, found()) == found()
+    assert model.crops == []

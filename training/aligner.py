@@ -1,0 +1,157 @@
+"""Train the aligner: given a plate cut by corners that are somewhat off, where are the true ones?
+
+python -m training.aligner --minutes 40
+python -m training.aligner --export-only
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, Image, into_crop, out_of_crop, rectify_plate
+from platelane.geometry import Corners
+from training import loop
+from training.aligner_model import UNIT, Aligner
+from training.data import Part, Row, Split, corners
+from training.export import export
+from training.reader_augment import loosened, photographed
+from training.reader_samples import Sample, around
+from training.reader_synthetic import SyntheticPlates
+from training.synthesis.paste import sides
+
+BATCH: Final = 64
+DRAWN: Final = 0.2
+"""Share of drawn plates: their corners are exact, those of labels to two or three pixels."""
+LOOSEST: Final = 2.5
+"""Times the looseness that the reader is trained with, at most: a detector's bad corners."""
+MARGIN: Final = 0.9
+"""Share of a plate's width and height that is kept around it for the cuts."""
+MODEL: Final = Path("triton_models/aligner")
+
+Batch = tuple[Tensor, Tensor]
+"""Crops (B, 64, 160, 3) and their true corners (B, 4, 2) in pixels of the crop."""
+
+
+def load(root: Path, split: Split, exclude_sets: Sequence[str] = ()) -> list[Sample]:
+    """Every plate whose corners are labelled."""
+    samples = []
+    for name in ("photos", "plates"):
+        part = Part(root, name)
+        rows = part.by_picture(split, exclude_sets)
+        labelled = {file: [row for row in own if _has_corners(row)] for file, own in rows.items()}
+        labelled = {file: own for file, own in labelled.items() if own}
+        samples += [_sample(image, row) for file, image in part.pictures(labelled) for row in labelled[file]]
+    return samples
+
+
+@dataclass(slots=True)
+class AlignerTask:
+    """The aligner as a task of the training loop."""
+
+    model: nn.Module
+    train: Sequence[Sample]
+    val: Sequence[Sample]
+    random: np.random.Generator
+
+    def batches(self, progress: loop.Progress) -> Iterator[Batch]:  # noqa: ARG002 - as hard from the first step on
+        drawn = SyntheticPlates.over(self.train)
+        while True:
+            samples = [
+                drawn.sample(1.0, self.random)
+                if self.random.random() < DRAWN
+                else self.train[int(self.random.integers(len(self.train)))]
+                for _ in range(BATCH)
+            ]
+            yield _batch([shown(sample, self.random) for sample in samples])
+
+    def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+        plates, truth = (part.to(device) for part in batch)
+        return nn.functional.smooth_l1_loss(model(plates) / UNIT, truth / UNIT, beta=0.1)
+
+    def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
+        """Mean distance to the labelled corners in shares of the plate's height, before and after."""
+        random = np.random.default_rng(0)
+        given = [loosened(sample.corners, 1.5, random) for sample in self.val]
+        crops = [rectify_plate(one.image, four, ALIGNER_MARGIN) for one, four in zip(self.val, given, strict=True)]
+        answers = []
+        with torch.inference_mode():
+            for start in range(0, len(crops), BATCH):
+                answers.append(model(torch.from_numpy(np.stack(crops[start : start + BATCH])).to(device)).cpu().numpy())
+        found = [out_of_crop(a, four, ALIGNER_MARGIN) for a, four in zip(np.concatenate(answers), given, strict=True)]
+        before, after = (
+            np.array([error(four, sample.corners) for four, sample in zip(side, self.val, strict=True)])
+            for side in (given, found)
+        )
+        return {
+            "score": -float(after.mean()),
+            "before": float(before.mean()),
+            "after": float(after.mean()),
+            "median_before": float(np.median(before)),
+            "median_after": float(np.median(after)),
+            "worst_tenth_before": float(np.quantile(before, 0.9)),
+            "worst_tenth_after": float(np.quantile(after, 0.9)),
+        }
+
+
+def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
+    """A crop by corners that are off, badly photographed, and the true corners in it."""
+    given = loosened(sample.corners, random.uniform(0.2, LOOSEST), random)
+    crop = photographed(rectify_plate(sample.image, given, ALIGNER_MARGIN), random.random(), random)
+    return crop, into_crop(sample.corners, given, ALIGNER_MARGIN)
+
+
+def error(found: Corners, truth: Corners) -> float:
+    """Mean distance of the corners in shares of the plate's height."""
+    return float(np.linalg.norm(found - truth, axis=1).mean()) / sides(truth)[1]
+
+
+def write(checkpoint: Path, folder: Path) -> None:
+    """Export a checkpoint into a folder of the model repository."""
+    model = Aligner()
+    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    example = torch.zeros((1, *PLATE_SHAPE), dtype=torch.uint8)
+    export(model, example, folder / "1" / "model.onnx", "plate", ("corners",))
+
+
+def main() -> None:
+    parser = loop.parser(__doc__ or "", out="aligner", minutes=40, learning_rate=1.5e-3)
+    parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
+    parser.add_argument("--model", type=Path, default=MODEL, help="folder for the exported model")
+    arguments: argparse.Namespace = parser.parse_args()
+    chosen = loop.options(arguments)
+    if not arguments.export_only:
+        cv2.setNumThreads(1)
+        device = loop.prepare(chosen)
+        train, val = (load(chosen.data, split, chosen.exclude_sets) for split in ("train", "val"))
+        task = AlignerTask(Aligner(), train, val, np.random.default_rng(chosen.seed))
+        loop.train(task, chosen, device)
+    write(chosen.out / "best.pt", arguments.model)
+
+
+def _has_corners(row: Row) -> bool:
+    return row.get("class", "plate") == "plate" and corners(row) is not None
+
+
+def _sample(image: Image, row: Row) -> Sample:
+    known = corners(row)
+    assert known is not None
+    view, plate = around(image, known, MARGIN)
+    return Sample(view, plate, None, row["region"], legible=True)
+
+
+def _batch(views: Sequence[tuple[Image, Corners]]) -> Batch:
+    crops, truth = zip(*views, strict=True)
+    return torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(truth))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A labelled plate's corners as the served models tell them: what the reader gets to see in production."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from numpy.typing import NDArray
+
+from detector.detections import Detections
+from detector.looks import Look
+from platelane.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, letterbox, out_of_crop, rectify_plate
+from platelane.geometry import Box, Corners
+
+SAME_PLATE = 0.4
+"""IoU from which on a find is the labelled plate."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCuts:
+    """The detector's look at a plate and the aligner's correction of it, as ONNX files."""
+
+    detector: onnxruntime.InferenceSession
+    aligner: onnxruntime.InferenceSession
+
+    @classmethod
+    def of(cls, repository: Path) -> ServedCuts:
+        """The models of a model repository, on one thread."""
+        return cls(*(_session(repository / name / "1" / "model.onnx") for name in ("detector", "aligner")))
+
+    def __call__(self, image: Image, plate: Box) -> tuple[Corners, ...]:
+        """Corners as found, and as corrected; nothing where the plate is not found in its place."""
+        look = _look_at(image, plate)
+        (found,) = Detections.of_outputs(_run(self.detector, look.canvas))
+        plates = look.in_picture(found).plates
+        overlaps = [plate.iou(Box(*map(float, box))) for box in plates.boxes]
+        if not overlaps or max(overlaps) < SAME_PLATE:
+            return ()
+        detected = plates.corners[next(i for i, overlap in enumerate(overlaps) if overlap >= SAME_PLATE)]
+        (seen,) = _run(self.aligner, rectify_plate(image, detected, ALIGNER_MARGIN))["corners"]
+        return detected, out_of_crop(seen, detected, ALIGNER_MARGIN)
+
+
+def _look_at(image: Image, plate: Box) -> Look:
+    """The plate in the middle of a canvas of which it takes a third: one look instead of a search."""
+    height, width = image.shape[:2]
+    x, y = plate.center
+    reach = 1.5 * max(plate.width, 2 * plate.height)
+    area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
+    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    # where the picture ends near the plate, a margin stands in for what is beyond
+    margin = max(0.0, reach / max(area.width, area.height) - 0.5)
+    return Look(*letterbox(view, ZOOM_CANVAS, margin), area.xmin, area.ymin)
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, picture: Image) -> dict[str, NDArray[Any]]:
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {session.get_inputs()[0].name: picture[None]}), strict=True))
