@@ -23,7 +23,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from benchmarks import results, stack
 from detector import looks
 from platelane import images, models
-from platelane.crops import crop_vehicle, rectify_plate
+from platelane.crops import ALIGNER_MARGIN, crop_vehicle, rectify_plate
 from platelane.geometry import Box
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec
@@ -54,12 +54,14 @@ def steps(photo: bytes) -> list[Step]:
     image = images.decode(photo)
     large, small = (look.canvas for look in looks.whole(image))
     plate, vehicle = rectify_plate(image, PLATE.corners()), crop_vehicle(image, VEHICLE)
+    aligned = rectify_plate(image, PLATE.corners(), ALIGNER_MARGIN)
     height, width = large.shape[:2]
     return [
         Step(f"{name}, {count} at once" if count > 1 else name, spec, np.stack([picture] * count), limit * count)
         for name, spec, picture, limit in (
             (f"detector, whole photo {width}x{height}", models.DETECTOR, large, 30.0),
             ("detector, closer look 320x320", models.DETECTOR, small, 30.0),
+            ("aligner, a plate", models.ALIGNER, aligned, 1.0),
             ("reader, a plate", models.READER, plate, 4.0),
             ("attributes, a vehicle", models.ATTRIBUTES, vehicle, 6.0),
         )
