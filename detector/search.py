@@ -20,8 +20,6 @@ from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
 VEHICLE_THRESHOLD: Final = 0.25
-REDACTION_FACTOR: Final = 0.01
-"""In redaction mode plates down to this share of the threshold are kept: a miss is worse there than false finds."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
@@ -67,13 +65,11 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     at vehicles without a plate, enlarged; and where there is neither, from farther away, for a picture that is little
     more than a plate.
 
-    Plates that their reading may yet lift over the threshold (`platelane.plate_score`) are among the found.
+    Plates that their reading may yet lift over the threshold (`platelane.plate_score`) are among the found; redaction
+    keeps all of them, because a miss is worse there than false finds.
     """
     height, width = image.shape[:2]
-    threshold = options.threshold_detection
-    if options.mode == domain_pb2.MODE_REDACTION:
-        threshold *= REDACTION_FACTOR
-    least = uncalibrated(least_detection(threshold))
+    least = uncalibrated(least_detection(options.threshold_detection))
     large, small = await asyncio.to_thread(looks.whole, image)
     both = await asyncio.gather(_seen(model, [large]), _seen(model, [small]))
     seen = Detections.concatenated([answer for answers in both for answer in answers])

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-DETECTION: Final = 0.62
-READING: Final = 4.32
-OFFSET: Final = -1.88
+DETECTION: Final = 0.79
+READING: Final = 5.69
+OFFSET: Final = -2.49
 
 
 def with_reading(detection: float, text_score: float) -> float:

@@ -131,14 +131,11 @@ async def test_one_vehicle_shows_as_many_plates_as_allowed() -> None:
         assert len((await search(Scripted([rows]), PHOTO, chosen)).plates) == shown
 
 
-async def test_the_threshold_decides_what_a_reading_may_lift_over_it_and_redaction_keeps_more() -> None:
+async def test_what_a_reading_may_lift_over_the_threshold_is_found() -> None:
     def scored(score: float) -> Scripted:
         return Scripted([[(10, 300, 60, 320, score, PLATE)]])
 
     limit = uncalibrated(least_detection(0.5))
-    fast, redaction = (
-        options(mode=mode, threshold_detection=0.5) for mode in (domain_pb2.MODE_FAST, domain_pb2.MODE_REDACTION)
-    )
+    fast = options(mode=domain_pb2.MODE_FAST, threshold_detection=0.5)
     assert (await search(scored(limit + 0.01), PHOTO, fast)).plates
     assert not (await search(scored(limit - 0.01), PHOTO, fast)).plates
-    assert (await search(scored(limit - 0.01), PHOTO, redaction)).plates

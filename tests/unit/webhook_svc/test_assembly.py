@@ -105,10 +105,12 @@ def test_what_does_not_read_like_a_plate_is_doubted_and_dropped_under_the_thresh
 
 
 def test_redaction_keeps_plates_that_cannot_be_read() -> None:
-    parts = {
-        "detection": detection([stages_pb2.STAGE_PLATES], [-1], mode=domain_pb2.MODE_REDACTION),
-        "plates": read(("", 0.1)),
-    }
+    found = stages_pb2.DetectionPart.FromString(
+        detection([stages_pb2.STAGE_PLATES], [-1], mode=domain_pb2.MODE_REDACTION)
+    )
+    found.options.threshold_detection = 0.2
+    found.plates[0].detection_score = 0.01
+    parts = {"detection": found.SerializeToString(), "plates": read(("", 0.1))}
     recognition = assemble(parts)
     assert recognition is not None
     assert len(recognition.sightings) == 1
