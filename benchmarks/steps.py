@@ -61,7 +61,7 @@ def steps(photo: bytes) -> list[Step]:
         for name, spec, picture, limit in (
             (f"detector, whole photo {width}x{height}", models.DETECTOR, large, 30.0),
             ("detector, closer look 320x320", models.DETECTOR, small, 30.0),
-            ("aligner, a plate", models.ALIGNER, aligned, 1.0),
+            ("aligner, a plate", models.ALIGNER, aligned, 2.0),
             ("reader, a plate", models.READER, plate, 4.0),
             ("attributes, a vehicle", models.ATTRIBUTES, vehicle, 6.0),
         )
