@@ -7,14 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from attributes.description import describe
-from detector.alignment import with_aligned_corners
-from detector.detections import Detections
-from detector.handler import Crops, cut
-from detector.search import search
+from detector.handler import Crops, cut, find
 from ocr.plates import read_plates
 from platelane import images, models
 from platelane.inference import InferenceClient
@@ -32,17 +28,8 @@ class DirectReader:
     async def read(self, photo: bytes, options: domain_pb2.Options) -> list[str]:
         """The texts of the plates in the encoded picture."""
         deadline = time.time() + PATIENCE
-
-        async def model(canvases: NDArray[np.uint8]) -> list[Detections]:
-            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.DETECTOR, canvases, deadline)
-            return Detections.of_outputs(outputs)
-
-        async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
-            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.ALIGNER, crops, deadline)
-            return outputs["corners"]
-
         image = await asyncio.to_thread(images.decode, photo)
-        found = await with_aligned_corners(aligner, image, await search(model, image, options))
+        found = await find(self._inference, image, options, deadline)
         carrying = {plate.vehicle for plate in found.plates}
         boxes = [vehicle.box for i, vehicle in enumerate(found.vehicles) if i in carrying or options.vehicles]
         crops = await asyncio.to_thread(cut, image, found, boxes)

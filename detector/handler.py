@@ -39,16 +39,8 @@ class Detector:
         """Raises: BadImage, and what the bus and the inference client raise."""
         deadline = job.context.deadline_us / 1e6
 
-        async def model(canvases: NDArray[np.uint8]) -> list[Detections]:
-            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.DETECTOR, canvases, deadline)
-            return Detections.of_outputs(outputs)
-
-        async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
-            outputs: dict[str, NDArray[Any]] = await self._inference.infer(models.ALIGNER, crops, deadline)
-            return outputs["corners"]
-
         image = await asyncio.to_thread(images.decode, job.image)
-        found = await with_aligned_corners(aligner, image, await search(model, image, job.options))
+        found = await find(self._inference, image, job.options, deadline)
         part = _part(job, image, found)
         stored = self._bus.publish(
             subjects.part(job.context.id, subjects.DETECTION), part, f"{job.context.id}.detection", deadline
@@ -65,6 +57,26 @@ class Detector:
             messages.append(self._bus.publish(subjects.VEHICLE_CROPS, vehicles, f"{job.context.id}.vehicles", deadline))
         await asyncio.gather(*messages)
         log.debug("detected", plates=len(found.plates), vehicles=len(found.vehicles))
+
+
+async def find(inference: InferenceClient, image: Image, options: domain_pb2.Options, deadline: float) -> Found:
+    """Search a picture with the served detector, and align the plates with the served aligner.
+
+    Args:
+        deadline: in Unix seconds.
+
+    Raises: what the inference client raises.
+    """
+
+    async def detector(canvases: NDArray[np.uint8]) -> list[Detections]:
+        outputs: dict[str, NDArray[Any]] = await inference.infer(models.DETECTOR, canvases, deadline)
+        return Detections.of_outputs(outputs)
+
+    async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
+        outputs: dict[str, NDArray[Any]] = await inference.infer(models.ALIGNER, crops, deadline)
+        return outputs["corners"]
+
+    return await with_aligned_corners(aligner, image, await search(detector, image, options))
 
 
 def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnxruntime
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from detector.looks import Look
 from platelane.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, letterbox, out_of_crop, rectify_plate
 from platelane.geometry import Box, Corners
 
-SAME_PLATE = 0.4
+SAME_PLATE: Final = 0.4
 """IoU from which on a find is the labelled plate."""
 
 

@@ -43,13 +43,11 @@ def assemble(parts: dict[str, bytes]) -> domain_pb2.Recognition | None:
     )
 
 
-def _trusted(plate: domain_pb2.Plate, options: domain_pb2.Options) -> bool:
-    found = plate.detection_score >= options.threshold_detection
-    return found and bool(plate.text) and plate.text_score >= options.threshold_text
-
-
 def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]:
-    """Plates that can be trusted, the best first, each with its vehicle; then vehicles without one, if wanted."""
+    """Plates that can be trusted, the best first, each with its vehicle; then vehicles without one, if wanted.
+
+    A plate's detection score, so far of its looks alone, takes its reading into account from here on.
+    """
     options = detection.options
     redaction = options.mode == domain_pb2.MODE_REDACTION
     sightings: list[domain_pb2.Sighting] = []
@@ -71,3 +69,9 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
         without = (vehicle for i, vehicle in enumerate(detection.vehicles) if i not in carrying)
         sightings += [domain_pb2.Sighting(vehicle=vehicle) for vehicle in without]
     return sightings
+
+
+def _trusted(plate: domain_pb2.Plate, options: domain_pb2.Options) -> bool:
+    """Whether both scores reach their thresholds, and there is something to read."""
+    found = plate.detection_score >= options.threshold_detection
+    return found and bool(plate.text) and plate.text_score >= options.threshold_text
