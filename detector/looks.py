@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from detector.detections import Detections
-from platelane.crops import ZOOM_CANVAS, Image, frame_canvas, letterbox
+from platelane.crops import FAST_CANVASES, ZOOM_CANVAS, Image, frame_canvas, letterbox
 from platelane.geometry import Box, Letterbox
 
 MARGIN: Final = 0.08
@@ -39,6 +39,14 @@ def whole(image: Image) -> tuple[Look, Look]:
     if _is_small(image):
         return Look(*letterbox(image, ZOOM_CANVAS)), Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0]))
     return Look(*letterbox(image, frame_canvas(height, width))), Look(*letterbox(image, ZOOM_CANVAS))
+
+
+def once(image: Image) -> Look:
+    """All of the picture in the one look of the fast mode; a small one at its size, in a margin."""
+    height, width = image.shape[:2]
+    if _is_small(image):
+        return Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0]))
+    return Look(*letterbox(image, frame_canvas(height, width, FAST_CANVASES)))
 
 
 def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[Look]:

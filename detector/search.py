@@ -19,7 +19,9 @@ from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
-VEHICLE_THRESHOLD: Final = 0.25
+VEHICLE_THRESHOLD: Final = 0.2
+VEHICLE_RIVALS: Final = 0.45
+"""Overlap of which only the better of two vehicles is kept; one that another hides most of is a vehicle, too."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
@@ -59,7 +61,7 @@ class Found:
 
 
 async def search(model: Model, image: Image, options: domain_pb2.Options) -> Found:
-    """Detect in one step (fast), or in two.
+    """Detect in two steps, or (fast) by one look.
 
     The first step looks at all of the picture twice, large for what is far and small for what is near. The second looks
     at vehicles without a plate, enlarged; and where there is neither, from farther away, for a picture that is little
@@ -70,13 +72,14 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     """
     height, width = image.shape[:2]
     least = uncalibrated(least_detection(options.threshold_detection))
-    large, small = await asyncio.to_thread(looks.whole, image)
-    both = await asyncio.gather(_seen(model, [large]), _seen(model, [small]))
-    seen = Detections.concatenated([answer for answers in both for answer in answers])
-    vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(0.55, containment=0.9)
+    fast = options.mode == domain_pb2.MODE_FAST
+    first = await asyncio.to_thread(lambda: (looks.once(image),) if fast else looks.whole(image))
+    answers = await asyncio.gather(*(_seen(model, [look]) for look in first))
+    seen = Detections.concatenated([answer for (answer,) in answers])
+    vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(VEHICLE_RIVALS)
     plates = seen.plates.above(least).suppressed(*PLATE_RIVALS)
-    if options.mode != domain_pb2.MODE_FAST and options.zoom_in_vehicles:
-        further = await asyncio.to_thread(_further_looks, image, large, plates, vehicles, options.zoom_in_vehicles)
+    if options.zoom_in_vehicles and not fast:
+        further = await asyncio.to_thread(_further_looks, image, first[0], plates, vehicles, options.zoom_in_vehicles)
         if further:
             nearer = [answer.plates.above(least) for answer in await _seen(model, further)]
             plates = Detections.concatenated([plates, *nearer]).suppressed(*PLATE_RIVALS)

@@ -1,13 +1,13 @@
 """Train the aligner: given a plate cut by corners that are somewhat off, where are the true ones?
 
-python -m training.aligner --minutes 40
+python -m training.aligner --minutes 40 --served triton_models
 python -m training.aligner --export-only
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,16 +16,18 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, Image, into_crop, out_of_crop, rectify_plate
-from platelane.geometry import Corners
+from platelane.geometry import Box, Corners
 from training import loop
 from training.aligner_model import UNIT, Aligner
-from training.data import Part, Row, Split, corners
+from training.data import Part, Row, Split, box, corners
 from training.export import export
 from training.reader_augment import loosened, photographed
 from training.reader_samples import Sample, around
 from training.reader_synthetic import SyntheticPlates
+from training.served_cuts import ServedCuts
 from training.synthesis.paste import sides
 
 BATCH: Final = 64
@@ -33,6 +35,10 @@ DRAWN: Final = 0.2
 """Share of drawn plates: their corners are exact, those of labels to two or three pixels."""
 LOOSEST: Final = 2.5
 """Times the looseness that the reader is trained with, at most: a detector's bad corners."""
+FOUND: Final = 0.5
+"""Share of the labelled plates cut by the served detector's corners, where it finds them."""
+FOUND_LOOSENESS: Final = 0.6
+"""Looseness that is added to these at most: what it finds in a picture changes with every training of it."""
 MARGIN: Final = 0.9
 """Share of a plate's width and height that is kept around it for the cuts."""
 MODEL: Final = Path("triton_models/aligner")
@@ -41,15 +47,20 @@ Batch = tuple[Tensor, Tensor]
 """Crops (B, 64, 160, 3) and their true corners (B, 4, 2) in pixels of the crop."""
 
 
-def load(root: Path, split: Split, exclude_sets: Sequence[str] = ()) -> list[Sample]:
-    """Every plate whose corners are labelled."""
+Finder = Callable[[Image, Box], tuple[Corners, ...]]
+"""Corners that a detector tells of the plate that a picture shows in a box."""
+
+
+def load(root: Path, split: Split, exclude_sets: Sequence[str] = (), finder: Finder | None = None) -> list[Sample]:
+    """Every plate whose corners are labelled; `finder` tells their `cuts`."""
     samples = []
     for name in ("photos", "plates"):
         part = Part(root, name)
         rows = part.by_picture(split, exclude_sets)
         labelled = {file: [row for row in own if _has_corners(row)] for file, own in rows.items()}
         labelled = {file: own for file, own in labelled.items() if own}
-        samples += [_sample(image, row) for file, image in part.pictures(labelled) for row in labelled[file]]
+        pictures = tqdm(part.pictures(labelled), name, len(labelled), disable=finder is None)
+        samples += [_sample(image, row, finder) for file, image in pictures for row in labelled[file]]
     return samples
 
 
@@ -78,33 +89,45 @@ class AlignerTask:
         return nn.functional.smooth_l1_loss(model(plates) / UNIT, truth / UNIT, beta=0.1)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Mean distance to the labelled corners in shares of the plate's height, before and after."""
+        """Mean distance to the labelled corners in shares of the plate's height, before and after.
+
+        For corners moved at random, and (`found_`) for those that the served detector tells.
+        """
         random = np.random.default_rng(0)
-        given = [loosened(sample.corners, 1.5, random) for sample in self.val]
-        crops = [rectify_plate(one.image, four, ALIGNER_MARGIN) for one, four in zip(self.val, given, strict=True)]
-        answers = []
-        with torch.inference_mode():
-            for start in range(0, len(crops), BATCH):
-                answers.append(model(torch.from_numpy(np.stack(crops[start : start + BATCH])).to(device)).cpu().numpy())
-        found = [out_of_crop(a, four, ALIGNER_MARGIN) for a, four in zip(np.concatenate(answers), given, strict=True)]
-        before, after = (
-            np.array([error(four, sample.corners) for four, sample in zip(side, self.val, strict=True)])
-            for side in (given, found)
-        )
-        return {
-            "score": -float(after.mean()),
-            "before": float(before.mean()),
-            "after": float(after.mean()),
-            "median_before": float(np.median(before)),
-            "median_after": float(np.median(after)),
-            "worst_tenth_before": float(np.quantile(before, 0.9)),
-            "worst_tenth_after": float(np.quantile(after, 0.9)),
-        }
+        found = [sample for sample in self.val if sample.cuts]
+        moved = distances(model, self.val, [loosened(sample.corners, 1.5, random) for sample in self.val], device)
+        if not found:
+            return moved | {"score": -moved["after"]}
+        told = distances(model, found, [sample.cuts[-1] for sample in found], device)
+        return moved | {f"found_{name}": value for name, value in told.items()} | {"score": -told["after"]}
+
+
+def distances(
+    model: nn.Module, samples: Sequence[Sample], given: Sequence[Corners], device: torch.device
+) -> dict[str, float]:
+    """How far from the labels `given` corners are before and after the model has corrected them."""
+    crops = [rectify_plate(one.image, four, ALIGNER_MARGIN) for one, four in zip(samples, given, strict=True)]
+    answers = []
+    with torch.inference_mode():
+        for start in range(0, len(crops), BATCH):
+            answers.append(model(torch.from_numpy(np.stack(crops[start : start + BATCH])).to(device)).cpu().numpy())
+    corrected = [out_of_crop(a, four, ALIGNER_MARGIN) for a, four in zip(np.concatenate(answers), given, strict=True)]
+    result = {}
+    for name, side in (("before", given), ("after", corrected)):
+        errors = np.array([error(four, sample.corners) for four, sample in zip(side, samples, strict=True)])
+        result[name] = float(errors.mean())
+        result[f"median_{name}"] = float(np.median(errors))
+        result[f"worst_tenth_{name}"] = float(np.quantile(errors, 0.9))
+    return result
 
 
 def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
     """A crop by corners that are off, badly photographed, and the true corners in it."""
-    given = loosened(sample.corners, random.uniform(0.2, LOOSEST), random)
+    if sample.cuts and random.random() < FOUND:
+        found = sample.cuts[random.integers(len(sample.cuts))]
+        given = loosened(found, random.uniform(0.0, FOUND_LOOSENESS), random)
+    else:
+        given = loosened(sample.corners, random.uniform(0.2, LOOSEST), random)
     crop = photographed(rectify_plate(sample.image, given, ALIGNER_MARGIN), random.random(), random)
     return crop, into_crop(sample.corners, given, ALIGNER_MARGIN)
 
@@ -126,12 +149,16 @@ def main() -> None:
     parser = loop.parser(__doc__ or "", out="aligner", minutes=40, learning_rate=1.5e-3)
     parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
     parser.add_argument("--model", type=Path, default=MODEL, help="folder for the exported model")
+    parser.add_argument(
+        "--served", type=Path, metavar="REPOSITORY", help="correct what its detector finds, too, not only random errors"
+    )
     arguments: argparse.Namespace = parser.parse_args()
     chosen = loop.options(arguments)
     if not arguments.export_only:
         cv2.setNumThreads(1)
         device = loop.prepare(chosen)
-        train, val = (load(chosen.data, split, chosen.exclude_sets) for split in ("train", "val"))
+        finder = ServedCuts.of(arguments.served).found if arguments.served else None
+        train, val = (load(chosen.data, split, chosen.exclude_sets, finder) for split in ("train", "val"))
         task = AlignerTask(Aligner(), train, val, np.random.default_rng(chosen.seed))
         loop.train(task, chosen, device)
     write(chosen.out / "best.pt", arguments.model)
@@ -141,11 +168,13 @@ def _has_corners(row: Row) -> bool:
     return row.get("class", "plate") == "plate" and corners(row) is not None
 
 
-def _sample(image: Image, row: Row) -> Sample:
+def _sample(image: Image, row: Row, finder: Finder | None) -> Sample:
     known = corners(row)
     assert known is not None
     view, plate = around(image, known, MARGIN)
-    return Sample(view, plate, None, row["region"], legible=True)
+    cuts = finder(image, box(row)) if finder else ()
+    moved = tuple(cut + (plate - known)[0] for cut in cuts)
+    return Sample(view, plate, None, row["region"], legible=True, cuts=moved)
 
 
 def _batch(views: Sequence[tuple[Image, Corners]]) -> Batch:

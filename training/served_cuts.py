@@ -16,6 +16,8 @@ from platelane.geometry import Box, Corners
 
 SAME_PLATE: Final = 0.4
 """IoU from which on a find is the labelled plate."""
+REACHES: Final = (1.5, 4.0)
+"""Half of what a look shows, in widths of the plate: it takes a third, or an eighth, of the look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,33 @@ class ServedCuts:
 
     def __call__(self, image: Image, plate: Box) -> tuple[Corners, ...]:
         """Corners as found, and as corrected; nothing where the plate is not found in its place."""
-        look = _look_at(image, plate)
+        detected = self._detected(image, plate, REACHES[0])
+        if detected is None:
+            return ()
+        (seen,) = _run(self.aligner, rectify_plate(image, detected, ALIGNER_MARGIN))["corners"]
+        return detected, out_of_crop(seen, detected, ALIGNER_MARGIN)
+
+    def found(self, image: Image, plate: Box) -> tuple[Corners, ...]:
+        """Corners as found in a near and in a far look, of those looks in which the plate is found in its place."""
+        looked = (self._detected(image, plate, reach) for reach in REACHES)
+        return tuple(corners for corners in looked if corners is not None)
+
+    def _detected(self, image: Image, plate: Box, reach: float) -> Corners | None:
+        look = _look_at(image, plate, reach)
         (found,) = Detections.of_outputs(_run(self.detector, look.canvas))
         plates = look.in_picture(found).plates
         overlaps = [plate.iou(Box(*map(float, box))) for box in plates.boxes]
         if not overlaps or max(overlaps) < SAME_PLATE:
-            return ()
-        detected = plates.corners[next(i for i, overlap in enumerate(overlaps) if overlap >= SAME_PLATE)]
-        (seen,) = _run(self.aligner, rectify_plate(image, detected, ALIGNER_MARGIN))["corners"]
-        return detected, out_of_crop(seen, detected, ALIGNER_MARGIN)
+            return None
+        best: Corners = plates.corners[next(i for i, overlap in enumerate(overlaps) if overlap >= SAME_PLATE)]
+        return best
 
 
-def _look_at(image: Image, plate: Box) -> Look:
-    """The plate in the middle of a canvas of which it takes a third: one look instead of a search."""
+def _look_at(image: Image, plate: Box, reach: float) -> Look:
+    """The plate in the middle of a canvas of which half is `reach` times as wide: one look instead of a search."""
     height, width = image.shape[:2]
     x, y = plate.center
-    reach = 1.5 * max(plate.width, 2 * plate.height)
+    reach *= max(plate.width, 2 * plate.height)
     area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
     view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
     # where the picture ends near the plate, a margin stands in for what is beyond

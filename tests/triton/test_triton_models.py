@@ -25,7 +25,7 @@ NAMES = ("detector", "aligner", "reader", "attributes")
 QUANTISED = ("detector", "reader", "attributes")
 """Those that have a file for processors: the aligner is small, and rounding would move its corners."""
 SIZES: dict[str, Sequence[tuple[int, int]]] = {
-    "detector": (*crops.FRAME_CANVASES, crops.ZOOM_CANVAS),
+    "detector": (*crops.FRAME_CANVASES, *crops.FAST_CANVASES, crops.ZOOM_CANVAS),
     "aligner": (crops.PLATE_SHAPE[:2],),
     "reader": (crops.PLATE_SHAPE[:2],),
     "attributes": (crops.VEHICLE_SHAPE[:2],),

@@ -49,13 +49,14 @@ WHOLE = [(1, 384, 640, 3), (1, 320, 320, 3)]
 CAR_FAR: Row = (300, 150, 400, 250, 0.9, CAR)  # in the 640 x 384 canvas: 200 x 200 pixels of the photo
 
 
-async def test_fast_mode_is_one_step_of_two_looks() -> None:
+async def test_fast_mode_is_one_look() -> None:
     model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]])
     found = await search(model, PHOTO, options(mode=domain_pb2.MODE_FAST))
-    assert model.shapes == WHOLE
+    assert model.shapes == [(1, 288, 480, 3)]
     assert len(found.plates) == len(found.vehicles) == 1
     assert found.plates[0].vehicle == 0
-    assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == (600, 276)
+    # 1280 pixels are 480 there, below 9 pixels of margin
+    assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == pytest.approx((800, 376))
 
 
 async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
@@ -64,6 +65,14 @@ async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
     np.testing.assert_allclose(
         [vehicle.box.xmin, vehicle.box.ymin, vehicle.box.xmax, vehicle.box.ymax], [0, 0, 1280, 720], atol=1
     )
+
+
+async def test_a_vehicle_of_which_another_hides_most_is_found() -> None:
+    before: Row = (100, 100, 400, 300, 0.9, CAR)
+    behind: Row = (110, 110, 250, 290, 0.5, CAR)
+    assert len((await search(Scripted([[before, behind]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 2
+    again: Row = (110, 100, 400, 290, 0.5, CAR)
+    assert len((await search(Scripted([[before, again]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 1
 
 
 async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the_photo() -> None:

@@ -12,7 +12,7 @@ import onnxruntime  # noqa: E402
 
 from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, corners_in_crop, out_of_crop  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
-from training.aligner import LOOSEST, error, shown, write  # noqa: E402
+from training.aligner import LOOSEST, AlignerTask, error, shown, write  # noqa: E402
 from training.aligner_model import UNIT, Aligner  # noqa: E402
 from training.reader_augment import loosened  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
@@ -52,6 +52,26 @@ def test_the_truth_of_a_crop_leads_back_to_the_labelled_corners() -> None:
         given = loosened(PLATE, again.uniform(0.2, LOOSEST), again)
         assert crop.shape == PLATE_SHAPE
         np.testing.assert_allclose(out_of_crop(truth, given, ALIGNER_MARGIN), PLATE, atol=0.1)
+
+
+def test_what_the_detector_found_is_shown_as_well() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (150, 220, 3), dtype=np.uint8)
+    found = PLATE + np.array([-20, 0], np.float32)  # farther off than the random errors go
+    sample = Sample(image, PLATE, None, "", legible=True, cuts=(found,))
+    truths = np.array([shown(sample, np.random.default_rng(seed))[1] for seed in range(60)])
+    moved = (truths - corners_in_crop(ALIGNER_MARGIN))[:, :, 0].mean(axis=1)
+    assert 15 < (moved > 10).sum() < 45  # the crop's 160 pixels show 160 of the picture
+
+
+def test_validation_tells_how_far_the_detector_is_off() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (150, 220, 3), dtype=np.uint8)
+    sample = Sample(image, PLATE, None, "", legible=True, cuts=(PLATE + np.array([6, 0], np.float32),))
+    figures = AlignerTask(Aligner().eval(), [], [sample], np.random.default_rng(0)).validate(
+        Aligner().eval(), torch.device("cpu")
+    )
+    # 6 of 30 pixels, and an untrained model changes nothing
+    assert figures["found_before"] == figures["found_after"] == pytest.approx(0.2)
+    assert figures["score"] == -figures["found_after"]
 
 
 def test_the_error_is_a_share_of_the_height() -> None:

@@ -56,3 +56,11 @@ def test_corners_as_found_and_as_corrected_are_told_in_pixels_of_the_photo() -> 
 
 def test_a_plate_found_elsewhere_is_another_one() -> None:
     assert cuts(Box(160, 100, 240, 130), TRUE)(PHOTO, LABEL) == ()
+
+
+def test_the_detector_alone_tells_of_those_looks_that_show_the_plate_in_its_place() -> None:
+    found = Box(245, 188, 352, 224)
+    # in the far look, which shows 2.7 times as much, the same answer is a plate 2.7 times as large
+    (near,) = cuts(found, TRUE).found(PHOTO, LABEL)
+    np.testing.assert_allclose(near, found.corners(), atol=0.6)
+    assert cuts(Box(160, 100, 240, 130), TRUE).found(PHOTO, LABEL) == ()
