@@ -27,6 +27,7 @@ from training.export import export
 from training.reader_augment import augmented, loosened
 from training.reader_model import Reader, Served
 from training.reader_samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights
+from training.reader_splices import Splices
 from training.reader_synthetic import SyntheticPlates
 from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, text_of
 from training.served_cuts import ServedCuts
@@ -62,15 +63,17 @@ class Batch:
 class Difficulty:
     """How training gets harder between a tenth and six tenths of the time budget.
 
-    The augmentation's severity grows from `severity` to 1, the share of drawn plates from none to `synthetic`.
+    The augmentation's severity grows from `severity` to 1, the share of drawn plates from none to `synthetic`. Of the
+    other plates the share `spliced` is put together out of two.
     """
 
     severity: float
     synthetic: float
+    spliced: float = 0.0
 
     def at(self, share: float) -> Difficulty:
         grown = min(1.0, max(0.0, (share - 0.1) / 0.5))
-        return Difficulty(self.severity + (1 - self.severity) * grown, self.synthetic * grown)
+        return Difficulty(self.severity + (1 - self.severity) * grown, self.synthetic * grown, self.spliced)
 
 
 class ReaderTask:
@@ -98,11 +101,15 @@ class ReaderTask:
     def batches(self, progress: loop.Progress) -> Iterator[Batch]:
         chances = weights(self.train)
         drawn = SyntheticPlates.over(self.train)
+        splices = self._splices()
         while True:
             now = self.difficulty.at(progress.share)
             empty = int(self.rng.binomial(BATCH, BACKGROUND_SHARE)) if self.backgrounds else 0
             count = int(self.rng.binomial(BATCH - empty, now.synthetic))
-            chosen = [self.train[i] for i in self.rng.choice(len(self.train), BATCH - empty - count, p=chances)]
+            chosen = [
+                splices.sample(i, self.train[i], self.rng) if self.rng.random() < now.spliced else self.train[i]
+                for i in self.rng.choice(len(self.train), BATCH - empty - count, p=chances).tolist()
+            ]
             chosen += [drawn.sample(now.severity, self.rng) for _ in range(count)]
             chosen += [self.backgrounds[i] for i in self.rng.integers(len(self.backgrounds), size=empty)]
             plates = [
@@ -146,6 +153,13 @@ class ReaderTask:
                 characters.append(one.float().cpu())
                 regions.append(other.float().cpu())
         return torch.cat(characters), torch.cat(regions)
+
+    def _splices(self) -> Splices:
+        """By the model as it is before the first step: trained already, or none of them."""
+        if not self.difficulty.spliced:
+            return Splices({}, {})
+        assert isinstance(self.model, Reader)
+        return Splices.of(self.train, self.model)
 
     def _corners(self, sample: Sample) -> Corners:
         """What a plate is cut by: its label, or one of the served models."""
@@ -246,6 +260,9 @@ def main() -> None:
     parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
     parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
     parser.add_argument(
+        "--spliced", type=float, default=0.0, help="share of the others put together out of two; wants --initial"
+    )
+    parser.add_argument(
         "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
     )
     parser.add_argument(
@@ -276,7 +293,12 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
         train = load(chosen.data, "train", chosen.exclude_sets, cutter)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
     return ReaderTask(
-        train, val, backgrounds, regions, Difficulty(arguments.severity, arguments.synthetic), chosen.seed
+        train,
+        val,
+        backgrounds,
+        regions,
+        Difficulty(arguments.severity, arguments.synthetic, arguments.spliced),
+        chosen.seed,
     )
 
 

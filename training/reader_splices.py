@@ -1,0 +1,170 @@
+"""Plates put together out of two labelled ones: texts that no photograph shows, in real print and real light.
+
+A reader that has seen the same eight thousand texts for hours knows them by heart. The left part of one plate before
+the right part of another of the same kind, or its upper line above another's lower, keeps everything but the text.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from platelane.crops import PLATE_MARGIN, Image, rectify_plate
+from platelane.geometry import Corners
+from training.reader_model import COLUMNS, Reader
+from training.reader_samples import Sample
+from training.reader_text import BLANK
+
+SIZE: Final = (320, 128)
+"""Width and height in pixels of a plate with its surroundings, straightened: twice as large as the reader's input."""
+MARGIN: Final = 0.25
+"""Share of the plate's width and height around it there."""
+FARTHEST: Final = 0.07
+"""Shares of the plate's width by which the other plate's part may be moved to where this one's ends."""
+TRIES: Final = 4
+BATCH: Final = 64
+
+Kind = tuple[str, tuple[int, ...], bool]
+"""Region, number of characters in each line, and whether the letters are brighter than the plate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A plate whose characters have known places."""
+
+    sample: Sample
+    kind: Kind
+    middles: tuple[float, ...]
+    """Of each character, in shares of the plate's width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Splices:
+    """The plates that can be put together, by their place in a list of samples and by their kind."""
+
+    aligned: dict[int, Aligned]
+    alike: dict[Kind, list[Aligned]]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], model: Reader) -> Splices:
+        """Those of `samples` that the model reads as they are labelled: its frames tell where the characters are.
+
+        They are cut by the corners of the served models where there are any: many labels have a box alone.
+        """
+        device = next(model.parameters()).device
+        samples = [replace(sample, corners=sample.cuts[-1]) if sample.cuts else sample for sample in samples]
+        legible = [i for i, sample in enumerate(samples) if sample.classes and sample.region]
+        aligned = {}
+        for start in range(0, len(legible), BATCH):
+            chosen = legible[start : start + BATCH]
+            crops = np.stack([rectify_plate(samples[i].image, samples[i].corners) for i in chosen])
+            with torch.inference_mode():
+                frames = model.eval()(torch.from_numpy(crops).to(device))[0].argmax(dim=2).cpu().numpy()
+            for i, crop, best in zip(chosen, crops, frames, strict=True):
+                classes, lines, middles = characters(best)
+                if classes == samples[i].classes:
+                    aligned[i] = Aligned(samples[i], (samples[i].region, lines, _bright_letters(crop)), middles)
+        alike = defaultdict(list)
+        for plate in aligned.values():
+            alike[plate.kind].append(plate)
+        return cls(aligned, dict(alike))
+
+    def sample(self, index: int, sample: Sample, random: np.random.Generator) -> Sample:
+        """`sample`, the one at `index`, with a part of another plate; as it is where none fits."""
+        plate = self.aligned.get(index)
+        if plate is None:
+            return sample
+        others = self.alike[plate.kind]
+        for _ in range(TRIES):
+            put_together = spliced(plate, others[random.integers(len(others))], random)
+            if put_together is not None:
+                return put_together
+        return sample
+
+
+def characters(best: NDArray[np.int64]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]:
+    """Classes, number in each line that has any, and middles, out of the best class of each of the 80 frames."""
+    runs: list[list[int]] = []
+    before = BLANK
+    for frame, index in enumerate(best.tolist()):
+        if index != BLANK:
+            if index == before:
+                runs[-1][2] = frame
+            else:
+                runs.append([index, frame, frame])
+        before = index
+    lines = [sum(run[1] // COLUMNS == row for run in runs) for row in range(len(best) // COLUMNS)]
+    whole = 1 + 2 * PLATE_MARGIN
+    middles = (
+        ((first % COLUMNS + last % COLUMNS + 1) / (2 * COLUMNS)) * whole - PLATE_MARGIN for _, first, last in runs
+    )
+    return tuple(run[0] for run in runs), tuple(count for count in lines if count), tuple(middles)
+
+
+def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Sample | None:
+    """The beginning of one plate and the end of another of its kind; None where their gaps are too far apart."""
+    assert plate.sample.classes is not None
+    assert other.sample.classes is not None
+    lines = plate.kind[1]
+    if sum(lines) < 2:
+        return None
+    width, height = SIZE
+    picture, corners = straightened(plate.sample)
+    addition = _in_the_light_of(picture, straightened(other.sample)[0])
+    if len(lines) == 2:
+        count = lines[0]
+        picture[height // 2 :] = addition[height // 2 :]
+    else:
+        count = int(random.integers(1, lines[0]))
+        gap, other_gap = ((one.middles[count - 1] + one.middles[count]) / 2 for one in (plate, other))
+        if abs(gap - other_gap) > FARTHEST:
+            return None
+        unit = width / (1 + 2 * MARGIN)
+        shift, seam = round((gap - other_gap) * unit), round((gap + MARGIN) * unit)
+        moved = np.roll(addition, shift, axis=1)
+        picture[:, seam:] = moved[:, seam:]
+        corners = corners + np.array([[0, 0], [shift, 0], [shift, 0], [0, 0]], np.float32)
+    classes = plate.sample.classes[:count] + other.sample.classes[count:]
+    return replace(plate.sample, image=picture, corners=corners, classes=classes, cuts=())
+
+
+def straightened(sample: Sample) -> tuple[Image, Corners]:
+    """The plate seen from straight ahead with its surroundings, and its corners there."""
+    width, height = SIZE
+    left, top = width * MARGIN / (1 + 2 * MARGIN), height * MARGIN / (1 + 2 * MARGIN)
+    corners = np.array(
+        [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], np.float32
+    )
+    half = np.float32(0.5)
+    transform = cv2.getPerspectiveTransform(sample.corners.astype(np.float32) - half, corners - half)
+    picture = cv2.warpPerspective(
+        sample.image, transform, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(picture, np.uint8), corners
+
+
+def _in_the_light_of(picture: Image, other: Image) -> Image:
+    """`other` with the brightness, contrast and colour of `picture`, judged by the plates in their middles."""
+    (mean, spread), (other_mean, other_spread) = (_light(each) for each in (picture, other))
+    gain = np.clip(spread / np.maximum(other_spread, 1.0), 0.4, 2.5)
+    return np.clip((other - other_mean) * gain + mean, 0, 255).astype(np.uint8)
+
+
+def _light(picture: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    width, height = SIZE
+    plate = picture[height // 4 : -height // 4, width // 4 : -width // 4].reshape(-1, 3).astype(np.float32)
+    return plate.mean(axis=0), plate.std(axis=0)
+
+
+def _bright_letters(crop: Image) -> bool:
+    """Letters cover less than half of a plate: brighter ones lift the mean over the median."""
+    height, width = crop.shape[:2]
+    grey = crop[height // 5 : -height // 5, width // 8 : -width // 8].mean(axis=2)
+    return bool(grey.mean() > np.median(grey))
