@@ -76,9 +76,9 @@ def rectify_plate(image: Image, corners: Corners, margin: float = PLATE_MARGIN) 
     return np.asarray(warped, dtype=np.uint8)
 
 
-def corners_in_crop(margin: float) -> Corners:
-    """Where `rectify_plate` puts a plate's corners, in pixels of its crop."""
-    height, width = PLATE_SHAPE[:2]
+def corners_in_crop(margin: float, shape: tuple[int, int] = PLATE_SHAPE[:2]) -> Corners:
+    """Where `rectify_plate` puts a plate's corners, in pixels of its crop; or another crop of (height, width)."""
+    height, width = shape
     left, top = width * margin / (1 + 2 * margin), height * margin / (1 + 2 * margin)
     return np.array(
         [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], dtype=np.float32

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from platelane.crops import PLATE_MARGIN, Image, rectify_plate
+from platelane.crops import PLATE_MARGIN, Image, corners_in_crop, rectify_plate
 from platelane.geometry import Corners
 from training.reader_model import COLUMNS, Reader
 from training.reader_samples import Sample
@@ -137,11 +137,7 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
 
 def straightened(sample: Sample) -> tuple[Image, Corners]:
     """The plate seen from straight ahead with its surroundings, and its corners there."""
-    width, height = SIZE
-    left, top = width * MARGIN / (1 + 2 * MARGIN), height * MARGIN / (1 + 2 * MARGIN)
-    corners = np.array(
-        [[left, top], [width - left, top], [width - left, height - top], [left, height - top]], np.float32
-    )
+    corners = corners_in_crop(MARGIN, SIZE[::-1])
     half = np.float32(0.5)
     transform = cv2.getPerspectiveTransform(sample.corners.astype(np.float32) - half, corners - half)
     picture = cv2.warpPerspective(
