@@ -125,7 +125,13 @@ def _neighbourhood(image: Image, corners: Corners, margin: float) -> tuple[Image
 
 
 def _resize(image: Image, width: int, height: int) -> Image:
-    """Area averaging to shrink, linear to enlarge."""
+    """Area averaging to shrink, linear to enlarge.
+
+    Halving is what OpenCV does fastest by far: as much as possible is done in halves.
+    """
+    while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width and not any(n % 2 for n in image.shape[:2]):
+        half = image.shape[1] // 2, image.shape[0] // 2
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     shrinks = width * height < image.shape[0] * image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)

@@ -37,6 +37,19 @@ def test_a_letterboxed_picture_is_grey_only_outside(height: int, width: int) -> 
     assert (xs.min(), ys.min()) == (fit.dx, fit.dy)
 
 
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(1, 200), st.integers(1, 200))
+def test_everything_stays_in_its_place_when_it_is_shrunk(
+    height: int, width: int, to_height: int, to_width: int
+) -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, width, dtype=np.float32)[None, :, None], (height, width, 3))
+    canvas, fit = crops.letterbox(ramp.astype(np.uint8), (to_height, to_width))
+    shown = max(1, round(width * fit.scale))
+    row = canvas[int(fit.dy), int(fit.dx) : int(fit.dx) + shown, 0].astype(float)
+    # the middle of each pixel, where it was in the picture
+    expected = np.interp((np.arange(shown) + 0.5) * width / shown - 0.5, np.arange(width), ramp[0, :, 0])
+    assert np.abs(row - expected).max() <= 3 + 255 / width
+
+
 def test_a_slanted_plate_is_straightened_with_a_margin_around_it() -> None:
     corners = np.array([[200, 120], [420, 180], [410, 270], [190, 200]], dtype=np.float32)
     image = np.zeros((480, 640, 3), dtype=np.uint8)
