@@ -1,4 +1,4 @@
-"""The plates' corners once more, each plate straightened by those that the detector told."""
+"""The plates' corners once more, each plate straightened by those that the detector told, and cut by its box."""
 
 from __future__ import annotations
 
@@ -23,24 +23,29 @@ class Model(Protocol):
 
 
 async def with_aligned_corners(model: Model, image: Image, found: Found) -> Found:
-    """What was found in `image`, each plate with its corners as the model sees them.
+    """What was found in `image`, each plate with its corners as the model sees them, and with `corners_again`.
 
-    They stay as they were found where the model's are not those of a plate.
+    Where the model's are not those of a plate, they stay what it was given.
 
     Raises: what `model` raises.
     """
     if not found.plates:
         return found
-    crops = await asyncio.to_thread(_crops, image, found)
+    starts = [start for plate in found.plates for start in (plate.corners, plate.corners_again)]
+    seen = await model(await asyncio.to_thread(_crops, image, starts))
+    aligned = [
+        _plausible(out_of_crop(corners, start, ALIGNER_MARGIN), start)
+        for corners, start in zip(seen, starts, strict=True)
+    ]
     plates = [
-        replace(plate, corners=_plausible(out_of_crop(seen, plate.corners, ALIGNER_MARGIN), plate.corners))
-        for seen, plate in zip(await model(crops), found.plates, strict=True)
+        replace(plate, corners=corners, corners_again=again)
+        for plate, corners, again in zip(found.plates, aligned[::2], aligned[1::2], strict=True)
     ]
     return replace(found, plates=tuple(plates))
 
 
-def _crops(image: Image, found: Found) -> list[bytes]:
-    return [rectify_plate(image, plate.corners, ALIGNER_MARGIN).tobytes() for plate in found.plates]
+def _crops(image: Image, starts: Sequence[Corners]) -> list[bytes]:
+    return [rectify_plate(image, corners, ALIGNER_MARGIN).tobytes() for corners in starts]
 
 
 def _plausible(corners: Corners, otherwise: Corners) -> Corners:

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE: Final = 2.64
-OFFSET: Final = 1.63
+SLOPE: Final = 3.56
+OFFSET: Final = 1.30
 
 
 def calibrated(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,8 +19,8 @@ from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
-VEHICLE_THRESHOLD: Final = 0.2
-VEHICLE_RIVALS: Final = 0.45
+VEHICLE_THRESHOLD: Final = 0.22
+VEHICLE_RIVALS: Final = 0.4
 """Overlap of which only the better of two vehicles is kept; one that another hides most of is a vehicle, too."""
 MAX_PLATES: Final = 48
 MAX_VEHICLES: Final = 48
@@ -40,6 +40,8 @@ class Model(Protocol):
 class FoundPlate:
     box: Box
     corners: Corners
+    corners_again: Corners
+    """Sought from the box instead of from what the detector told; those of the box until the aligner has seen it."""
     score: float
     """Calibrated: the probability of a plate by its looks alone."""
     vehicle: int | None
@@ -120,7 +122,8 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
             limited = options.plates_per_vehicle > 0 and options.mode != domain_pb2.MODE_REDACTION
             if limited and counts[owner] > options.plates_per_vehicle:
                 continue
-        kept.append(FoundPlate(box.clipped(width, height), plates.corners[i], float(scores[i]), owner))
+        box = box.clipped(width, height)
+        kept.append(FoundPlate(box, plates.corners[i], box.corners(), float(scores[i]), owner))
     return Found(
         tuple(kept[:MAX_PLATES]),
         tuple(

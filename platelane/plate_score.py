@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-DETECTION: Final = 0.76
-READING: Final = 4.59
-OFFSET: Final = -2.02
+DETECTION: Final = 0.86
+READING: Final = 4.95
+OFFSET: Final = -2.59
 
 
 def with_reading(detection: float, text_score: float) -> float:

@@ -66,8 +66,9 @@ class Part:
 def _corrections() -> dict[str, dict[str, str]]:
     """By part and file: the text of its one plate, blank where it is not certain.
 
-    A quarter of the ones on Brazilian plates are labelled as zeros: these were read again by eye. Blank are texts of
-    the Brazilian and Vietnamese sets with which a reader trained on them surely disagrees.
+    On Brazilian plates a quarter of the ones are labelled as zeros and a third of the first letters I as O, Q or D, on
+    Vietnamese ones MD as M0: these were read again by eye, as was what the reader read otherwise in the validation
+    split. Blank are texts of these sets with which a reader trained on them surely disagrees.
     """
     texts: dict[str, dict[str, str]] = {}
     with (Path(__file__).parent / "corrections.csv").open(newline="", encoding="utf-8") as rows:

@@ -17,7 +17,7 @@ GIVEN = Box(55, 78, 155, 120).corners()
 
 
 def found(*corners: Corners) -> Found:
-    plates = tuple(FoundPlate(Box(55, 78, 155, 120), four, 0.9, 0) for four in corners)
+    plates = tuple(FoundPlate(Box(55, 78, 155, 120), four, GIVEN, 0.9, 0) for four in corners)
     return Found(plates, (FoundVehicle(Box(0, 0, 320, 240), 0.8),))
 
 
@@ -34,14 +34,17 @@ class Answers:
 
 
 async def test_corners_are_those_that_the_model_sees_in_the_crop() -> None:
-    model = Answers(into_crop(TRUE, GIVEN, ALIGNER_MARGIN))
-    before = found(GIVEN, GIVEN)
+    told = GIVEN + np.array([3, 1], np.float32)
+    model = Answers(into_crop(TRUE, told, ALIGNER_MARGIN))
+    before = found(told, told)
     after = await with_aligned_corners(model, PHOTO, before)
 
-    assert model.crops == [rectify_plate(PHOTO, GIVEN, ALIGNER_MARGIN).tobytes()] * 2
+    assert model.crops == [rectify_plate(PHOTO, start, ALIGNER_MARGIN).tobytes() for start in (told, GIVEN)] * 2
     assert len(model.crops[0]) == np.prod(PLATE_SHAPE)
     for plate in after.plates:
         np.testing.assert_allclose(plate.corners, TRUE, atol=0.01)
+        # the same answer for a crop that begins three pixels farther left
+        np.testing.assert_allclose(plate.corners_again, TRUE - np.array([3, 1], np.float32), atol=0.01)
         assert (plate.box, plate.score, plate.vehicle) == (Box(55, 78, 155, 120), 0.9, 0)
     assert after.vehicles == before.vehicles
 
@@ -60,6 +63,7 @@ async def test_what_is_no_plate_leaves_the_corners_as_they_were(nonsense: Corner
     (plate,) = (await with_aligned_corners(Answers(nonsense.astype(np.float32)), PHOTO, found(GIVEN))).plates
 
     np.testing.assert_array_equal(plate.corners, GIVEN)
+    np.testing.assert_array_equal(plate.corners_again, plate.box.corners())
 
 
 async def test_a_picture_without_plates_costs_no_call() -> None:
