@@ -69,7 +69,7 @@ async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
 
 async def test_a_vehicle_of_which_another_hides_most_is_found() -> None:
     before: Row = (100, 100, 400, 300, 0.9, CAR)
-    behind: Row = (110, 110, 250, 290, 0.5, CAR)
+    behind: Row = (110, 110, 210, 290, 0.5, CAR)
     assert len((await search(Scripted([[before, behind]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 2
     again: Row = (110, 100, 400, 290, 0.5, CAR)
     assert len((await search(Scripted([[before, again]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 1
