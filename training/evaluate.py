@@ -23,12 +23,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with stack.running() as state:
         photos, encoded = api.matched_photos(state.url, Part(arguments.data, "photos"), "val")
+        fast, _ = api.matched_photos(state.url, Part(arguments.data, "photos"), "val", mode="fast")
         cut_outs = api.cut_out_plates(state.url, Part(arguments.data, "plates"), "val")
         plates = given_crops.read_plates(state.triton_url, Part(arguments.data, "plates"), "val")
         described = given_crops.describe_vehicles(state.triton_url, Part(arguments.data, "vehicles"), "val")
     drawn = pictures.draw(arguments.document.parent / "confusion", photos, plates, described)
     sections = [
         report.end_to_end(photos),
+        report.fast_mode(fast),
         report.cut_outs(cut_outs),
         vehicles.through_api(photos),
         report.plate_crops(plates),

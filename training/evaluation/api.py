@@ -21,7 +21,7 @@ CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0}
 _CALLERS: Final = 3
 
 
-async def read_photos(url: str, photos: Mapping[str, bytes], **config: float) -> dict[str, Json]:
+async def read_photos(url: str, photos: Mapping[str, bytes], **config: float | str) -> dict[str, Json]:
     """The answer to each encoded photograph, by its name; `config` goes beside `CONFIG`."""
     answers: dict[str, Json] = {}
     left = iter(tqdm(photos.items(), desc="photos", unit="photo"))
@@ -38,7 +38,7 @@ async def read_photos(url: str, photos: Mapping[str, bytes], **config: float) ->
     return answers
 
 
-def matched_photos(url: str, part: Part, split: Split, **config: float) -> tuple[list[Matched], dict[str, bytes]]:
+def matched_photos(url: str, part: Part, split: Split, **config: float | str) -> tuple[list[Matched], dict[str, bytes]]:
     """Every photograph of the split with its answer laid over its labels; and the photographs themselves."""
     rows = part.by_picture(split)
     photos = dict(part.encoded(rows))

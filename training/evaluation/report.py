@@ -56,8 +56,8 @@ def end_to_end(photos: Sequence[Matched]) -> str:
         ),
     ]
     text_scores, plate_scores = figures.text_scores(photos), figures.plate_scores(photos)
-    readings = [(label, found) for matched in photos for label, found in matched.plates if label.text]
-    clear = [pair for pair in readings if pair[0].legibility == "clear"]
+    readings = _with_text(photos)
+    clear = _clear(readings)
     by_set = {m.photo.file: m.photo.set for m in photos}
     labelled = [(by_set[m.photo.file], label, found) for m in photos for label, found in m.plates if label.text]
     rows = [reading_row("all clear plates", _readings(clear))]
@@ -77,7 +77,7 @@ def end_to_end(photos: Sequence[Matched]) -> str:
     return "\n\n".join(
         [
             "### Detection, through the API, IoU 0.5",
-            table(["", "labelled", "recall", "precision", "recall, default", "precision, default"], detection),
+            table(_DETECTION_HEADER, detection),
             "Default: with the API's own thresholds (`threshold_d` 0.2, `threshold_o` 0.6), which leave out plates "
             "that cannot be read; the columns before: `threshold_o` 0. Where vehicles are not labelled exhaustively, "
             "finds without a label do not count as false.",
@@ -88,6 +88,21 @@ def end_to_end(photos: Sequence[Matched]) -> str:
             "### What the scores mean",
             table(["`score`", "plates", "mean score", "read exactly"], bin_rows(text_scores, figures.SCORE_EDGES)),
             table(["`dscore`", "finds", "mean dscore", "are plates"], bin_rows(plate_scores, figures.DSCORE_EDGES)),
+        ]
+    )
+
+
+def fast_mode(photos: Sequence[Matched]) -> str:
+    """The same in one look."""
+    detection = [
+        _plates_row("plates", photos),
+        _vehicles_row(f"vehicles over {MIN_SIDE} px", figures.vehicle_detection(photos, MIN_SIDE)),
+    ]
+    return "\n\n".join(
+        [
+            '### The same with `"mode": "fast"`',
+            table(_DETECTION_HEADER, detection),
+            table(_READING_HEADER, [reading_row("all clear plates", _readings(_clear(_with_text(photos))))]),
         ]
     )
 
@@ -183,6 +198,20 @@ def area(region: str) -> str:
     if region in _EUROPE:
         return "Europe"
     return country(region) or "region not labelled"
+
+
+Pairs = list[tuple[PlateLabel, FoundPlate | None]]
+
+
+def _with_text(photos: Iterable[Matched]) -> Pairs:
+    return [(label, found) for matched in photos for label, found in matched.plates if label.text]
+
+
+def _clear(readings: Pairs) -> Pairs:
+    return [pair for pair in readings if pair[0].legibility == "clear"]
+
+
+_DETECTION_HEADER: Final = ("", "labelled", "recall", "precision", "recall, default", "precision, default")
 
 
 def _plates_row(name: str, photos: Sequence[Matched]) -> list[str]:
