@@ -87,10 +87,12 @@ endef
 runs_models := v < (3, 13) and any(Path(d, f"libpython3.{v[1]}.so.1.0").exists() \
 	for d in (sysconfig.get_config_var("LIBDIR"), "/usr/lib/x86_64-linux-gnu"))
 
-# Installs packages, with a dot for each and the whole of pip's words only when it fails.
+# Installs packages, with a dot for each and the whole of pip's words only when it fails. An environment whose making was
+# interrupted has no pip yet.
 # $(1): environment; $(2): what it is, for people; $(3): arguments of pip install
 define install
 printf '%s ' "Setting up $(1): $(2)"; start=$$SECONDS; \
+$(1)/bin/python -c 'import pip' 2>/dev/null || $(1)/bin/python -m ensurepip >/dev/null; \
 if $(1)/bin/python -m pip install --disable-pip-version-check --no-input $(3) 2>&1 | tee $(1)/setup.log | \
 	awk '/^Collecting|^Installing/ { printf "."; fflush() }'; \
 then echo " done in $$((SECONDS - start)) s"; \
