@@ -52,18 +52,18 @@ class Step:
 def steps(photo: bytes) -> list[Step]:
     """The calls that the services make for a photograph."""
     image = images.decode(photo)
-    large, small = (look.canvas for look in looks.whole(image))
+    large, small, once = (look.canvas for look in (*looks.whole(image), *looks.once(image)))
     plate, vehicle = rectify_plate(image, PLATE.corners()), crop_vehicle(image, VEHICLE)
-    aligned = rectify_plate(image, PLATE.corners(), ALIGNER_MARGIN)
-    height, width = large.shape[:2]
+    before = rectify_plate(image, PLATE.corners(), ALIGNER_MARGIN)
     return [
-        Step(f"{name}, {count} at once" if count > 1 else name, spec, np.stack([picture] * count), limit * count)
-        for name, spec, picture, limit in (
-            (f"detector, whole photo {width}x{height}", models.DETECTOR, large, 30.0),
-            ("detector, closer look 320x320", models.DETECTOR, small, 30.0),
-            ("aligner, a plate", models.ALIGNER, aligned, 2.0),
-            ("reader, a plate", models.READER, plate, 4.0),
-            ("attributes, a vehicle", models.ATTRIBUTES, vehicle, 6.0),
+        Step(f"{name}, {count} at once" if count > 1 else name, spec, np.stack(pictures * count), limit * count)
+        for name, spec, pictures, limit in (
+            ("detector, whole photo 640x384", models.DETECTOR, [large], 30.0),
+            ("detector, fast mode's look 480x288", models.DETECTOR, [once], 30.0),
+            ("detector, closer look 320x320", models.DETECTOR, [small], 30.0),
+            ("aligner, a plate from corners and box", models.ALIGNER, [before, before], 2.0),
+            ("reader, a plate", models.READER, [plate], 4.0),
+            ("attributes, a vehicle", models.ATTRIBUTES, [vehicle], 6.0),
         )
         for count in (1, 4)
     ]

@@ -41,12 +41,12 @@ def whole(image: Image) -> tuple[Look, Look]:
     return Look(*letterbox(image, frame_canvas(height, width))), Look(*letterbox(image, ZOOM_CANVAS))
 
 
-def once(image: Image) -> Look:
+def once(image: Image) -> tuple[Look]:
     """All of the picture in the one look of the fast mode; a small one at its size, in a margin."""
     height, width = image.shape[:2]
     if _is_small(image):
-        return Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0]))
-    return Look(*letterbox(image, frame_canvas(height, width, FAST_CANVASES)))
+        return (Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0])),)
+    return (Look(*letterbox(image, frame_canvas(height, width, FAST_CANVASES))),)
 
 
 def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[Look]:

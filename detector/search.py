@@ -75,7 +75,7 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     height, width = image.shape[:2]
     least = uncalibrated(least_detection(options.threshold_detection))
     fast = options.mode == domain_pb2.MODE_FAST
-    first = await asyncio.to_thread(lambda: (looks.once(image),) if fast else looks.whole(image))
+    first = await asyncio.to_thread(looks.once if fast else looks.whole, image)
     answers = await asyncio.gather(*(_seen(model, [look]) for look in first))
     seen = Detections.concatenated([answer for (answer,) in answers])
     vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(VEHICLE_RIVALS)

@@ -61,15 +61,18 @@ def letterbox(image: Image, canvas: tuple[int, int], margin: float = 0.0) -> tup
     return result, fit
 
 
-def rectify_plate(image: Image, corners: Corners, margin: float = PLATE_MARGIN) -> Image:
-    """The plate seen from straight ahead, shape `PLATE_SHAPE`: a perspective warp of its four corners plus a margin.
+def rectify_plate(
+    image: Image, corners: Corners, margin: float = PLATE_MARGIN, shape: tuple[int, int] = PLATE_SHAPE[:2]
+) -> Image:
+    """The plate seen from straight ahead: a perspective warp of its four corners plus a margin.
 
-    `margin` is a share of the plate's width and height. What lies outside the picture repeats its border.
+    `margin` is a share of the plate's width and height, `shape` the height and width of what comes out. What lies
+    outside the picture repeats its border.
     """
-    height, width = PLATE_SHAPE[:2]
-    source, corners = _neighbourhood(image, corners, margin=2 * margin)
+    height, width = shape
+    source, corners = _neighbourhood(image, corners, 2 * margin, width)
     # corners are measured from pixel edges, the warp counts from pixel centres
-    transform = cv2.getPerspectiveTransform(corners - np.float32(0.5), corners_in_crop(margin) - np.float32(0.5))
+    transform = cv2.getPerspectiveTransform(corners - np.float32(0.5), corners_in_crop(margin, shape) - np.float32(0.5))
     warped = cv2.warpPerspective(
         source, transform, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -109,14 +112,15 @@ def crop_vehicle(image: Image, box: Box) -> Image:
     return _resize(view, VEHICLE_SHAPE[1], VEHICLE_SHAPE[0])
 
 
-def _neighbourhood(image: Image, corners: Corners, margin: float) -> tuple[Image, Corners]:
-    """The part of the picture around the corners, made smaller where a plain warp would skip pixels (aliasing)."""
+def _neighbourhood(image: Image, corners: Corners, margin: float, width: int) -> tuple[Image, Corners]:
+    """The part of the picture around the corners, made smaller where a plain warp to `width` would skip pixels
+    (aliasing)."""
     (xmin, ymin), (xmax, ymax) = corners.min(axis=0), corners.max(axis=0)
     area = Box(float(xmin), float(ymin), float(xmax), float(ymax)).grown(margin + 0.1)
     area = area.clipped(image.shape[1], image.shape[0])
     view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
     moved = corners - np.array([area.xmin, area.ymin], dtype=np.float32)
-    shrink = float(np.linalg.norm(moved[1] - moved[0])) / PLATE_SHAPE[1]
+    shrink = float(np.linalg.norm(moved[1] - moved[0])) / width
     if shrink <= 1.5:
         return view, moved
     small = _resize(view, max(1, round(view.shape[1] / shrink)), max(1, round(view.shape[0] / shrink)))

@@ -7,7 +7,7 @@ python -m training.aligner --export-only
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, Image, into_crop, out_of_crop, rectify_plate
-from platelane.geometry import Box, Corners
+from platelane.geometry import Corners
 from training import loop
 from training.aligner_model import UNIT, Aligner
 from training.data import Part, Row, Split, box, corners
 from training.export import export
 from training.reader_augment import loosened, photographed
-from training.reader_samples import Sample, around
+from training.reader_samples import Cutter, Sample, around
 from training.reader_synthetic import SyntheticPlates
 from training.served_cuts import ServedCuts
 from training.synthesis.paste import sides
@@ -47,11 +47,7 @@ Batch = tuple[Tensor, Tensor]
 """Crops (B, 64, 160, 3) and their true corners (B, 4, 2) in pixels of the crop."""
 
 
-Finder = Callable[[Image, Box], tuple[Corners, ...]]
-"""Corners that a detector tells of the plate that a picture shows in a box."""
-
-
-def load(root: Path, split: Split, exclude_sets: Sequence[str] = (), finder: Finder | None = None) -> list[Sample]:
+def load(root: Path, split: Split, exclude_sets: Sequence[str] = (), finder: Cutter | None = None) -> list[Sample]:
     """Every plate whose corners are labelled; `finder` tells their `cuts`."""
     samples = []
     for name in ("photos", "plates"):
@@ -168,7 +164,7 @@ def _has_corners(row: Row) -> bool:
     return row.get("class", "plate") == "plate" and corners(row) is not None
 
 
-def _sample(image: Image, row: Row, finder: Finder | None) -> Sample:
+def _sample(image: Image, row: Row, finder: Cutter | None) -> Sample:
     known = corners(row)
     assert known is not None
     view, plate = around(image, known, MARGIN)

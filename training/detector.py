@@ -106,10 +106,10 @@ def validate(model: Detector, scenes: Scenes, device: torch.device) -> dict[str,
     }
 
 
-def export_detector(checkpoint: Path, folder: Path) -> None:
-    """Write `1/model.onnx` and `labels.txt` of a checkpoint into a folder of the model repository."""
+def export_detector(model: Detector, folder: Path) -> None:
+    """Write `1/model.onnx` and `labels.txt` into a folder of the model repository."""
     export(
-        Decoder(load_detector(checkpoint)),
+        Decoder(model),
         torch.zeros(2, 384, 640, 3, dtype=torch.uint8),
         folder / "1" / "model.onnx",
         "image",
@@ -152,7 +152,10 @@ def main() -> None:
     parser = loop.parser(__doc__ or "", out="detector", minutes=60, learning_rate=1.5e-3)
     parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
     parser.add_argument("--drawn-plates", type=int, default=2500, help="stock of drawn plates to put into photographs")
-    parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
+    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights, and stop")
+    parser.add_argument(
+        "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
+    )
     parser.add_argument("--model-folder", type=Path, default=Path("triton_models/detector"))
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
@@ -166,7 +169,9 @@ def main() -> None:
         drawn = DrawnPlates.stock(arguments.drawn_plates, np.random.default_rng(chosen.seed))
         composer = Composer(scenes, chosen.seed, drawn.over if arguments.drawn_plates else None)
         loop.train(DetectorTask(Detector(), composer, validation), chosen, device)
-    export_detector(chosen.out / "best.pt", arguments.model_folder)
+    model = Detector()
+    model.load_state_dict(loop.blended(arguments.weights or [chosen.out / "best.pt"]))
+    export_detector(model, arguments.model_folder)
 
 
 def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:

@@ -11,7 +11,7 @@ import copy
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -186,6 +186,16 @@ def train(task: Task, chosen: Options, device: torch.device) -> torch.nn.Module:
     bar.close()
     average.load_state_dict(torch.load(best, map_location=device, weights_only=True)["model"])
     return average
+
+
+def blended(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the checkpoints' averaged weights; they must descend from one another."""
+    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
+    states = [each.get("average", each["model"]) for each in saved]
+    return {
+        name: sum(each[name] for each in states) / len(states) if value.dtype.is_floating_point else value
+        for name, value in states[0].items()
+    }
 
 
 def _schedule(share: float) -> float:

@@ -231,16 +231,6 @@ def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[
     )
 
 
-def blended(checkpoints: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of the checkpoints' averaged weights; they must descend from one another."""
-    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
-    states = [each.get("average", each["model"]) for each in saved]
-    return {
-        name: sum(each[name] for each in states) / len(states) if value.dtype.is_floating_point else value
-        for name, value in states[0].items()
-    }
-
-
 def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
     """Export the reader with its label files into a folder of the model repository; returns its figures."""
     characters, region = task.answers(model, torch.device("cpu"))
@@ -271,11 +261,13 @@ def main() -> None:
     parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
+    if arguments.spliced and not (chosen.initial or chosen.resume or arguments.export_only):
+        parser.error("--spliced finds the characters with a reader that is trained already: --initial FILE")
     device = loop.prepare(chosen)
     task = _task(chosen, arguments)
     if arguments.export_only:
         model = task.model
-        model.load_state_dict(blended(arguments.weights or [chosen.out / "best.pt"]))
+        model.load_state_dict(loop.blended(arguments.weights or [chosen.out / "best.pt"]))
     else:
         model = loop.train(task, chosen, device)
     model = model.cpu().eval()

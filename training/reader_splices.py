@@ -11,19 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from platelane.crops import PLATE_MARGIN, Image, corners_in_crop, rectify_plate
-from platelane.geometry import Corners
 from training.reader_model import COLUMNS, Reader
 from training.reader_samples import Sample
 from training.reader_text import BLANK
 
-SIZE: Final = (320, 128)
-"""Width and height in pixels of a plate with its surroundings, straightened: twice as large as the reader's input."""
+SHAPE: Final = (128, 320)
+"""Height and width in pixels of a plate with its surroundings, straightened: twice as large as the reader's input."""
 MARGIN: Final = 0.25
 """Share of the plate's width and height around it there."""
 FARTHEST: Final = 0.07
@@ -115,35 +113,24 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
     lines = plate.kind[1]
     if sum(lines) < 2:
         return None
-    width, height = SIZE
-    picture, corners = straightened(plate.sample)
-    addition = _in_the_light_of(picture, straightened(other.sample)[0])
+    count = lines[0] if len(lines) == 2 else int(random.integers(1, lines[0]))
+    gap, other_gap = ((one.middles[count - 1] + one.middles[count]) / 2 for one in (plate, other))
+    if len(lines) == 1 and abs(gap - other_gap) > FARTHEST:
+        return None
+
+    height, width = SHAPE
+    corners = corners_in_crop(MARGIN, SHAPE)
+    picture, addition = (rectify_plate(one.sample.image, one.sample.corners, MARGIN, SHAPE) for one in (plate, other))
+    addition = _in_the_light_of(picture, addition)
     if len(lines) == 2:
-        count = lines[0]
         picture[height // 2 :] = addition[height // 2 :]
     else:
-        count = int(random.integers(1, lines[0]))
-        gap, other_gap = ((one.middles[count - 1] + one.middles[count]) / 2 for one in (plate, other))
-        if abs(gap - other_gap) > FARTHEST:
-            return None
         unit = width / (1 + 2 * MARGIN)
         shift, seam = round((gap - other_gap) * unit), round((gap + MARGIN) * unit)
-        moved = np.roll(addition, shift, axis=1)
-        picture[:, seam:] = moved[:, seam:]
+        picture[:, seam:] = np.roll(addition, shift, axis=1)[:, seam:]
         corners = corners + np.array([[0, 0], [shift, 0], [shift, 0], [0, 0]], np.float32)
     classes = plate.sample.classes[:count] + other.sample.classes[count:]
     return replace(plate.sample, image=picture, corners=corners, classes=classes, cuts=())
-
-
-def straightened(sample: Sample) -> tuple[Image, Corners]:
-    """The plate seen from straight ahead with its surroundings, and its corners there."""
-    corners = corners_in_crop(MARGIN, SIZE[::-1])
-    half = np.float32(0.5)
-    transform = cv2.getPerspectiveTransform(sample.corners.astype(np.float32) - half, corners - half)
-    picture = cv2.warpPerspective(
-        sample.image, transform, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(picture, np.uint8), corners
 
 
 def _in_the_light_of(picture: Image, other: Image) -> Image:
@@ -154,7 +141,7 @@ def _in_the_light_of(picture: Image, other: Image) -> Image:
 
 
 def _light(picture: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    width, height = SIZE
+    height, width = picture.shape[:2]
     plate = picture[height // 4 : -height // 4, width // 4 : -width // 4].reshape(-1, 3).astype(np.float32)
     return plate.mean(axis=0), plate.std(axis=0)
 

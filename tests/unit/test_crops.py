@@ -50,6 +50,18 @@ def test_everything_stays_in_its_place_when_it_is_shrunk(
     assert np.abs(row - expected).max() <= 3 + 255 / width
 
 
+def test_a_plate_is_straightened_to_any_shape() -> None:
+    corners = np.array([[200, 120], [420, 180], [410, 270], [190, 200]], dtype=np.float32)
+    image = np.zeros((480, 640, 3), dtype=np.uint8)
+    cv2.fillConvexPoly(image, corners.astype(np.int32), (200, 200, 200))
+    crop = crops.rectify_plate(image, corners, margin=0.25, shape=(96, 120))
+    assert crop.shape == (96, 120, 3)
+    (left, top), (right, bottom) = crops.corners_in_crop(0.25, (96, 120))[[0, 2]]
+    assert (left, top, right, bottom) == pytest.approx((20, 16, 100, 80))
+    assert crop[int(top) + 4 : int(bottom) - 3, int(left) + 4 : int(right) - 3].min() > 190
+    assert crop[: int(top) - 3].max() < 20
+
+
 def test_a_slanted_plate_is_straightened_with_a_margin_around_it() -> None:
     corners = np.array([[200, 120], [420, 180], [410, 270], [190, 200]], dtype=np.float32)
     image = np.zeros((480, 640, 3), dtype=np.uint8)

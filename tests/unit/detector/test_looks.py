@@ -18,7 +18,7 @@ from detector import looks
 def test_the_fast_mode_sees_the_whole_picture_once(
     height: int, width: int, canvas: tuple[int, int], scale: float
 ) -> None:
-    shown = looks.once(np.zeros((height, width, 3), np.uint8))
+    (shown,) = looks.once(np.zeros((height, width, 3), np.uint8))
     assert shown.canvas.shape[:2] == canvas
     assert shown.fit.scale == pytest.approx(scale)
 

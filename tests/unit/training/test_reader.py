@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 
 from platelane.crops import PLATE_SHAPE  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
-from training.reader import UNKNOWN, Difficulty, blended, figures, region_loss, text_loss  # noqa: E402
+from training.loop import blended  # noqa: E402
+from training.reader import UNKNOWN, Difficulty, figures, region_loss, text_loss  # noqa: E402
 from training.reader_model import Reader, Served  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
 from training.reader_text import target  # noqa: E402

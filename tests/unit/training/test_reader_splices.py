@@ -5,11 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from platelane.crops import Image  # noqa: E402
+from platelane.crops import Image, corners_in_crop, rectify_plate  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
 from training.reader_model import Reader  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
-from training.reader_splices import Aligned, Splices, characters, spliced, straightened  # noqa: E402
+from training.reader_splices import MARGIN, SHAPE, Aligned, Splices, characters, spliced  # noqa: E402
 from training.reader_text import target, text_of  # noqa: E402
 
 PLATE = Box(40, 20, 200, 60)
@@ -46,8 +46,9 @@ def test_a_plate_begins_as_one_and_ends_as_the_other() -> None:
         assert result.classes is not None
         seen.add(text_of(result.classes))
         # both look the same, so that it cannot be seen where they meet
-        np.testing.assert_allclose(result.image, straightened(one.sample)[0], atol=2)
-        np.testing.assert_allclose(result.corners, straightened(one.sample)[1])
+        whole = rectify_plate(one.sample.image, one.sample.corners, MARGIN, SHAPE)
+        np.testing.assert_allclose(result.image, whole, atol=2)
+        np.testing.assert_allclose(result.corners, corners_in_crop(MARGIN, SHAPE))
     assert seen == {"ad34", "ab34", "ab14"}
 
 
@@ -55,7 +56,7 @@ def test_the_end_is_moved_to_where_the_beginning_ends() -> None:
     one, other = aligned("ab12", [10, 80, 160, 240]), aligned("cd34", [10, 80, 160, 240], shift=-0.05)
     result = spliced(one, other, np.random.default_rng(0))
     assert result is not None
-    before = straightened(one.sample)[1]
+    before = corners_in_crop(MARGIN, SHAPE)
     moved = result.corners - before
     np.testing.assert_allclose(moved[[0, 3]], 0)
     np.testing.assert_allclose(moved[[1, 2]], [[round(0.05 * 320 / 1.5), 0]] * 2)
