@@ -23,12 +23,13 @@ from torch import Tensor
 
 from detector.detections import Detections
 from training import loop
-from training.detector_data import PLATES, VEHICLES, Composer, Floats, Scene, Scenes, load_scenes
+from training.detector_data import Composer
 from training.detector_loss import Targets, detection_loss
 from training.detector_metrics import Tally, corner_errors, detect, known_in
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
 from training.detector_plates import DrawnPlates
 from training.detector_pseudo import with_pseudo_labels
+from training.detector_scenes import PLATES, VEHICLES, Floats, Scene, Scenes, load_scenes
 from training.export import Outputs, export
 
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))

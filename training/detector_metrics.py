@@ -11,8 +11,8 @@ import torch
 
 from detector.detections import Detections
 from platelane.crops import Image, frame_canvas, letterbox
-from training.detector_data import Floats, Integers, Scene
 from training.detector_model import OUTPUTS, Decoder, Detector
+from training.detector_scenes import Floats, Integers, Scene
 
 PLATE_OVERLAP, VEHICLE_OVERLAP = 0.4, 0.55
 """Intersection over union above which the lesser of two detections is dropped."""

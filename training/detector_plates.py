@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from platelane.crops import Image
-from training.detector_data import Scene
 from training.detector_model import PLATE
+from training.detector_scenes import Scene
 from training.synthesis.catalogue import choose
 from training.synthesis.paste import covering, of_shape, pasted, sides
 from training.synthesis.plate import render

@@ -1,0 +1,204 @@
+"""Labelled pictures as the detector's training knows them.
+
+A scene is a picture with everything that is known about it, and with the areas in which something is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image
+from training.data import Part, Row, Split, box, corners
+from training.detector_loss import VEHICLE
+from training.detector_model import LABELS, PLATE
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+PLATES, VEHICLES = 0, 1
+"""Groups of classes that are labelled, or not, together."""
+
+CLASSES: Final = {name: index for index, name in enumerate(LABELS)} | {"vehicle": VEHICLE, "ambulance": VEHICLE}
+
+CROP_CLASSES: Final = {"Sedan": "car", "SUV": "car", "Van": "car", "Big Truck": "truck", "Bus": "bus"} | {
+    "Motorcycle": "motorcycle",
+    "Pickup Truck": "vehicle",
+}
+"""Vehicle crops are labelled by body type."""
+
+CROP_SETS: Final = ("stanford_cars_train", "id_highway", "oi_vehicles")
+"""Sets whose vehicle crops fit tightly around the vehicle."""
+
+CROPS_A_TYPE: Final = 500
+
+PLATE_CROPS_A_SET: Final = {"train": 800, "val": 50}
+
+WEIGHTS: Final = {
+    "mixed_plates_300": 0.7,
+    "id_highway": 4.0,
+    "oi_vehicles": 3.5,
+    "atl_traffic": 8.0,
+    "ro_dashcam_plates": 1.5,
+    "oi_license_plates": 2.0,
+    "es_ablanco": 1.5,
+    "kaggle_carplate_cc0": 2.0,
+}
+"""How often a picture of a set is shown, 1 where not named: the rare kinds of scene more often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture and what is known about it, in its pixels."""
+
+    image: Image
+    boxes: Floats
+    """Shape (N, 4): xmin, ymin, xmax, ymax."""
+    classes: Integers
+    """Shape (N,): index into `LABELS`, or `VEHICLE`."""
+    corners: Floats
+    """Shape (N, 4, 2), NaN where not known."""
+    ignored: Floats
+    """Shape (M, 4): areas in which a group is not (fully) labelled."""
+    ignored_groups: Integers
+    """Shape (M,): `PLATES` or `VEHICLES`."""
+
+    @property
+    def groups(self) -> Integers:
+        """Shape (N,): the group of each object."""
+        return np.where(self.classes == PLATE, PLATES, VEHICLES).astype(np.int64)
+
+
+def empty_scene(image: Image, unknown: Collection[int] = ()) -> Scene:
+    """A picture without objects; `unknown` names the groups that nobody looked for."""
+    height, width = image.shape[:2]
+    return Scene(
+        image=image,
+        boxes=np.zeros((0, 4), np.float32),
+        classes=np.zeros(0, np.int64),
+        corners=np.zeros((0, 4, 2), np.float32),
+        ignored=np.array([[0, 0, width, height]] * len(unknown), np.float32).reshape(-1, 4),
+        ignored_groups=np.array(list(unknown), np.int64),
+    )
+
+
+def labelled_scene(image: Image, rows: Sequence[Row]) -> Scene:
+    """A photograph with its label rows; what its `labelled` column does not name exhaustively is unknown."""
+    labelled = rows[0]["labelled"].split()
+    unknown = [PLATES] if "plate" not in labelled else []
+    # Sets that say only "vehicle" box the close vehicles and leave out those behind.
+    unknown += [VEHICLES] if "car" not in labelled or "partly" in labelled else []
+    rows = [row for row in rows if row["class"] in CLASSES and row["xmin"]]
+    known_corners = [corners(row) for row in rows]
+    unlabelled = np.full((4, 2), np.nan, np.float32)
+    return replace(
+        empty_scene(image, unknown),
+        boxes=np.array([_sides(row) for row in rows], np.float32).reshape(-1, 4),
+        classes=np.array([CLASSES[row["class"]] for row in rows], np.int64),
+        corners=np.array([unlabelled if c is None else c for c in known_corners], np.float32).reshape(-1, 4, 2),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """All scenes of a split."""
+
+    photos: list[Scene]
+    weights: Floats
+    """How often each photo is to be shown."""
+    negatives: list[Scene]
+    crops: list[Scene]
+    """Single vehicles that fill their picture; plates are not labelled."""
+    close_ups: list[Scene]
+    """Single plates that fill their picture, or nearly so."""
+
+
+def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> Scenes:
+    """Decode a split into memory (about 4 GB for `train`)."""
+    part = Part(root, "photos")
+    rows = part.by_picture(split, exclude_sets)
+    photos = [labelled_scene(image, rows[name]) for name, image in part.pictures(rows)]
+    weights = np.array([WEIGHTS.get(labels[0]["set"], 1.0) for labels in rows.values()], np.float32)
+
+    part = Part(root, "negatives")
+    negatives = [empty_scene(image) for _, image in part.pictures(part.by_picture(split, exclude_sets))]
+
+    part = Part(root, "vehicles")
+    chosen: dict[str, list[Row]] = {}
+    for row in part.rows(split, exclude_sets):
+        if row["set"] in CROP_SETS and row["type"] in CROP_CLASSES:
+            chosen.setdefault(row["type"], []).append(row)
+    kinds = {
+        row["file"]: CROP_CLASSES[kind]
+        for kind, candidates in chosen.items()
+        for row in _spread(candidates, CROPS_A_TYPE)
+    }
+    crops = [
+        _filling_scene(image, CLASSES[kinds[name]], inset=0.02, unknown=[PLATES])
+        for name, image in part.pictures(kinds)
+    ]
+
+    part = Part(root, "plates")
+    rows_by_set: dict[str, list[Row]] = {}
+    for row in part.rows(split, exclude_sets):
+        rows_by_set.setdefault(row["set"], []).append(row)
+    shown = {row["file"]: row for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])}
+    close_ups = [_cut_out(image, shown[name]) for name, image in part.pictures(shown)]
+    return Scenes(photos, weights / weights.sum(), negatives, crops, close_ups)
+
+
+def moved(scene: Scene, dx: int, dy: int) -> Scene:
+    offset = np.array([dx, dy, dx, dy], np.float32)
+    return replace(
+        scene, boxes=scene.boxes + offset, corners=scene.corners + offset[:2], ignored=scene.ignored + offset
+    )
+
+
+def joined(image: Image, parts: Sequence[Scene]) -> Scene:
+    """One scene of the labels of several."""
+    return Scene(
+        image=image,
+        boxes=np.concatenate([part.boxes for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        corners=np.concatenate([part.corners for part in parts]),
+        ignored=np.concatenate([part.ignored for part in parts]),
+        ignored_groups=np.concatenate([part.ignored_groups for part in parts]),
+    )
+
+
+def _spread(rows: list[Row], count: int) -> list[Row]:
+    """At most that many rows, evenly over the list."""
+    return rows[:: max(1, math.ceil(len(rows) / count))]
+
+
+def _cut_out(image: Image, row: Row) -> Scene:
+    """A plate in a picture of its own."""
+    known = corners(row)
+    return replace(
+        empty_scene(image),
+        boxes=np.array([_sides(row)], np.float32),
+        classes=np.array([PLATE], np.int64),
+        corners=(np.full((4, 2), np.nan, np.float32) if known is None else known)[None],
+    )
+
+
+def _filling_scene(image: Image, kind: int, inset: float, unknown: Collection[int] = ()) -> Scene:
+    """An object that fills its picture but for the cutter's margin (`inset`, as a share of the sides)."""
+    height, width = image.shape[:2]
+    return replace(
+        empty_scene(image, unknown),
+        boxes=np.array([[inset * width, inset * height, (1 - inset) * width, (1 - inset) * height]], np.float32),
+        classes=np.array([kind], np.int64),
+        corners=np.full((1, 4, 2), np.nan, np.float32),
+    )
+
+
+def _sides(row: Row) -> tuple[float, float, float, float]:
+    area = box(row)
+    return area.xmin, area.ymin, area.xmax, area.ymax
