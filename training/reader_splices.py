@@ -1,7 +1,7 @@
 """Plates put together out of two labelled ones: texts that no photograph shows, in real print and real light.
 
 A reader that has seen the same eight thousand texts for hours knows them by heart. The left part of one plate before
-the right part of another of the same kind, or its upper line above another's lower, keeps everything but the text.
+the right part of another of the same kind keeps everything but the text; of two lines either may be where they meet.
 """
 
 from __future__ import annotations
@@ -113,22 +113,25 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
     lines = plate.kind[1]
     if sum(lines) < 2:
         return None
-    count = lines[0] if len(lines) == 2 else int(random.integers(1, lines[0]))
+    count = int(random.integers(1, sum(lines)))
     gap, other_gap = ((one.middles[count - 1] + one.middles[count]) / 2 for one in (plate, other))
-    if len(lines) == 1 and abs(gap - other_gap) > FARTHEST:
+    within_a_line = count != lines[0]
+    if within_a_line and abs(gap - other_gap) > FARTHEST:
         return None
 
     height, width = SHAPE
     corners = corners_in_crop(MARGIN, SHAPE)
     picture, addition = (rectify_plate(one.sample.image, one.sample.corners, MARGIN, SHAPE) for one in (plate, other))
     addition = _in_the_light_of(picture, addition)
-    if len(lines) == 2:
-        picture[height // 2 :] = addition[height // 2 :]
-    else:
+    middle = height // 2
+    top, bottom = (0, height) if len(lines) == 1 else (0, middle) if count <= lines[0] else (middle, height)
+    if within_a_line:
         unit = width / (1 + 2 * MARGIN)
         shift, seam = round((gap - other_gap) * unit), round((gap + MARGIN) * unit)
-        picture[:, seam:] = np.roll(addition, shift, axis=1)[:, seam:]
-        corners = corners + np.array([[0, 0], [shift, 0], [shift, 0], [0, 0]], np.float32)
+        picture[top:bottom, seam:] = np.roll(addition, shift, axis=1)[top:bottom, seam:]
+        if len(lines) == 1:
+            corners = corners + np.array([[0, 0], [shift, 0], [shift, 0], [0, 0]], np.float32)
+    picture[bottom:] = addition[bottom:]
     classes = plate.sample.classes[:count] + other.sample.classes[count:]
     return replace(plate.sample, image=picture, corners=corners, classes=classes, cuts=())
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,13 +65,24 @@ def test_the_end_is_moved_to_where_the_beginning_ends() -> None:
     assert spliced(one, aligned("cd34", [10, 80, 160, 240], shift=0.1), np.random.default_rng(0)) is None
 
 
-def test_of_two_lines_the_lower_one_is_exchanged() -> None:
-    one = aligned("ab12", [200, 200, 200, 200], lines=(2, 2))
-    other = aligned("cd34", [200, 200, 200, 200], lines=(2, 2))
-    result = spliced(one, other, np.random.default_rng(0))
-    assert result is not None
-    assert result.classes is not None
-    assert text_of(result.classes) == "ab34"
+def test_of_two_lines_either_is_where_the_plates_meet() -> None:
+    middles = (0.25, 0.75, 0.25, 0.75)
+    one, other = (
+        replace(aligned(text, levels, lines=(2, 2)), middles=middles)
+        for text, levels in (("ab12", [50, 50, 200, 200]), ("cd34", [200, 200, 50, 50]))
+    )
+    # from the left half to the right of the middle, in the upper line and in the lower one
+    places = [(y, x) for y in (48, 80) for x in (120, 200)]
+    brighter_on_the_right = {}
+    for seed in range(20):
+        result = spliced(one, other, np.random.default_rng(seed))
+        assert result is not None
+        assert result.classes is not None
+        levels = np.array([result.image[place].mean() for place in places]).reshape(2, 2)
+        brighter_on_the_right[text_of(result.classes)] = (levels[:, 1] > levels[:, 0] + 50).tolist()
+        np.testing.assert_allclose(result.corners, corners_in_crop(MARGIN, SHAPE))
+    # the other plate's right half is as bright as this one's left
+    assert brighter_on_the_right == {"ad34": [False, False], "ab34": [True, False], "ab14": [True, False]}
 
 
 def test_plates_that_the_model_does_not_read_stay_as_they_are() -> None:
