@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from gateway.responses import JsonResponse
 from platelane import models
-from platelane.regions import table
+from platelane.regions import country, table
 
 
 def routes() -> list[Route]:
@@ -26,7 +26,7 @@ def routes() -> list[Route]:
 @cache
 def _regions() -> list[dict[str, Any]]:
     predicted = set(models.regions())
-    countries = {code.partition("-")[0] for code in predicted}
+    countries = {country(code) for code in predicted}
     return [
         {
             "code": region.code,

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.regions import Region, table
+from platelane.regions import Region, country, table
 
 FILE: Final = Path(__file__).with_name("template_fit.csv")
 
@@ -67,7 +67,7 @@ def templates(codes: tuple[str, ...]) -> Templates:
     seen: Counter[str] = Counter()
     fit: Counter[str] = Counter()
     for code, row in measured.items():
-        for place in {code, code.partition("-")[0]}:
+        for place in {code, country(code)}:
             seen[place] += int(row["plates"])
             fit[place] += int(row["fitting"])
 
@@ -77,9 +77,9 @@ def templates(codes: tuple[str, ...]) -> Templates:
     for i, code in enumerate(codes):
         if code in measured:
             row = measured[code]
-            country = code.partition("-")[0]
-            hits = rate(country, _USUAL)
-            if code != country:
+            whole = country(code)
+            hits = rate(whole, _USUAL)
+            if code != whole:
                 hits = rate(code, hits)
             chance = float(row["others"])
             fitting[i], other[i] = hits / chance, (1 - hits) / (1 - chance)

@@ -13,6 +13,7 @@ from ocr.guided import Guide
 from platelane import patterns, regions
 from platelane.patterns import Automaton
 from platelane.pb.v1 import domain_pb2
+from platelane.regions import country
 
 TRUST: Final = 50.0
 """How much likelier a plate that matches is than one that does not, where the caller expects it: below that ratio of
@@ -67,7 +68,7 @@ def _prior(named: frozenset[str], codes: tuple[str, ...]) -> NDArray[np.float64]
 
     def is_named(code: str) -> bool:
         parts_of_it = (name.startswith(f"{code}-") for name in named)
-        return code in named or code.partition("-")[0] in named or any(parts_of_it)
+        return code in named or country(code) in named or any(parts_of_it)
 
     expected = np.array([is_named(code) for code in codes], dtype=np.bool_)
     return np.where(expected, 1.0, 1 / _REGION_TRUST) if expected.any() else np.ones(len(codes))

@@ -6,7 +6,6 @@ python -m training.aligner --export-only
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,6 @@ FOUND_LOOSENESS: Final = 0.6
 """Looseness that is added to these at most: what it finds in a picture changes with every training of it."""
 MARGIN: Final = 0.9
 """Share of a plate's width and height that is kept around it for the cuts."""
-MODEL: Final = Path("triton_models/aligner")
 
 Batch = tuple[Tensor, Tensor]
 """Crops (B, 64, 160, 3) and their true corners (B, 4, 2) in pixels of the crop."""
@@ -133,31 +131,29 @@ def error(found: Corners, truth: Corners) -> float:
     return float(np.linalg.norm(found - truth, axis=1).mean()) / sides(truth)[1]
 
 
-def write(checkpoint: Path, folder: Path) -> None:
-    """Export a checkpoint into a folder of the model repository."""
-    model = Aligner()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+def write(model: Aligner, folder: Path) -> None:
+    """Export it into a folder of the model repository."""
     example = torch.zeros((1, *PLATE_SHAPE), dtype=torch.uint8)
     export(model, example, folder / "1" / "model.onnx", "plate", ("corners",))
 
 
 def main() -> None:
-    parser = loop.parser(__doc__ or "", out="aligner", minutes=40, learning_rate=1.5e-3)
-    parser.add_argument("--export-only", action="store_true", help="export --out's best checkpoint and stop")
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder for the exported model")
+    parser = loop.parser(__doc__ or "", "aligner", minutes=40, learning_rate=1.5e-3)
     parser.add_argument(
         "--served", type=Path, metavar="REPOSITORY", help="correct what its detector finds, too, not only random errors"
     )
-    arguments: argparse.Namespace = parser.parse_args()
+    arguments = parser.parse_args()
     chosen = loop.options(arguments)
-    if not arguments.export_only:
+    if not chosen.export_only:
         cv2.setNumThreads(1)
         device = loop.prepare(chosen)
         finder = ServedCuts.of(arguments.served).found if arguments.served else None
         train, val = (load(chosen.data, split, chosen.exclude_sets, finder) for split in ("train", "val"))
         task = AlignerTask(Aligner(), train, val, np.random.default_rng(chosen.seed))
         loop.train(task, chosen, device)
-    write(chosen.out / "best.pt", arguments.model)
+    model = Aligner()
+    model.load_state_dict(loop.trained(chosen))
+    write(model, chosen.model)
 
 
 def _has_corners(row: Row) -> bool:

@@ -1,6 +1,6 @@
 """Train the attributes model: type, colour, orientation, make and model of a vehicle crop.
 
-python -m training.attributes --minutes 95 --threads 1 --export triton_models/attributes
+python -m training.attributes --minutes 95 --threads 1
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import torch
 
 from platelane.crops import VEHICLE_SHAPE
 from training import attributes_data as views
+from training import loop
 from training.attributes_augment import varied
 from training.attributes_labels import HEADS, Labels, group_models
 from training.attributes_model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses
 from training.data import Part
 from training.export import export
-from training.loop import Options, Progress, options, parser, prepare, train
 
 BATCH: Final = 64
 
@@ -90,7 +90,7 @@ class Batch:
 class AttributesTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, chosen: Options) -> None:
+    def __init__(self, chosen: loop.Options) -> None:
         vehicles, photos = Part(chosen.data, "vehicles"), Part(chosen.data, "photos")
         self.labels = Labels(group_models(vehicles.rows("train", chosen.exclude_sets)))
         if len(self.labels.models) == 1:
@@ -104,7 +104,7 @@ class AttributesTask:
             self.held_out[part.name] = views.served_views(part, found)
         self.chosen = chosen
 
-    def batches(self, progress: Progress) -> Iterator[Batch]:
+    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
         parts = (Part(self.chosen.data, "vehicles"), Part(self.chosen.data, "photos"))
         data = views.joined(
             [
@@ -237,13 +237,9 @@ def _shrunk(pixels: views.Pixels, size: tuple[int, int]) -> views.Pixels:
     return result
 
 
-def export_best(task: AttributesTask, checkpoint: Path, folder: Path) -> None:
-    """Write the best checkpoint as a Triton model with its labels; configuration is not written."""
-    cpu = torch.device("cpu")
-    network = Network(task.labels.sizes)
-    network.load_state_dict(torch.load(checkpoint, map_location=cpu, weights_only=True)["model"])
-    network.eval()
-    calibrations = task.calibrations(network, cpu)
+def write(task: AttributesTask, network: Network, folder: Path) -> None:
+    """Export it with its labels into a folder of the model repository."""
+    calibrations = task.calibrations(network.eval(), torch.device("cpu"))
     log.info("%s", calibrations)
     example = torch.zeros((1, *VEHICLE_SHAPE), dtype=torch.uint8)
     export(Served(network, calibrations), example, folder / "1" / "model.onnx", "vehicle", HEADS)
@@ -253,18 +249,16 @@ def export_best(task: AttributesTask, checkpoint: Path, folder: Path) -> None:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     cv2.setNumThreads(1)
-    arguments = parser(__doc__ or "", "attributes", minutes=95, learning_rate=2e-3)
-    arguments.set_defaults(weight_decay=0.05)
-    arguments.add_argument("--export", type=Path, help="folder of the Triton model to write, from the best checkpoint")
-    arguments.add_argument("--export-only", action="store_true", help="do not train")
-    parsed = arguments.parse_args()
-    chosen = options(parsed)
-    device = prepare(chosen)
+    parser = loop.parser(__doc__ or "", "attributes", minutes=95, learning_rate=2e-3)
+    parser.set_defaults(weight_decay=0.05)
+    chosen = loop.options(parser.parse_args())
+    device = loop.prepare(chosen)
     task = AttributesTask(chosen)
-    if not parsed.export_only:
-        train(task, chosen, device)
-    if parsed.export:
-        export_best(task, chosen.out / "best.pt", parsed.export)
+    if not chosen.export_only:
+        loop.train(task, chosen, device)
+    network = Network(task.labels.sizes)
+    network.load_state_dict(loop.trained(chosen))
+    write(task, network, chosen.model)
 
 
 if __name__ == "__main__":

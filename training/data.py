@@ -90,6 +90,12 @@ def box(row: Row) -> Box:
     return Box(float(row["xmin"]), float(row["ymin"]), float(row["xmax"]), float(row["ymax"]))
 
 
+def quadrilateral(row: Row) -> Corners:
+    """The labelled plate corners, or those of the box where nobody labelled them."""
+    labelled = corners(row)
+    return box(row).corners() if labelled is None else labelled
+
+
 def corners(row: Row) -> Corners | None:
     """The labelled plate corners, or None where the row has only a box."""
     if not row["x1"]:

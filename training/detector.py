@@ -142,37 +142,29 @@ def ranked_difference(expected: Outputs, actual: Outputs) -> float:
     return worst
 
 
-def load_detector(checkpoint: Path) -> Detector:
-    """The model of a checkpoint that the training loop wrote."""
+def detector_of(weights: Mapping[str, Tensor]) -> Detector:
     model = Detector()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    model.load_state_dict(weights)
     return model
 
 
 def main() -> None:
-    parser = loop.parser(__doc__ or "", out="detector", minutes=60, learning_rate=1.5e-3)
+    parser = loop.parser(__doc__ or "", "detector", minutes=60, learning_rate=1.5e-3)
     parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
     parser.add_argument("--drawn-plates", type=int, default=2500, help="stock of drawn plates to put into photographs")
-    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights, and stop")
-    parser.add_argument(
-        "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
-    )
-    parser.add_argument("--model-folder", type=Path, default=Path("triton_models/detector"))
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
-    if not arguments.export_only:
+    if not chosen.export_only:
         cv2.setNumThreads(1)
         device = loop.prepare(chosen)
         scenes = load_scenes(chosen.data, "train", chosen.exclude_sets)
         if arguments.pseudo_labels:
-            scenes = with_pseudo_labels(scenes, load_detector(arguments.pseudo_labels).to(device), device)
+            scenes = with_pseudo_labels(scenes, detector_of(loop.blended([arguments.pseudo_labels])).to(device), device)
         validation = load_scenes(chosen.data, "val", chosen.exclude_sets)
         drawn = DrawnPlates.stock(arguments.drawn_plates, np.random.default_rng(chosen.seed))
         composer = Composer(scenes, chosen.seed, drawn.over if arguments.drawn_plates else None)
         loop.train(DetectorTask(Detector(), composer, validation), chosen, device)
-    model = Detector()
-    model.load_state_dict(loop.blended(arguments.weights or [chosen.out / "best.pt"]))
-    export_detector(model, arguments.model_folder)
+    export_detector(detector_of(loop.trained(chosen)), chosen.model)
 
 
 def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:

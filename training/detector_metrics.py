@@ -10,12 +10,10 @@ import numpy as np
 import torch
 
 from detector.detections import Detections
+from detector.search import PLATE_RIVALS, VEHICLE_RIVALS
 from platelane.crops import Image, frame_canvas, letterbox
 from training.detector_model import OUTPUTS, Decoder, Detector
 from training.detector_scenes import Floats, Integers, Scene
-
-PLATE_OVERLAP, VEHICLE_OVERLAP = 0.4, 0.55
-"""Intersection over union above which the lesser of two detections is dropped."""
 
 
 def detect(
@@ -46,8 +44,8 @@ def detect(
 
 
 def suppressed(found: Detections) -> Detections:
-    """Non-maximum suppression, plates among plates and vehicles of all classes among vehicles; best first."""
-    kept = [found.plates.suppressed(PLATE_OVERLAP), found.vehicles.suppressed(VEHICLE_OVERLAP)]
+    """Non-maximum suppression as serving does it, plates among plates and vehicles among vehicles; best first."""
+    kept = [found.plates.suppressed(*PLATE_RIVALS), found.vehicles.suppressed(VEHICLE_RIVALS)]
     both = Detections.concatenated(kept)
     return both[np.argsort(-both.scores, kind="stable")]
 

@@ -24,8 +24,8 @@ from ocr.guidance import UNGUIDED, Guidance
 from ocr.reading import Cut, read
 from platelane import crops, models
 from platelane.pb.v1 import domain_pb2
-from platelane.regions import table
-from training.data import DEFAULT_DATA, Part, box, corners
+from platelane.regions import country, table
+from training.data import DEFAULT_DATA, Part, quadrilateral
 from training.evaluation.labels import readable
 
 _BATCH: Final = 16
@@ -42,7 +42,7 @@ class Crop:
 
     @property
     def country(self) -> str:
-        return self.code.partition("-")[0]
+        return country(self.code)
 
     def read(self, guidance: Guidance = UNGUIDED) -> domain_pb2.Plate:
         cut = Cut.of(self.frames, self.head, models.characters(), guidance)
@@ -63,8 +63,7 @@ def outputs(data: Path, model: Path) -> Iterator[Crop]:
     pictures = part.pictures([row["file"] for row in rows])
     plates = []
     for row, (_, picture) in zip(rows, pictures, strict=True):
-        labelled = corners(row)
-        plates.append(crops.rectify_plate(picture, box(row).corners() if labelled is None else labelled))
+        plates.append(crops.rectify_plate(picture, quadrilateral(row)))
     for start in tqdm(range(0, len(plates), _BATCH), unit="batch"):
         frames, heads = session.run(["characters", "region"], {"plate": np.stack(plates[start : start + _BATCH])})
         for row, one, head in zip(rows[start : start + _BATCH], frames, heads, strict=True):
@@ -82,9 +81,9 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
     coded = [plate for plate in plates if plate.code]
     states = [plate for plate in coded if plate.code.startswith("us-")]
     both = [plate for plate in texts if plate.code]
-    countries = sorted({code.partition("-")[0] for code in models.regions()})
+    countries = sorted({country(code) for code in models.regions()})
     chance = random.Random(0)
-    others = [chance.choice([country for country in countries if country != plate.country]) for plate in both]
+    others = [chance.choice([code for code in countries if code != plate.country]) for plate in both]
 
     def guided(codes: list[str], strict: bool = False) -> list[domain_pb2.Plate]:
         wanted = [Guidance.of(domain_pb2.Options(regions=[code], strict_region=strict)) for code in codes]
@@ -96,23 +95,20 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
     def region(plate: Crop) -> str:
         return plate.read().regions[0].value
 
-    def place(code: str) -> str:
-        return code.partition("-")[0]
-
-    own, country = [plate.code for plate in both], [plate.country for plate in both]
+    own, countries_own = [plate.code for plate in both], [plate.country for plate in both]
     yield "exact text, model alone", share([plate.read_by_the_model_alone()[0] == plate.text for plate in texts])
     yield "exact text, with templates", share([plate.read().text == plate.text for plate in texts])
     yield "exact text of plates with a region, no guidance", share([plate.read().text == plate.text for plate in both])
     yield "… guided by their region", right(guided(own))
-    yield "… guided by their country", right(guided(country))
+    yield "… guided by their country", right(guided(countries_own))
     yield "… guided by a wrong country", right(guided(others))
     yield "dropped by `strict`, own region", share([not each.text for each in guided(own, True)])
     yield "dropped by `strict`, wrong country", share([not each.text for each in guided(others, True)])
     yield (
         "country, model alone",
-        share([place(plate.read_by_the_model_alone()[1]) == plate.country for plate in coded]),
+        share([country(plate.read_by_the_model_alone()[1]) == plate.country for plate in coded]),
     )
-    yield "country, with templates", share([place(region(plate)) == plate.country for plate in coded])
+    yield "country, with templates", share([country(region(plate)) == plate.country for plate in coded])
     yield "US state, model alone", share([plate.read_by_the_model_alone()[1] == plate.code for plate in states])
     yield "US state, with templates", share([region(plate) == plate.code for plate in states])
 

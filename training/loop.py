@@ -9,18 +9,18 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from training.data import DEFAULT_DATA
+
+REPOSITORY: Final = Path("triton_models")
 
 Batch = Any
 """What a task's `batches` yields and its `loss` takes; tensors are moved by the task."""
@@ -51,12 +51,16 @@ class Progress:
     share: float = 0.0
 
 
+Precision = Literal["bf16", "fp32"]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every training program takes on its command line."""
+    """What every training program takes on its command line, by the same names."""
 
     data: Path
     out: Path
+    model: Path
     minutes: float
     threads: int
     learning_rate: float
@@ -66,14 +70,17 @@ class Options:
     validate_minutes: float
     exclude_sets: tuple[str, ...]
     initial: Path | None
-    precision: str = "bf16"
+    precision: Precision
+    export_only: bool
+    weights: tuple[Path, ...]
 
 
-def parser(description: str, out: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
-    """The common command line; a program adds its own options to it."""
+def parser(description: str, name: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
+    """The common command line of the program that trains the model `name`; a program adds its own options to it."""
     result = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     result.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    result.add_argument("--out", type=Path, default=Path("runs") / out, help="folder for checkpoints")
+    result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for checkpoints")
+    result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder that the model is exported to")
     result.add_argument("--minutes", type=float, default=minutes, help="time budget, validation included")
     result.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     result.add_argument("--learning-rate", type=float, default=learning_rate)
@@ -81,111 +88,151 @@ def parser(description: str, out: str, minutes: float, learning_rate: float) -> 
     result.add_argument("--seed", type=int, default=0)
     result.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     result.add_argument("--validate-minutes", type=float, default=8.0, help="minutes between validations")
-    result.add_argument("--exclude-set", action="append", default=[], help="leave a data set out (repeatable)")
+    result.add_argument(
+        "--exclude-set", dest="exclude_sets", action="append", default=[], help="leave a data set out (repeatable)"
+    )
     result.add_argument("--initial", type=Path, default=None, help="start from these weights (fine-tuning)")
     result.add_argument(
         "--precision",
-        choices=("bf16", "fp32"),
+        choices=get_args(Precision),
         default="bf16",
         help="fp32 takes three quarters of the time of bf16 on Intel processors without AMX",
+    )
+    result.add_argument(
+        "--export-only", action="store_true", help="do not train: export best.pt of --out, or --weights"
+    )
+    result.add_argument(
+        "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints (repeatable)"
     )
     return result
 
 
 def options(arguments: argparse.Namespace) -> Options:
     """The common options out of parsed arguments."""
-    return Options(
-        data=arguments.data,
-        out=arguments.out,
-        minutes=arguments.minutes,
-        threads=arguments.threads,
-        learning_rate=arguments.learning_rate,
-        weight_decay=arguments.weight_decay,
-        seed=arguments.seed,
-        resume=arguments.resume,
-        validate_minutes=arguments.validate_minutes,
-        exclude_sets=tuple(arguments.exclude_set),
-        initial=arguments.initial,
-        precision=arguments.precision,
-    )
+    chosen: dict[str, Any] = {field.name: getattr(arguments, field.name) for field in fields(Options)}
+    return Options(**chosen | {name: tuple(chosen[name]) for name in ("exclude_sets", "weights")})
 
 
 def prepare(chosen: Options) -> torch.device:
-    """Seed everything, set the threads, choose the device (a GPU where there is one)."""
-    random.seed(chosen.seed)
-    np.random.seed(chosen.seed)
+    """Seed PyTorch, set the threads, choose the device (a GPU where there is one)."""
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def train(task: Task, chosen: Options, device: torch.device) -> torch.nn.Module:
-    """Train until the budget is used up; returns the averaged model of the last validation that scored best.
+@dataclass(slots=True)
+class Spent:
+    """How far a run has come."""
 
-    Writes `last.pt` (for --resume) and `best.pt` (averaged weights under the key `model`) into `chosen.out`.
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+    """The highest validation score so far."""
+
+
+class NotLearning(ArithmeticError):
+    """The loss is no number any more: the learning rate is too high, or the data is broken."""
+
+
+def train(task: Task, chosen: Options, device: torch.device) -> None:
+    """Train until the budget is used up.
+
+    Writes `last.pt` (for `--resume`) and `best.pt` (the averaged weights, under the key `model`, of the validation
+    that scored best) into `chosen.out`.
+
+    Raises:
+        NotLearning: when the loss or the validation's score is not finite.
     """
     chosen.out.mkdir(parents=True, exist_ok=True)
     model: torch.nn.Module = task.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if chosen.initial is not None:
-        model.load_state_dict(torch.load(chosen.initial, map_location=device, weights_only=True)["model"])
-    average = copy.deepcopy(model).eval()
-    optimizer = torch.optim.AdamW(_groups(model, chosen.weight_decay), lr=chosen.learning_rate, betas=(0.9, 0.99))
-    state = {"step": 0, "seconds": 0.0, "best": -math.inf}
-    last, best = chosen.out / "last.pt", chosen.out / "best.pt"
-    if chosen.resume and last.exists():
-        saved = torch.load(last, map_location=device, weights_only=True)
-        model.load_state_dict(saved["model"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
+        model.load_state_dict(blended([chosen.initial]))
+    run = _Run(
+        model,
+        copy.deepcopy(model).eval(),
+        torch.optim.AdamW(_groups(model, chosen.weight_decay), lr=chosen.learning_rate, betas=(0.9, 0.99)),
+        Spent(),
+    )
+    if chosen.resume and (chosen.out / "last.pt").exists():
+        run.restore(chosen.out / "last.pt", device)
 
     progress = Progress()
-    budget, started, spent_before = chosen.minutes * 60, time.monotonic(), state["seconds"]
-    next_validation = state["seconds"] + chosen.validate_minutes * 60
-    bar = tqdm(total=round(budget), initial=round(spent_before), unit="s", mininterval=5, dynamic_ncols=True)
+    budget, patience = chosen.minutes * 60, chosen.validate_minutes * 60
+    began = time.monotonic() - run.spent.seconds
+    next_validation = run.spent.seconds + patience
+    bar = tqdm(total=round(budget), initial=round(run.spent.seconds), unit="s", mininterval=5, dynamic_ncols=True)
     smooth = math.nan
     for batch in task.batches(progress):
-        state["seconds"] = spent_before + time.monotonic() - started
-        progress.share = min(1.0, state["seconds"] / budget)
+        run.spent.seconds = time.monotonic() - began
+        progress.share = min(1.0, run.spent.seconds / budget)
         rate = chosen.learning_rate * _schedule(progress.share)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        model.train()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
-            loss = task.loss(model, batch, device)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        state["step"] += 1
-        _update_average(average, model, int(state["step"]))
-        value = loss.item()
+            loss = task.loss(model.train(), batch, device)
+        value = run.step(loss, rate)
         smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
-        bar.set_postfix(step=int(state["step"]), loss=f"{smooth:.3f}", lr=f"{rate:.1e}", refresh=False)
-        bar.update(round(state["seconds"]) - bar.n)
+        bar.set_postfix(step=run.spent.step, loss=f"{smooth:.3f}", lr=f"{rate:.1e}", refresh=False)
+        bar.update(round(run.spent.seconds) - bar.n)
 
-        over = state["seconds"] >= budget
-        if over or state["seconds"] >= next_validation:
-            figures = task.validate(average, device)
-            bar.write(f"step {int(state['step'])} loss {smooth:.3f} " + _described(figures))
-            if figures["score"] > state["best"]:
-                state["best"] = figures["score"]
-                torch.save({"model": average.state_dict(), "figures": dict(figures)}, best)
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "average": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "state": state,
-                },
-                last,
-            )
-            next_validation = spent_before + time.monotonic() - started + chosen.validate_minutes * 60
+        over = run.spent.seconds >= budget
+        if over or run.spent.seconds >= next_validation:
+            figures = task.validate(run.average, device)
+            bar.write(f"step {run.spent.step} loss {smooth:.3f} " + _described(figures))
+            run.save(chosen.out, figures["score"])
+            next_validation = time.monotonic() - began + patience
         if over:
             break
     bar.close()
-    average.load_state_dict(torch.load(best, map_location=device, weights_only=True)["model"])
-    return average
+
+
+@dataclass(slots=True)
+class _Run:
+    """What changes while a model is trained."""
+
+    model: torch.nn.Module
+    average: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    spent: Spent
+
+    def step(self, loss: torch.Tensor, rate: float) -> float:
+        """One step down the loss; returns it."""
+        value = loss.item()
+        if not math.isfinite(value):
+            raise NotLearning(f"the loss is {value} after {self.spent.step} steps")
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.spent.step += 1
+        _update_average(self.average, self.model, self.spent.step)
+        return value
+
+    def save(self, folder: Path, score: float) -> None:
+        if not math.isfinite(score):
+            raise NotLearning(f"the validation's score is {score} after {self.spent.step} steps")
+        if score > self.spent.best:
+            self.spent.best = score
+            torch.save({"model": self.average.state_dict()}, folder / "best.pt")
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "state": asdict(self.spent),
+        }
+        torch.save(state, folder / "last.pt")
+
+    def restore(self, checkpoint: Path, device: torch.device) -> None:
+        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.spent = Spent(**saved["state"])
+
+
+def trained(chosen: Options) -> dict[str, torch.Tensor]:
+    """The weights to export: the mean of `--weights`, or those of `best.pt`."""
+    return blended(chosen.weights or [chosen.out / "best.pt"])
 
 
 def blended(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:

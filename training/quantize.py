@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from detector import looks
 from platelane.crops import Image, crop_vehicle, rectify_plate
-from training.data import DEFAULT_DATA, Part, Row, Split, box, corners
+from training.data import DEFAULT_DATA, Part, Row, Split, box, quadrilateral
 
 Outputs = Sequence[np.ndarray[Any, Any]]
 
@@ -71,8 +71,7 @@ def _looks(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
 def _plates(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
     for row in rows:
         if row["class"] == "plate":
-            known = corners(row)
-            yield rectify_plate(image, box(row).corners() if known is None else known)
+            yield rectify_plate(image, quadrilateral(row))
 
 
 def _vehicles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:

@@ -1,8 +1,8 @@
 """Train the plate reader and export it.
 
 The reader takes a rectified plate and gives the characters of 80 CTC frames and the plate's region in one pass. It
-learns in two phases: `python -m training.reader` on real plates, mildly augmented at first (strong augmentation or
-drawn plates from the first step keep CTC on its plateau of blanks), then
+learns in two phases at least: `python -m training.reader` on real plates, mildly augmented at first (strong
+augmentation or drawn plates from the first step keep CTC on its plateau of blanks), then
 `python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.5 --synthetic 0.4`. The mean of
 both phases' weights reads better than either (Wortsman et al., "Model soups"):
 `python -m training.reader --export-only --weights runs/reader/best.pt --weights runs/reader2/last.pt`.
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from platelane.crops import PLATE_SHAPE, Image, rectify_plate
 from platelane.geometry import Corners
+from platelane.regions import country
 from training import loop
 from training.export import export
 from training.reader_augment import augmented, loosened
@@ -42,7 +43,8 @@ REGION_WEIGHT = 0.15
 LOOSENESS = 0.5
 SERVED_SHARE = 0.6
 """Share of the plates that are cut by corners that the served models tell, where they do."""
-MODEL = Path("triton_models/reader")
+REGIONS = loop.REPOSITORY / "reader" / "regions.txt"
+"""The regions that are told apart, a code a line: what a reader is trained for."""
 TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
 
 
@@ -206,7 +208,7 @@ def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tenso
     for sample, classes, scores in zip(samples, characters.argmax(dim=2).tolist(), region, strict=True):
         if sample.region:
             code = regions[int(scores.argmax())]
-            kept["country"].append(code.split("-")[0] == sample.region.split("-")[0])
+            kept["country"].append(country(code) == country(sample.region))
             if sample.region.startswith("us-"):
                 kept["us_state"].append(code == sample.region)
         if sample.classes is None:
@@ -238,6 +240,7 @@ def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
     example = torch.zeros((1, *PLATE_SHAPE), dtype=torch.uint8)
     export(Served(model, *softer), example, folder / "1" / "model.onnx", "plate", ("characters", "region"))
     (folder / "characters.txt").write_text("\n".join(("blank", *CHARACTERS[1:])) + "\n", encoding="utf-8")
+    (folder / "regions.txt").write_text("\n".join(task.regions) + "\n", encoding="utf-8")
     return figures(task.val, task.regions, characters, region) | {
         "characters_temperature": softer[0],
         "region_temperature": softer[1],
@@ -245,43 +248,35 @@ def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
 
 
 def main() -> None:
-    parser = loop.parser("Train the plate reader.", "reader", minutes=45, learning_rate=6e-4)
-    parser.add_argument("--model", type=Path, default=MODEL, help="folder with regions.txt, for the exported model")
+    parser = loop.parser(__doc__ or "", "reader", minutes=45, learning_rate=6e-4)
     parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
     parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
     parser.add_argument(
         "--spliced", type=float, default=0.0, help="share of the others put together out of two; wants --initial"
     )
     parser.add_argument(
-        "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints"
-    )
-    parser.add_argument(
         "--served", type=Path, metavar="REPOSITORY", help="cut plates as its detector and aligner do, too"
     )
-    parser.add_argument("--export-only", action="store_true", help="export best.pt of --out, or --weights")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
-    if arguments.spliced and not (chosen.initial or chosen.resume or arguments.export_only):
+    if arguments.spliced and not (chosen.initial or chosen.resume or chosen.export_only):
         parser.error("--spliced finds the characters with a reader that is trained already: --initial FILE")
     device = loop.prepare(chosen)
     task = _task(chosen, arguments)
-    if arguments.export_only:
-        model = task.model
-        model.load_state_dict(loop.blended(arguments.weights or [chosen.out / "best.pt"]))
-    else:
-        model = loop.train(task, chosen, device)
-    model = model.cpu().eval()
-    assert isinstance(model, Reader)
-    for name, value in write(task, model, arguments.model).items():
+    if not chosen.export_only:
+        loop.train(task, chosen, device)
+    model = Reader(len(task.regions)).eval()
+    model.load_state_dict(loop.trained(chosen))
+    for name, value in write(task, model, chosen.model).items():
         print(f"{name} {value:.4f}")
 
 
 def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
-    regions = (arguments.model / "regions.txt").read_text(encoding="utf-8").split()
+    regions = REGIONS.read_text(encoding="utf-8").split()
     cutter = ServedCuts.of(arguments.served) if arguments.served else None
     val = load(chosen.data, "val", chosen.exclude_sets, cutter)
     train, backgrounds = [], []
-    if not arguments.export_only:
+    if not chosen.export_only:
         train = load(chosen.data, "train", chosen.exclude_sets, cutter)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
     return ReaderTask(

@@ -14,16 +14,11 @@ from tqdm import tqdm
 
 from platelane.crops import Image
 from platelane.geometry import Box, Corners
-from training.data import Part, Row, Split, box, corners
+from platelane.regions import country
+from training.areas import EUROPE
+from training.data import Part, Row, Split, box, quadrilateral
 from training.reader_text import target
 
-EUROPE: Final = frozenset(
-    (
-        *("ad", "al", "at", "ba", "be", "bg", "by", "ch", "cy", "cz", "de", "dk", "ee", "es", "fi", "fo", "fr", "gb"),
-        *("ge", "gg", "gi", "gr", "hr", "hu", "ie", "im", "is", "it", "je", "li", "lt", "lu", "lv", "mc", "md", "me"),
-        *("mk", "mt", "nl", "no", "pl", "pt", "ro", "rs", "ru", "se", "si", "sk", "sm", "ua", "va", "xk"),
-    )
-)
 SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05, "pk": 0.05, "in": 0.05, "others": 0.13}
 """How often a group of regions is drawn, whatever its size in the data."""
 
@@ -100,10 +95,10 @@ def background(image: Image, plates: Sequence[Box], rng: np.random.Generator) ->
 
 def group_of(region: str) -> str:
     """The group of `SHARES` that a region code belongs to."""
-    country = region.split("-")[0]
-    if country in SHARES:
-        return country
-    return "europe" if country in EUROPE else "others"
+    code = country(region)
+    if code in SHARES:
+        return code
+    return "europe" if code in EUROPE else "others"
 
 
 def weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
@@ -150,8 +145,7 @@ def _is_plate_with_text(row: Row) -> bool:
 
 
 def _sample(image: Image, row: Row, cutter: Cutter | None) -> Sample:
-    found = corners(row)
-    known = box(row).corners() if found is None else found
+    known = quadrilateral(row)
     view, plate = around(image, known)
     cuts = cutter(image, box(row)) if cutter else ()
     classes = None if "?" in row["text"] else target(row["text"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ocr.evidence import FILE
-from platelane.regions import table
+from platelane.regions import country, table
 from training.data import DEFAULT_DATA, Part
 from training.evaluation.labels import readable
 
@@ -34,7 +34,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
     plates = labelled(arguments.parse_args().data)
-    countries = Counter(code.partition("-")[0] for _, code in plates)
+    countries = Counter(country(code) for _, code in plates)
     with FILE.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("code", "plates", "fitting", "others"))
@@ -44,11 +44,11 @@ def main() -> None:
             own = [region.fits(text) for text, code in plates if code == region.code]
             fitting: Counter[str] = Counter()
             for text, code in plates:
-                fitting[code.partition("-")[0]] += region.fits(text)
+                fitting[country(code)] += region.fits(text)
             others = [
-                (fitting[country] / count, min(count, _MOST))
-                for country, count in countries.items()
-                if country != region.country
+                (fitting[other] / count, min(count, _MOST))
+                for other, count in countries.items()
+                if other != region.country
             ]
             weight = sum(share for _, share in others)
             background = (sum(rate * share for rate, share in others) + 0.5) / (weight + 1)

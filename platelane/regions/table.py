@@ -38,11 +38,16 @@ class Region:
     @property
     def country(self) -> str:
         """Code of the country it is or belongs to."""
-        return self.code.partition("-")[0]
+        return country(self.code)
 
     def fits(self, text: str) -> bool:
         """Whether a plate of this text, lower case without separators, is of one of its series."""
         return self._shape.fullmatch(text) is not None
+
+
+def country(code: str) -> str:
+    """Code of the country that a region's code is of: the region itself, or what it is a part of."""
+    return code.partition("-")[0]
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from rapidfuzz.distance import Levenshtein
 
+from platelane.geometry import Box
 from training.evaluation.matching import FoundPlate, Matched
 from webhook_svc.direction import TOLERANCE
 
@@ -73,20 +74,27 @@ def plate_detection(photos: Iterable[Matched], least_score: float = 0.0) -> Dete
 
 
 def vehicle_detection(photos: Iterable[Matched], min_side: float, kind: str | None = None) -> DetectionFigures:
-    """Vehicles whose longer side is at least `min_side` pixels; of one kind: recall only."""
+    """Vehicles, and finds, whose longer side is at least `min_side` pixels; of one kind: recall only.
+
+    A find that is so large may be of a vehicle that is labelled a little smaller.
+    """
+
+    def large(box: Box) -> bool:
+        return max(box.width, box.height) >= min_side
+
     photos = list(photos)
     pairs = [
         found
         for matched in photos
         for label, found in matched.vehicles
-        if max(label.box.width, label.box.height) >= min_side and kind in (None, label.kind)
+        if large(label.box) and kind in (None, label.kind)
     ]
     hits = sum(found is not None for found in pairs)
     if kind is not None:
         return _detection(hits, len(pairs), None)
     judged = [matched for matched in photos if matched.photo.all_vehicles]
-    correct = sum(found is not None for matched in judged for _, found in matched.vehicles)
-    false = sum(len(matched.extra_vehicles) for matched in judged)
+    correct = sum(found is not None and large(found.box) for matched in judged for _, found in matched.vehicles)
+    false = sum(large(found.box) for matched in judged for found in matched.extra_vehicles)
     precision = correct / (correct + false) if correct + false else None
     return DetectionFigures(len(pairs), hits / max(1, len(pairs)), precision)
 

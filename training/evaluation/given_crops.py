@@ -19,7 +19,7 @@ from platelane.geometry import Box
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec
 from platelane.pb.v1 import domain_pb2
-from training.data import Part, Row, Split, box, corners
+from training.data import Part, Row, Split, quadrilateral
 from training.evaluation.labels import readable
 
 _BATCH: Final = 16
@@ -48,9 +48,7 @@ def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
     pictures = dict(part.pictures([row["file"] for row in rows]))
     inputs = []
     for row in rows:
-        quadrilateral = corners(row)
-        image = pictures[row["file"]]
-        inputs.append(crops.rectify_plate(image, box(row).corners() if quadrilateral is None else quadrilateral))
+        inputs.append(crops.rectify_plate(pictures[row["file"]], quadrilateral(row)))
     outputs = asyncio.run(_infer(triton_url, models.READER, inputs))
     return [
         ReadCrop(

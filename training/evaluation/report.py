@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
+from platelane.regions import country
+from training.areas import area
 from training.evaluation import figures
 from training.evaluation.figures import Reading
 from training.evaluation.given_crops import ReadCrop
@@ -20,13 +23,9 @@ THRESHOLD_TEXT: Final = 0.6
 """`threshold_o` unless a request says otherwise."""
 MIN_SIDE: Final = 48
 MIN_GROUP: Final = 5
-_EUROPE: Final = frozenset(
-    [
-        *("al", "at", "ba", "be", "bg", "by", "ch", "cy", "cz", "de", "dk", "ee", "es", "fi", "fr", "gb", "ge", "gr"),
-        *("hr", "hu", "ie", "is", "it", "lt", "lu", "lv", "mc", "md", "me", "mk", "mt", "nl", "no", "pl", "pt", "ro"),
-        *("rs", "ru", "se", "si", "sk", "ua", "xk"),
-    ]
-)
+
+Pair = tuple[str, PlateLabel, FoundPlate | None]
+"""Set, label, and what an answer says of the plate."""
 
 
 def write(path: Path, text: str) -> None:
@@ -56,24 +55,8 @@ def end_to_end(photos: Sequence[Matched]) -> str:
         ),
     ]
     text_scores, plate_scores = figures.text_scores(photos), figures.plate_scores(photos)
-    readings = _with_text(photos)
-    clear = _clear(readings)
-    by_set = {m.photo.file: m.photo.set for m in photos}
-    labelled = [(by_set[m.photo.file], label, found) for m in photos for label, found in m.plates if label.text]
-    rows = [reading_row("all clear plates", _readings(clear))]
-    rows += [
-        reading_row(f"legibility {name or 'not judged'}", _readings(group))
-        for name, group in figures.grouped(readings, lambda pair: pair[0].legibility).items()
-    ]
-    rows += [
-        reading_row(f"set {name}", _readings([(label, found) for _, label, found in group]))
-        for name, group in figures.grouped(labelled, lambda entry: entry[0]).items()
-    ]
-    rows += [
-        reading_row(name, _readings(group))
-        for name, group in figures.grouped(clear, lambda pair: area(pair[0].region)).items()
-        if len(group) >= MIN_GROUP
-    ]
+    pairs = [(matched.photo.set, *pair) for matched in photos for pair in matched.plates]
+    rows = [*_reading_rows(_read(pairs)), _reading_row("hard to read, not among these", _read(pairs, "hard"))]
     return "\n\n".join(
         [
             "### Detection, through the API, IoU 0.5",
@@ -86,6 +69,8 @@ def end_to_end(photos: Sequence[Matched]) -> str:
             "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "
             f"is under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
             "### What the scores mean",
+            "Both are calibrated on these photographs (`training.score_fit`, the reader's temperature); expect them to "
+            "be somewhat less true of others.",
             table(["`score`", "plates", "mean score", "read exactly"], bin_rows(text_scores, figures.SCORE_EDGES)),
             table(["`dscore`", "finds", "mean dscore", "are plates"], bin_rows(plate_scores, figures.DSCORE_EDGES)),
         ]
@@ -98,32 +83,22 @@ def fast_mode(photos: Sequence[Matched]) -> str:
         _plates_row("plates", photos),
         _vehicles_row(f"vehicles over {MIN_SIDE} px", figures.vehicle_detection(photos, MIN_SIDE)),
     ]
+    pairs = [(matched.photo.set, *pair) for matched in photos for pair in matched.plates]
     return "\n\n".join(
         [
             '### The same with `"mode": "fast"`',
             table(_DETECTION_HEADER, detection),
-            table(_READING_HEADER, [reading_row("all clear plates", _readings(_clear(_with_text(photos))))]),
+            table(_READING_HEADER, _reading_rows(_read(pairs))[:1]),
         ]
     )
 
 
 def plate_crops(crops: Sequence[ReadCrop]) -> str:
     """The reader by itself."""
-    known = [crop for crop in crops if crop.text]
-    clear = [crop for crop in known if crop.legibility == "clear"]
-
-    def readings(group: Iterable[ReadCrop]) -> list[Reading]:
-        return [Reading(crop.text, tuple(entry.value for entry in crop.plate.candidates)) for crop in group]
-
-    rows = [reading_row("all clear plates", readings(clear))]
-    rows += [
-        reading_row(f"set {name}", readings(group))
-        for name, group in figures.grouped(clear, lambda crop: crop.set).items()
-    ]
-    rows += [
-        reading_row(name, readings(group))
-        for name, group in figures.grouped(clear, lambda crop: area(crop.region)).items()
-        if len(group) >= MIN_GROUP
+    plates = [
+        Labelled(crop.set, crop.region, Reading(crop.text, tuple(entry.value for entry in crop.plate.candidates)))
+        for crop in crops
+        if crop.text and crop.legibility == "clear"
     ]
     regions = region_answers(crops)
     states = [(label, found) for label, found in regions if label.startswith("us-")]
@@ -134,31 +109,19 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
     return "\n\n".join(
         [
             "### Reading of given crops",
-            table(_READING_HEADER, rows),
+            table(_READING_HEADER, _reading_rows(plates)),
             "### Region of given crops",
             table(["", "plates", "top 1", "top 3"], region_rows),
         ]
     )
 
 
-def cut_outs(plates: Sequence[tuple[str, PlateLabel, FoundPlate | None]]) -> str:
+def cut_outs(plates: Sequence[Pair]) -> str:
     """Pictures of plates alone, as somebody sends them who has a detector already."""
-    clear = [entry for entry in plates if entry[1].text and entry[1].legibility == "clear"]
-
-    def row(name: str, group: Sequence[tuple[str, PlateLabel, FoundPlate | None]]) -> list[str]:
-        return reading_row(name, _readings([(label, found) for _, label, found in group]))
-
-    rows = [row("all clear plates", clear)]
-    rows += [row(f"set {name}", group) for name, group in figures.grouped(clear, lambda entry: entry[0]).items()]
-    rows += [
-        row(name, group)
-        for name, group in figures.grouped(clear, lambda entry: area(entry[1].region)).items()
-        if len(group) >= MIN_GROUP
-    ]
     return "\n\n".join(
         [
             "### Reading of cut-out plates, through the API",
-            table(_READING_HEADER, rows),
+            table(_READING_HEADER, _reading_rows(_read(plates))),
             "The same crops sent as photographs: here the detector has to find the plate that fills the picture, and "
             "the first result counts.",
         ]
@@ -191,26 +154,6 @@ def country_answers(crops: Iterable[ReadCrop]) -> list[tuple[str, list[str]]]:
     return [(country(label), [country(code) for code in found]) for label, found in region_answers(crops)]
 
 
-def area(region: str) -> str:
-    """Groups that a reader of the tables asks about."""
-    if region == "us" or region.startswith("us-"):
-        return "United States"
-    if region in _EUROPE:
-        return "Europe"
-    return country(region) or "region not labelled"
-
-
-Pairs = list[tuple[PlateLabel, FoundPlate | None]]
-
-
-def _with_text(photos: Iterable[Matched]) -> Pairs:
-    return [(label, found) for matched in photos for label, found in matched.plates if label.text]
-
-
-def _clear(readings: Pairs) -> Pairs:
-    return [pair for pair in readings if pair[0].legibility == "clear"]
-
-
 _DETECTION_HEADER: Final = ("", "labelled", "recall", "precision", "recall, default", "precision, default")
 
 
@@ -227,18 +170,40 @@ def _vehicles_row(name: str, found: figures.DetectionFigures) -> list[str]:
 _READING_HEADER: Final = ("", "plates", "exact match", "O = 0, I = 1", "among first 3", "CER")
 
 
-def reading_row(name: str, readings: Sequence[Reading]) -> list[str]:
-    found = figures.reading_figures(readings)
-    shares = (found.exact, found.alike, found.top3, found.cer)
-    return [name, str(found.count), *(percent(share) for share in shares)]
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A plate whose text is known, and what was read."""
+
+    set: str
+    region: str
+    reading: Reading
 
 
-def _readings(pairs: Iterable[tuple[PlateLabel, FoundPlate | None]]) -> list[Reading]:
+def _read(pairs: Iterable[Pair], legibility: str = "clear") -> list[Labelled]:
+    """The plates of that legibility whose text is labelled, as an answer to a request without options shows them."""
     return [
-        Reading(label.text, found.texts if found and found.score >= THRESHOLD_TEXT else ()) for label, found in pairs
+        Labelled(name, label.region, Reading(label.text, found.texts if _shown(found) else ()))
+        for name, label, found in pairs
+        if label.text and label.legibility == legibility
     ]
 
 
-def country(region: str) -> str:
-    """The country of a region's code."""
-    return region.partition("-")[0]
+def _shown(found: FoundPlate | None) -> TypeGuard[FoundPlate]:
+    return found is not None and found.score >= THRESHOLD_TEXT
+
+
+def _reading_rows(plates: Sequence[Labelled]) -> list[list[str]]:
+    """Of clear plates: all of them, by set, and by region where there are enough."""
+    by_set = figures.grouped(plates, lambda plate: plate.set)
+    by_area = figures.grouped(plates, lambda plate: area(plate.region))
+    return [
+        _reading_row("all clear plates", plates),
+        *(_reading_row(f"set {name}", group) for name, group in by_set.items()),
+        *(_reading_row(name, group) for name, group in by_area.items() if len(group) >= MIN_GROUP),
+    ]
+
+
+def _reading_row(name: str, plates: Sequence[Labelled]) -> list[str]:
+    found = figures.reading_figures([plate.reading for plate in plates])
+    shares = (found.exact, found.alike, found.top3, found.cer)
+    return [name, str(found.count), *(percent(share) for share in shares)]

@@ -71,9 +71,9 @@ def _known(label: str) -> bool:
 def _directions(pairs: Sequence[tuple[PlateLabel, FoundPlate | None]]) -> str:
     """A paragraph on directions."""
     found = figures.direction_figures(
-        (label.direction, plate.direction, plate.direction_score)
+        (label.direction, plate.direction if plate else None, plate.direction_score if plate else 0.0)
         for label, plate in pairs
-        if label.direction is not None and plate
+        if label.direction is not None
     )
     return (
         f"`direction`, of {found.count} vehicles whose heading was judged by eye: told for {found.told}, off by "

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ torch = pytest.importorskip("torch")
 
 from platelane.crops import PLATE_SHAPE  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
-from training.loop import blended  # noqa: E402
 from training.reader import UNKNOWN, Difficulty, figures, region_loss, text_loss  # noqa: E402
 from training.reader_model import Reader, Served  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
@@ -81,15 +79,6 @@ def test_figures_count_clear_plates_strictly_and_with_lookalikes() -> None:
     assert result["country"] == 1.0
     assert result["us_state"] == 0.0
     assert result["cer"] == pytest.approx(3 / 10)
-
-
-def test_blending_averages_weights_and_keeps_counters(tmp_path: Path) -> None:
-    for name, value in (("a", 1.0), ("b", 4.0)):
-        state = {"weight": torch.tensor([value, 0.0]), "batches": torch.tensor(int(value))}
-        torch.save({"model": state}, tmp_path / f"{name}.pt")
-    result = blended([tmp_path / "a.pt", tmp_path / "b.pt"])
-    assert result["weight"].tolist() == [2.5, 0.0]
-    assert result["batches"].item() == 1
 
 
 def test_training_gets_harder_with_the_budget_used() -> None:

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from training import loop
+from training.aligner_model import Aligner
+from training.detector_model import Detector
+from training.reader import REGIONS
+from training.reader_model import Reader
+
+CPU = torch.device("cpu")
+
+
+class Line:
+    """Learns to double a number; the n-th validation scores the n-th of `scores`."""
+
+    def __init__(self, *scores: float) -> None:
+        self.model: torch.nn.Module = torch.nn.Linear(1, 1)
+        self.scores = iter(scores)
+        self.shares: list[float] = []
+
+    def batches(self, progress: loop.Progress) -> Iterator[torch.Tensor]:
+        while True:
+            yield torch.linspace(-1, 1, 8)[:, None]
+            self.shares.append(progress.share)
+
+    def loss(self, model: torch.nn.Module, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+        answers: torch.Tensor = model(batch.to(device))
+        return (answers - 2 * batch).square().mean()
+
+    def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
+        with torch.no_grad():
+            off = float(self.loss(model, torch.ones(1, 1), device))
+        return {"score": next(self.scores), "off": off}
+
+
+@pytest.fixture(autouse=True)
+def _a_second_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr("training.loop.time.monotonic", lambda: float(next(seconds)))
+
+
+def options(out: Path, *arguments: str) -> loop.Options:
+    given = ["--out", str(out), "--precision", "fp32", "--learning-rate", "0.05", *arguments]
+    return loop.options(loop.parser("", "line", minutes=1, learning_rate=1).parse_args(given))
+
+
+def state(checkpoint: Path) -> Mapping[str, float]:
+    saved: Mapping[str, float] = torch.load(checkpoint, weights_only=True)["state"]
+    return saved
+
+
+def test_a_run_ends_with_its_budget_and_has_learnt(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    task = Line(1.0)
+    loop.train(task, options(tmp_path, "--minutes", "3"), CPU)
+    assert task.shares == sorted(task.shares)
+    assert task.shares[-1] > 0.97
+    assert state(tmp_path / "last.pt")["seconds"] >= 180
+    model = Line().model
+    model.load_state_dict(loop.trained(options(tmp_path)))
+    assert task.loss(model, torch.ones(1, 1), CPU).item() < 0.05
+
+
+def test_the_best_validation_is_kept_and_the_last_one_too(tmp_path: Path) -> None:
+    loop.train(Line(0.2, 0.9, 0.5), options(tmp_path, "--validate-minutes", "0.4"), CPU)
+    best, last = (torch.load(tmp_path / name, weights_only=True) for name in ("best.pt", "last.pt"))
+    assert last["state"]["best"] == 0.9
+    assert any(not torch.equal(best["model"][name], last["average"][name]) for name in best["model"])
+
+
+def test_a_run_that_is_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
+    loop.train(Line(0.7), options(tmp_path), CPU)
+    before = state(tmp_path / "last.pt")
+    again = Line(0.6)
+    loop.train(again, options(tmp_path, "--minutes", "2", "--resume"), CPU)
+    after = state(tmp_path / "last.pt")
+    assert min(again.shares) >= 0.5
+    assert after["step"] > before["step"]
+    assert 120 <= after["seconds"] < 130
+    assert after["best"] == 0.7
+
+
+def test_the_rate_rises_for_a_moment_and_falls_to_a_hundredth() -> None:
+    rates = [loop._schedule(share / 1000) for share in range(1001)]
+    assert rates[0] == rates[-1] == pytest.approx(0.01)
+    assert max(rates) == rates[20] == 1.0
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    task = Line()
+    for weights in task.model.parameters():
+        torch.nn.init.constant_(weights, float("nan"))
+    with pytest.raises(loop.NotLearning, match="loss is nan after 0 steps"):
+        loop.train(task, options(tmp_path), CPU)
+
+
+def test_a_score_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(loop.NotLearning, match="score is nan"):
+        loop.train(Line(float("nan")), options(tmp_path), CPU)
+
+
+def test_the_mean_of_checkpoints_is_of_their_averaged_weights(tmp_path: Path) -> None:
+    torch.save({"model": {"weight": torch.tensor([1.0]), "count": torch.tensor(3)}}, tmp_path / "one.pt")
+    other = {"weight": torch.tensor([5.0]), "count": torch.tensor(9)}
+    torch.save({"model": {}, "average": other}, tmp_path / "other.pt")
+    mean = loop.blended([tmp_path / "one.pt", tmp_path / "other.pt"])
+    assert mean["weight"].tolist() == [3.0]
+    assert mean["count"].item() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("detector", Detector()),
+        ("aligner", Aligner()),
+        ("reader", Reader(len(REGIONS.read_text(encoding="utf-8").split()))),
+    ],
+)
+def test_the_committed_checkpoints_are_of_the_networks_as_they_are(name: str, model: torch.nn.Module) -> None:
+    model.load_state_dict(loop.blended([Path("training/checkpoints") / f"{name}.pt"]))
