@@ -1,5 +1,5 @@
 # make run     sets everything up and reads a photograph through the whole system (PHOTO=... for one of yours)
-# make test    sets everything up and runs every check and test
+# make test    sets everything up and runs the checks and tests; make test-training those that need PyTorch
 # Needs Python 3.11 or newer and make, on Linux x86-64 with glibc 2.35 or newer. Elsewhere: docker compose.
 
 SHELL := /bin/bash
@@ -18,7 +18,7 @@ SUPPORTED := $(shell [ "$(PLATFORM)" = "Linux x86_64" ] && [ -n "$(GLIBC)" ] && 
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: platform .venv/.ready $(TRITON_READY) ## Set up, start everything, read a photo (PHOTO=mine.jpg), serve until Ctrl-C

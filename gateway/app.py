@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
+from urllib.parse import unquote
 
 import structlog
 from starlette.applications import Starlette
@@ -159,7 +160,9 @@ class _Edge:
         elif scope["method"] == "OPTIONS":
             await Response(headers=_CORS)(scope, receive, send)
         else:
-            path = "/" + "/".join(part for part in scope["path"].split("/") if part)
+            # a slash that is part of a name, as in a camera's, comes as %2F
+            parts = scope["raw_path"].decode("latin-1").split("/")
+            path = "/" + "/".join(unquote(part) for part in parts if part)
             await self._app({**scope, "path": path}, receive, _with_cors(send))
 
 

@@ -16,12 +16,12 @@ LIMIT: Final = 256 << 10
 _PATIENCE: Final = 10.0
 
 
-async def read_document(request: Request, model: type[M]) -> M:
-    """The body of a request.
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body of a request, of at most `limit` bytes.
 
     Raises:
-        UploadTooLarge: over `LIMIT` bytes.
-        BadRequest: no JSON, or not what the model says; the first thing that is wrong is named.
+        UploadTooLarge: there are more.
+        BadRequest: it does not arrive in time.
         starlette.requests.ClientDisconnect: the client hung up.
     """
     body = bytearray()
@@ -29,12 +29,23 @@ async def read_document(request: Request, model: type[M]) -> M:
         async with asyncio.timeout(_PATIENCE):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > LIMIT:
-                    raise UploadTooLarge(LIMIT)
+                if len(body) > limit:
+                    raise UploadTooLarge(limit)
     except TimeoutError:
         raise BadRequest(f"The document did not arrive within {_PATIENCE:g} seconds.") from None
+    return bytes(body)
+
+
+async def read_document(request: Request, model: type[M]) -> M:
+    """The body of a request, of at most `LIMIT` bytes.
+
+    Raises:
+        BadRequest: no JSON, or not what the model says; the first thing that is wrong is named.
+        Others: as `read_body`.
+    """
+    body = await read_body(request, LIMIT)
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))

@@ -29,12 +29,13 @@ class Form:
     """The fields of a request.
 
     `upload` is as it was sent: an encoded picture, or text that is base64 of one. The other fields are text in forms
-    and any JSON value in JSON; repeated ones keep their order.
+    and any JSON value in JSON; repeated ones keep their order. `waited`: seconds that fetching the picture took.
     """
 
     upload: bytes | None = None
     filename: str = ""
     values: Mapping[str, list[Any]] = field(default_factory=dict)
+    waited: float = 0.0
 
     def last(self, name: str) -> Any:
         """The value that was given last, None where there is none."""

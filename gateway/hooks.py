@@ -14,11 +14,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.accounts import Account, Accounts
+from gateway.documents import read_body
 from gateway.origins import refuse_foreign_pages
 from gateway.responses import JsonResponse
 from platelane.answers import recognition_body
 from platelane.bus import Bus
-from platelane.errors import BadRequest, EngineUnavailable, NotFound, UploadTooLarge
+from platelane.errors import BadRequest, EngineUnavailable, NotFound
 from platelane.hooks.hook import MASK, Hook, HookSettings
 from platelane.hooks.queue import Queue, plan_of
 from platelane.hooks.store import Hooks, last_failures
@@ -90,7 +91,7 @@ class HookRoutes:
         hook, fields = self._hook(request, to_change=True), await _fields(request)
 
         def changed(current: Hook) -> Hook:
-            owned = HookSettings.checked(_merged(current.owned_settings(), fields))
+            owned = HookSettings.checked(_merged(current, fields))
             after = current.model_copy(update=dict(owned))
             if owned.enabled and not current.enabled:
                 return after.enabled_again()
@@ -199,24 +200,22 @@ def _view(hook: Hook) -> dict[str, Any]:
     }
 
 
-def _merged(current: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that are given replace those that are there; headers and target come back as they were shown."""
-    merged = current | dict(fields)
+def _merged(current: Hook, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that are given replace those that are there; what comes back as it was shown stays as it is."""
+    merged = current.owned_settings() | dict(fields)
+    if merged["target"] == current.public_target:
+        merged["target"] = current.target
     headers = merged.get("headers")
     if isinstance(headers, dict):
         merged["headers"] = {
-            name: current["headers"].get(name, value) if value == MASK else value for name, value in headers.items()
+            name: current.headers.get(name, value) if value == MASK else value for name, value in headers.items()
         }
     return merged
 
 
 async def _fields(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:
     """The request's JSON object."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise UploadTooLarge(BODY_LIMIT)
+    body = await read_body(request, BODY_LIMIT)
     if not body and default is not None:
         return default
     try:

@@ -42,13 +42,17 @@ _ERRORS: Final[dict[stages_pb2.FailureKind, type[PlatelaneError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """What a caller wants read. `image` is encoded; the time is microseconds since 1970 UTC."""
+    """What a caller wants read. `image` is encoded; the time is microseconds since 1970 UTC.
+
+    `waited` are the seconds that its caller has waited for it to be fetched; they are part of the deadline.
+    """
 
     image: bytes
     options: domain_pb2.Options
     camera_id: str
     filename: str
     timestamp_us: int
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Recognizer:
             Fault: a stage failed.
         """
         accepted = time.time()
-        patience = min(self._settings.deadline, math.inf if patience is None else patience)
+        patience = min(self._settings.deadline, math.inf if patience is None else patience) - photograph.waited
         deadline = accepted + patience
         probe(photograph.image, self._settings.pixel_limit)
         photograph.options.excluded.extend(self._zones.excluded(account, photograph.camera_id))

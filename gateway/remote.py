@@ -181,12 +181,12 @@ def _split(address: str) -> SplitResult:
         raise BadRequest("upload_url must not carry a user name or password.")
     if port is not None and port < 1024 and port not in _LOW_PORTS:
         raise BadRequest(_FORBIDDEN)
-    return target._replace(netloc=_ascii(target.netloc))
+    return target if target.netloc.isascii() else target._replace(netloc=_ascii(target.hostname, port))
 
 
-def _ascii(netloc: str) -> str:
+def _ascii(host: str, port: int | None) -> str:
     try:
-        return netloc.encode("idna").decode() if not netloc.isascii() else netloc
+        return host.encode("idna").decode() + (f":{port}" if port is not None else "")
     except UnicodeError as error:
         raise BadRequest("upload_url names a host that cannot exist.") from error
 

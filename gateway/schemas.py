@@ -27,7 +27,13 @@ class Config(BaseModel):
     region: Annotated[Any, Field(description="`strict`: only plates that match a template of `regions`.")] = None
     threshold_d: Annotated[Any, Field(description="Least confidence that something is a plate; 0 to 1.")] = 0.2
     threshold_o: Annotated[Any, Field(description="Least confidence in a reading; 0 to 1.")] = 0.6
-    text_formats: Annotated[Any, Field(description="Regular expressions that guide the reading.")] = None
+    text_formats: Annotated[
+        Any,
+        Field(
+            description="Up to 20 regular expressions of up to 100 characters that guide the reading, each of a whole "
+            "text without separators, in any case: characters, classes, groups, alternatives and repetitions."
+        ),
+    ] = None
     plates_per_vehicle: Annotated[Any, Field(description="Plates that one vehicle may have.")] = 1
     zoom_in_vehicles: Annotated[Any, Field(description="Vehicles that get a second, enlarged look.")] = 4
 

@@ -75,7 +75,7 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_size += len(data)
-        else:
+        elif not self.cycle.response_complete:
             self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -33,8 +34,9 @@ async def read_form(request: Request, settings: Settings, fetcher: Fetcher) -> f
     form = forms.parse(body, request.headers.get("content-type", ""))
     address = form.last("upload_url")
     if not form.upload and isinstance(address, str) and address.strip():
+        started = time.monotonic()
         upload, filename = await fetcher.fetch(address)
-        form = replace(form, upload=upload, filename=filename)
+        form = replace(form, upload=upload, filename=filename, waited=time.monotonic() - started)
     return form
 
 
@@ -74,6 +76,7 @@ def photograph(form: forms.Form, upload_limit: int) -> Photograph:
         camera_id=fields.camera_id(form.last("camera_id")),
         filename=form.filename or f"upload.{pictures.extension(image)}",
         timestamp_us=fields.timestamp_us(form.last("timestamp"), datetime.now(UTC)),
+        waited=form.waited,
     )
 
 

@@ -29,8 +29,14 @@ MAX_LENGTH: Final = 100
 _BUDGET: Final = 2_000
 """Positions, transitions and steps that the expressions of one request may take together."""
 _TRUSTED_BUDGET: Final = 1_000_000
-_SEPARATORS: Final = " -.·"
+_SEPARATORS: Final = " -.·/"
 _ANCHORS: Final = {Charclass("^"), Charclass("$")}
+_CLASS_OR_ESCAPE: Final = re.compile(r"(\[\^?)((?:\\.|[^\\\]])+)\]|\\(.)", re.DOTALL)
+_ESCAPED: Final = "()*+.?[\\]{|}"
+"""What the parser wants to see escaped outside of classes; all else may stand for itself."""
+_ESCAPED_IN_CLASSES: Final = "-[\\]^"
+_IMPOSSIBLE: Final = "!"
+"""A character that no plate has."""
 
 START: Final = 0
 
@@ -124,15 +130,27 @@ def _check(expression: str) -> None:
 
 def _parse(expression: str) -> Pattern:
     """Raises BadRequest for what Python's syntax has beyond regular expressions."""
-    plain = re.sub(r"\{,(\d+)\}", r"{0,\1}", expression.removeprefix("(?i)"))
-    # a hyphen at either end of a class stands for itself
-    plain = re.sub(r"(?<!\\)(\[\^?)-", r"\1\\-", plain)
-    plain = re.sub(r"(?<!\\)-\]", r"\\-]", plain)
+    plain = _CLASS_OR_ESCAPE.sub(_plain, expression.removeprefix("(?i)"))
+    plain = re.sub(r"\{,(\d+)\}", r"{0,\1}", plain)
     try:
         return parse(plain)
     except (NoMatch, ValueError, IndexError, RecursionError):
         reason = "only characters, classes, groups, alternatives and repetitions are understood"
         raise _refusal(expression, reason) from None
+
+
+def _plain(found: re.Match[str]) -> str:
+    """A class, or an escape outside of classes, without those escapes that Python allows and the parser does not."""
+    opening, inside, escaped = found.groups()
+    if escaped is None:
+        # a hyphen at either end of a class stands for itself
+        inside = re.sub(r"^-|(?<!\\)-$|(?<!\\)[\[^]", r"\\\g<0>", inside)
+        return opening + re.sub(r"\\([^\w\\\[\]^-])", r"\1", inside) + "]"
+    if escaped in "AZb":  # at the ends of a text they say nothing, as the whole of it is matched
+        return ""
+    if escaped in "^$":
+        return _IMPOSSIBLE
+    return str(found[0]) if escaped.isalnum() or escaped in _ESCAPED else str(escaped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +162,15 @@ class _Part:
     nullable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Whether what a part matches begins the text, and whether it ends it."""
+
+    start: bool
+    end: bool
+
+
+_NO_EDGES: Final = _Edges(False, False)
 _NOTHING: Final = _Part(frozenset(), frozenset(), True)
 _ONE: Final = 1
 
@@ -157,7 +184,7 @@ class _Builder:
 
     def add(self, pattern: Pattern) -> None:
         """Accept what matches the pattern as well."""
-        part = self._any_of(self._sequence(_without_anchors(conc)) for conc in pattern.concs)
+        part = self._any_of(self._sequence(conc, _Edges(True, True)) for conc in pattern.concs)
         self._connect(frozenset({START}), part.first)
         self._finals |= part.last
         if part.nullable:
@@ -183,10 +210,13 @@ class _Builder:
             any(part.nullable for part in every),
         )
 
-    def _sequence(self, mults: Iterable[Mult]) -> _Part:
+    def _sequence(self, conc: Conc, edges: _Edges) -> _Part:
+        mults = _without_anchors(conc, edges)
         whole = _NOTHING
-        for mult in mults:
-            whole = self._then(whole, self._repeated(mult))
+        for place, mult in enumerate(mults):
+            once = str(mult.multiplier) == ""
+            own = _Edges(once and edges.start and place == 0, once and edges.end and place == len(mults) - 1)
+            whole = self._then(whole, self._repeated(mult, own))
         return whole
 
     def _then(self, one: _Part, other: _Part) -> _Part:
@@ -198,24 +228,31 @@ class _Builder:
             one.nullable and other.nullable,
         )
 
-    def _repeated(self, mult: Mult) -> _Part:
+    def _repeated(self, mult: Mult, edges: _Edges) -> _Part:
         least, most = mult.multiplier.min.v or 0, mult.multiplier.max.v
         whole = _NOTHING
         for _ in range(least):
-            whole = self._then(whole, self._once(mult.multiplicand))
-        if most is None:
-            again = self._once(mult.multiplicand)
+            whole = self._then(whole, self._once(mult.multiplicand, edges))
+        try:
+            return self._optionally(whole, mult.multiplicand, None if most is None else most - least)
+        except _Unmatched:
+            return whole
+
+    def _optionally(self, whole: _Part, multiplicand: Pattern | Charclass, times: int | None) -> _Part:
+        """`whole`, and behind it up to so many times (None: however often) the other."""
+        if times is None:
+            again = self._once(multiplicand, _NO_EDGES)
             self._connect(again.last, again.first)
             return self._then(whole, _Part(again.first, again.last, True))
-        for _ in range(most - least):
-            once = self._once(mult.multiplicand)
+        for _ in range(times):
+            once = self._once(multiplicand, _NO_EDGES)
             whole = self._then(whole, _Part(once.first, once.last, True))
         return whole
 
-    def _once(self, multiplicand: Pattern | Charclass) -> _Part:
+    def _once(self, multiplicand: Pattern | Charclass, edges: _Edges) -> _Part:
         self._spend(_ONE)
         if isinstance(multiplicand, Pattern):
-            return self._any_of(self._sequence(conc.mults) for conc in multiplicand.concs)
+            return self._any_of(self._sequence(conc, edges) for conc in multiplicand.concs)
         label = _characters(multiplicand)
         if not label:
             return _NOTHING
@@ -224,12 +261,12 @@ class _Builder:
         return _Part(state, state, False)
 
 
-def _without_anchors(conc: Conc) -> Sequence[Mult]:
-    """The whole text is matched in any case, so that anchors around an alternative say nothing."""
+def _without_anchors(conc: Conc, edges: _Edges) -> Sequence[Mult]:
+    """The whole text is matched in any case, so that anchors at its ends say nothing."""
     mults = list(conc.mults)
-    if mults and str(mults[0]) == "^":
+    if edges.start and mults and str(mults[0]) == "^":
         del mults[0]
-    if mults and str(mults[-1]) == "$":
+    if edges.end and mults and str(mults[-1]) == "$":
         del mults[-1]
     return mults
 

@@ -15,9 +15,9 @@ import structlog
 
 from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, attempt, subjects, topology
 from platelane.bus.streams import Stream
-from platelane.errors import EngineUnavailable
+from platelane.errors import EngineUnavailable, PlatelaneError
 from platelane.hooks.hook import Hook
-from platelane.hooks.payload import ascii_json, document, encode, safe_name
+from platelane.hooks.payload import Payload, ascii_json, document, encode, safe_name
 from platelane.hooks.picture import Picture, upright
 from platelane.hooks.post import Poster
 from platelane.hooks.response import Response
@@ -61,9 +61,16 @@ class Deliverer:
         key = hook.key(recognition.id)
         if key in self._delivered:
             return Done()  # NATS died before it had written down that this is done
-        text = ascii_json(document(hook, recognition))
-        picture = await self._picture(recognition) if hook.wants_image else None
-        response = await self._poster.post(hook.target, encode(hook, text, key, picture, int(time.time())))
+        try:
+            payload = await self._payload(hook, recognition, key)
+        except PlatelaneError:
+            raise
+        except Exception as error:
+            # it would be the same the next time, and everything behind it would wait
+            log.exception("event_not_written", hook=hook.id, job=recognition.id)
+            await self._hooks.count(hook.id, DEAD)
+            return Reject(f"The event could not be written: {type(error).__name__}: {error}")
+        response = await self._poster.post(hook.target, payload)
         if not response.is_success:
             return await self._failed(hook, response)
         self._remember(key)
@@ -71,6 +78,11 @@ class Deliverer:
         if self._hooks.health(hook.id).failing_since:
             await self._hooks.change_health(hook.id, Health.recovered)
         return Done()
+
+    async def _payload(self, hook: Hook, recognition: domain_pb2.Recognition, key: str) -> Payload:
+        text = ascii_json(document(hook, recognition))
+        picture = await self._picture(recognition) if hook.wants_image else None
+        return encode(hook, text, key, picture, int(time.time()))
 
     async def count(self, stop: asyncio.Event) -> None:
         """Write down every second how many were delivered, until `stop` and once more then."""

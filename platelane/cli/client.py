@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class Reading:
     file: Path
     answer: Answer
     error: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file's path as text that can be written: bytes that are not UTF-8 become �."""
+        return _text(self.file)
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
@@ -81,7 +87,7 @@ class Client:
         for attempt in range(1, _TRIES + 1):
             try:
                 response = await self._http.post(
-                    self.url + READ_PATH, data=dict(fields), files={"upload": (photo.name, content)}
+                    self.url + READ_PATH, data=dict(fields), files={"upload": (_text(photo.name), content)}
                 )
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 return Reading(photo, {}, f"{self.url} cannot be reached: {error or type(error).__name__}")
@@ -105,6 +111,10 @@ class Client:
         finally:
             for task in under_way:
                 task.cancel()
+
+
+def _text(path: str | Path) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _reading(photo: Path, response: httpx.Response) -> Reading:

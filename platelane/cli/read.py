@@ -64,7 +64,7 @@ async def read_photos(
                 write(reading)
                 if reading.error:
                     failed += 1
-                    messages.print(f"{reading.file}: {reading.error}", style="red", markup=False, soft_wrap=True)
+                    messages.print(f"{reading.path}: {reading.error}", style="red", markup=False, soft_wrap=True)
                 progress.advance(bar)
     if failed and len(photos) > 1:
         messages.print(f"{failed} of {len(photos)} photos were not read.", style="red")
@@ -91,6 +91,6 @@ def _writer(format: Format, output: TextIO) -> Callable[[Reading], None]:
 
 def _write_json(output: TextIO, reading: Reading) -> None:
     """One line; an unread photo has its reason under `error`, as in the answers of the API."""
-    record = {"file": str(reading.file)} | reading.answer | ({"error": reading.error} if reading.error else {})
+    record = {"file": reading.path} | reading.answer | ({"error": reading.error} if reading.error else {})
     output.write(orjson.dumps(record).decode() + "\n")
     output.flush()

@@ -35,7 +35,7 @@ Row = dict[str, Any]
 def rows(reading: Reading) -> list[Row]:
     """A row for each result with the keys of COLUMNS that are known; one row for a photo without results."""
     answer = reading.answer
-    photo: Row = {"file": str(reading.file)}
+    photo: Row = {"file": reading.path}
     if reading.error:
         return [photo | {"error": reading.error}]
     photo |= {key: answer.get(key) for key in ("camera_id", "timestamp", "processing_time")}

@@ -15,12 +15,12 @@ _UNKNOWN = frozenset({"", "none", "unknown", "generic"})
 def answer_table(reading: Reading) -> RenderableType:
     """The plates with their vehicles, and the timing."""
     if reading.error:
-        return Text(f"{reading.file}: {reading.error}", style="red")
+        return Text(f"{reading.path}: {reading.error}", style="red")
     found = [row for row in rows(reading) if row.get("plate") or row.get("vehicle")]
     seconds = f"Read in {reading.answer.get('processing_time', '?')} ms"
     if not found:
-        return Text(f"{reading.file}: no plate and no vehicle. {seconds}.")
-    table = Table(title=str(reading.file), title_justify="left", header_style="bold")
+        return Text(f"{reading.path}: no plate and no vehicle. {seconds}.")
+    table = Table(title=reading.path, title_justify="left", header_style="bold")
     table.add_column("Plate", no_wrap=True, style="bold green")
     table.add_column("Score", no_wrap=True, justify="right")
     table.add_column("Region", no_wrap=True)

@@ -25,6 +25,9 @@ from platelane.supervisor.supervisor import Supervisor, only_one
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "gate.jpg"
 _FIRST_ANSWER_SECONDS = 60.0
+_TOKEN_NEEDED = 403
+_NOT_FOR_THE_SAMPLE = frozenset({_TOKEN_NEEDED, 413, 429})
+"""How a server that works may answer the sample: the settings want a token, smaller pictures or fewer calls."""
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -86,7 +89,10 @@ async def _serve(supervisor: Supervisor, plan: Plan, settings: Settings, photo: 
 
 
 async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Console) -> Reading:
-    """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read."""
+    """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read.
+
+    It has an error where the server works, but not for us.
+    """
     fields = {"mmc": "true", "camera_id": "platelane-up"}
     reading = Reading(photo or SAMPLE, {}, "no answer")
     async with Client(plan.url, token) as client:
@@ -97,7 +103,8 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
                     while reading.answer.get("status_code", 503) >= 500 and reading.error:
                         await asyncio.sleep(0.2)
                         reading = await client.read(candidate, fields)
-                    if not reading.error:
+                    refused = candidate == SAMPLE and reading.answer.get("status_code") in _NOT_FOR_THE_SAMPLE
+                    if not reading.error or refused:
                         return reading
                     console.print(f"{candidate} was refused: {reading.error}", style="red", markup=False)
         except TimeoutError:
@@ -109,7 +116,11 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
 
 
 def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
-    if shown:
+    if first.error:
+        console.print(f"The sample was not read: {first.error}", style="yellow", markup=False)
+        if first.answer["status_code"] == _TOKEN_NEEDED:
+            console.print(f"Tokens are made by: {_command()} tokens create NAME", highlight=False)
+    elif shown:
         console.print()
         console.print(answer_table(first))
     else:

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -21,6 +21,7 @@ from platelane.hooks.picture import Picture
 from platelane.pb.v1 import domain_pb2
 
 EVENT: Final = "image.done"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,17 @@ def document(hook: Hook, recognition: domain_pb2.Recognition, *, test: bool = Fa
     if test:
         about["test"] = True
     data = recognition_body(recognition)
-    moment = datetime.fromtimestamp(recognition.timestamp_us / 1e6, timezone.utc)  # noqa: UP017
-    data["timestamp_local"] = moment.astimezone().isoformat(" ", "microseconds")
+    data["timestamp_local"] = _local(recognition.timestamp_us).isoformat(" ", "microseconds")
     return {"hook": about, "data": data}
+
+
+def _local(microseconds: int) -> datetime:
+    """The time in this machine's zone; in UTC where that is out of the calendar, as on the last day of year 9999."""
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    try:
+        return moment.astimezone()
+    except (OverflowError, ValueError, OSError):
+        return moment
 
 
 def encode(hook: Hook, text: str, key: str, picture: Picture | None, now: int) -> Payload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import Final
@@ -35,7 +36,7 @@ def upright(data: bytes, filename: str) -> Picture:
             with Image.open(io.BytesIO(data)) as image:
                 media_type = Image.MIME.get(image.format or "", "application/octet-stream")
                 turned = image.getexif().get(_ORIENTATION, 1) != 1
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
             return Picture(data, filename, "application/octet-stream")
     return _turned(data, filename, media_type) if turned else Picture(data, filename, media_type)
 

@@ -269,6 +269,21 @@ async def test_refused_event_becomes_a_dead_letter_that_can_be_replayed(
     assert [got.filename for got in receiver.received] == ["a"] * 5 + ["b", "a"]
 
 
+async def test_an_event_that_cannot_be_written_is_given_up_and_holds_up_nothing(
+    bus: Bus, settings: Settings, hooks: Hooks
+) -> None:
+    async with working(settings), receiving() as receiver:
+        hook = await create(hooks, receiver)
+        recognition = domain_pb2.Recognition(id="bad", camera_id="gate", timestamp_us=2**62)  # in no year
+        await bus.publish(subjects.result("gate", "bad"), stages_pb2.Result(recognition=recognition), "bad.final")
+        await see(bus, "good")
+        (got,) = await receiver.wait(1)
+        assert got.key == f"good.{hook.id}"
+        await until_counted(hooks, hook, DEAD, 1)
+        ((_, letter),) = await Queue(bus, hook.id).dead_letters(1, 10)
+        assert letter.reason.startswith("The event could not be written: OverflowError")
+
+
 async def test_oldest_events_are_dropped_and_counted(bus: Bus, settings: Settings, hooks: Hooks) -> None:
     async def away(_: Received) -> Response:
         return Response(status_code=503)

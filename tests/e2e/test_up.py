@@ -150,6 +150,16 @@ def test_a_second_up_with_the_same_directory_is_refused(stack: Stack) -> None:
     assert f"already runs with {stack.state_dir} at {stack.base_url}" in result.stderr
 
 
+def test_a_server_without_tokens_starts_and_says_how_they_are_made(tmp_path: Path, photo: Path) -> None:
+    with running_stack(tmp_path, settings={"PROFILE": "cloud"}) as stack:
+        assert "The sample was not read: 403" in stack.said
+        environment = {**os.environ, "PLATELANE_STATE_DIR": str(stack.state_dir)}
+        command = [sys.executable, "-m", "platelane.cli", "tokens", "create", "gate"]
+        made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        read = platelane_read(stack, str(photo), "--token", made.stdout.split()[-1])
+        assert read.returncode == 0, read.stderr
+
+
 def test_a_program_that_cannot_start_is_explained_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "nats").write_text("a file where a folder should be")

@@ -118,8 +118,10 @@ def test_pages_of_other_sites_get_nothing(client: httpx.Client) -> None:
 
 class _Receiver(BaseHTTPRequestHandler):
     bodies: ClassVar[list[bytes]]
+    path_and_query = ""
 
     def do_POST(self) -> None:
+        _Receiver.path_and_query = self.path
         self.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(202)
         self.end_headers()
@@ -141,6 +143,21 @@ def test_trial(client: httpx.Client) -> None:
     assert (answer["delivered"], answer["status"], answer["detail"]) == (True, 202, "queued")
     assert sent["hook"]["test"] is True
     assert sent["data"]["results"][0]["plate"] == "test123"
+
+
+def test_a_hook_that_comes_back_as_it_was_shown_keeps_its_secrets(client: httpx.Client) -> None:
+    _Receiver.bodies = []
+    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
+        thread = threading.Thread(target=receiver.handle_request)
+        thread.start()
+        hook = create(client, target=f"http://127.0.0.1:{receiver.server_port}/in?key=secret")
+        path = f"/v1/webhooks/{hook['id']}/"
+        changed = client.patch(path, json={"target": hook["target"], "concurrency": 8}).json()
+        client.post(f"{path}test/")
+        thread.join()
+    assert (changed["target"], changed["concurrency"]) == (hook["target"], 8)
+    assert "secret" not in changed["target"]
+    assert _Receiver.path_and_query == "/in?key=secret"
 
 
 def test_trial_that_fails(client: httpx.Client) -> None:

@@ -30,7 +30,24 @@ def get(client: httpx.Client, camera_id: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    "camera_id", ["gate", "Tor 7", "Кам-1", "a.b", "*", ">", "a/b", "100%", "=", "~", "x" * 300, "\U0001f697"]
+    "camera_id",
+    [
+        "gate",
+        "Tor 7",
+        "Кам-1",
+        "a.b",
+        "*",
+        ">",
+        "a/b",
+        "100%",
+        "=",
+        "~",
+        "x" * 300,
+        "\U0001f697",
+        "rtsp://10.0.0.5/live",
+        "/dev/video0",
+        "cam/",
+    ],
 )
 def test_zones_of_a_camera(client: httpx.Client, camera_id: str) -> None:
     assert get(client, camera_id).status_code == 404

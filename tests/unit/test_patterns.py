@@ -25,6 +25,12 @@ from platelane.errors import BadRequest
         ("(?:a|b)+c{,2}", ["ab", "bcc"], ["c", "bccc"]),
         ("(?i)AB", ["ab"], ["a"]),
         ("[^a-z]b", ["1b"], ["ab"]),
+        (r"\A\bab\b\Z", ["ab"], ["a", "abb"]),
+        (r"[A-Z]{2}\-\d\/x", ["ab1x"], ["ab1"]),
+        (r"[\.\-\w]{2}[a\/-]", ["a1a", "aaa"], ["a1", "a11"]),
+        (r"(^[a-z]+$)|(^\d+$)", ["ab", "12"], ["a1"]),
+        ("^(ab|cd$)", ["ab", "cd"], ["abcd"]),
+        ("[äöü]*[a-z]+", ["ab"], ["1"]),
     ],
 )
 def test_what_an_expression_matches(expression: str, matches: list[str], others: list[str]) -> None:
@@ -43,7 +49,8 @@ def test_what_an_expression_matches(expression: str, matches: list[str], others:
         (r"(a)\1", "are understood"),
         ("(?=a)b", "are understood"),
         ("(?<!a)b", "are understood"),
-        (r"\bab\b", "are understood"),
+        ("(^ab$)+c", "only at the ends"),
+        (r"ab\$", "no plate has"),
         ("a^b", "only at the ends"),
         ("é", "no plate has"),
         ("a{99999999999}", "too large"),

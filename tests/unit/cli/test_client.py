@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,12 @@ async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     assert [reading.file for reading in readings] == [photo, tmp_path / "missing.jpg"]
     assert readings[0].error.startswith(f"{url} cannot be reached: ")
     assert readings[1].error == "cannot be opened: No such file or directory"
+
+
+async def test_a_name_that_is_no_text_stops_nothing(tmp_path: Path) -> None:
+    photo = tmp_path / os.fsdecode(b"caf\xe9.jpg")
+    photo.touch()
+    async with Client(f"http://127.0.0.1:{Ports().take()}") as client:
+        reading = await client.read(photo, {})
+    assert "cannot be reached" in reading.error
+    assert reading.path == str(tmp_path / "caf\ufffd.jpg")

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from gateway.fields import timestamp_us
 from platelane.hooks.hook import Hook
 from platelane.hooks.payload import Payload, ascii_json, document, encode, safe_name
 from platelane.hooks.picture import Picture
@@ -51,6 +53,22 @@ def test_envelope() -> None:
     assert content["data"]["timestamp_local"].startswith("2019-0")
     assert content["data"]["results"][0]["plate"] == "abc123"
     assert content["data"]["camera_id"] == "Tor 1"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Tokyo"])
+@pytest.mark.parametrize("timestamp", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"])
+def test_the_ends_of_the_calendar_are_times_too(timestamp: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        seen = recognition()
+        seen.timestamp_us = timestamp_us(timestamp, datetime.now(UTC))
+        data = document(hook(), seen)["data"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert data["timestamp"].startswith(timestamp)
+    assert datetime.fromisoformat(data["timestamp_local"]) == datetime.fromisoformat(timestamp).replace(tzinfo=UTC)
 
 
 def test_watched_plates_are_named() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -47,3 +48,13 @@ def test_turned_pictures_are_those_that_boxes_were_measured_in(orientation: int)
 @pytest.mark.parametrize("data", [b"", b"nonsense", photograph(6)[:400]])
 def test_broken_pictures_go_as_they_are(data: bytes) -> None:
     assert upright(data, "a.jpg").data == data
+
+
+def test_a_picture_with_broken_exif_goes_as_it_is() -> None:
+    data = photograph(6, "PNG")
+    start = data.index(b"eXIf") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    broken = b"eXIf" + data[start + 8 : start + 14]
+    chunk = (6).to_bytes(4, "big") + broken + zlib.crc32(broken).to_bytes(4, "big")
+    data = data[:start] + chunk + data[start + 12 + length :]
+    assert upright(data, "a.png").data == data
