@@ -1,4 +1,4 @@
-"""Finding plates and vehicles in a picture: one look at all of it, then a few more where they are worth it."""
+"""Finding plates and vehicles in a picture: two looks at all of it, then a few more where they are worth it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the three models look at, cut out of a decoded picture.
+"""What the models look at, cut out of a decoded picture.
 
 Serving and training share these functions, so that a model sees in production what it was trained on. Pictures are
 UINT8 arrays of shape (height, width, 3) in OpenCV's blue-green-red order.
@@ -39,7 +39,7 @@ FAST_CANVASES: Final = ((288, 480), (480, 288), (352, 352))
 """(height, width) of the only look that the fast mode takes: six tenths of their cost."""
 
 ZOOM_CANVAS: Final = (320, 320)
-"""(height, width) of the detector's second look at one vehicle."""
+"""(height, width) of the detector's look at one vehicle, and of its smaller one at all of a picture."""
 
 
 def frame_canvas(height: int, width: int, canvases: Sequence[tuple[int, int]] = FRAME_CANVASES) -> tuple[int, int]:

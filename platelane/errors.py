@@ -6,7 +6,6 @@ PlatelaneError
 │   ├── BadImage                400  no image, or one that cannot be decoded
 │   ├── Forbidden               403  wrong token, or out of credits
 │   ├── NotFound                404
-│   ├── MethodNotAllowed        405
 │   ├── UploadTooLarge          413  more bytes than the server accepts
 │   └── Throttled               429  too many calls: again after `retry_after`
 ├── Unavailable             503  send the same request again after `retry_after`
@@ -58,12 +57,6 @@ class NotFound(RequestError):
     """No such path or thing."""
 
     status = 404
-
-
-class MethodNotAllowed(RequestError):
-    """The path exists, the method does not."""
-
-    status = 405
 
 
 class UploadTooLarge(RequestError):

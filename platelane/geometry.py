@@ -99,8 +99,3 @@ class Letterbox:
         """Canvas points, shape (..., 2), in pixels of the picture."""
         offset = np.array([self.dx, self.dy], dtype=np.float32)
         return ((points - offset) / np.float32(self.scale)).astype(np.float32)
-
-    def to_canvas(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Picture points, shape (..., 2), in pixels of the canvas."""
-        offset = np.array([self.dx, self.dy], dtype=np.float32)
-        return (points * np.float32(self.scale) + offset).astype(np.float32)

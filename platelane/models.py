@@ -95,12 +95,6 @@ def __getattr__(name: str) -> ModelSpec:
 
 
 @cache
-def detector_labels() -> tuple[str, ...]:
-    """Names of the detector's classes: the plate, then the kinds of vehicle."""
-    return _lines("detector", "labels")
-
-
-@cache
 def characters() -> tuple[str, ...]:
     """What each of the reader's classes stands for; the first is the blank."""
     return _lines("reader", "characters")

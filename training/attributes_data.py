@@ -1,4 +1,4 @@
-"""Vehicle views to train and to measure on, and how training views are varied.
+"""Vehicle views to train and to measure on.
 
 A view is what `crops.crop_vehicle` cuts out for the model. For training it is kept with some surroundings, so that its
 frame can be moved as the detector's boxes move.

@@ -103,8 +103,8 @@ class Composer:
 
 def collate(scenes: Sequence[Scene]) -> tuple[Tensor, Targets]:
     """Scenes of one size as a batch; labels are padded."""
-    objects = max(1, *(len(scene.boxes) for scene in scenes), 1)
-    areas = max(1, *(len(scene.ignored) for scene in scenes), 1)
+    objects = max(1, *(len(scene.boxes) for scene in scenes))
+    areas = max(1, *(len(scene.ignored) for scene in scenes))
     count = len(scenes)
     boxes = np.zeros((count, objects, 4), np.float32)
     classes = np.full((count, objects), NOTHING, np.int64)

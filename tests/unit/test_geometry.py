@@ -42,8 +42,8 @@ def test_a_letterboxed_picture_is_inside_the_canvas_and_comes_back(
     width: int, height: int, canvas: tuple[int, int]
 ) -> None:
     fit = Letterbox.fit(width, height, *canvas)
-    corners = Box(0, 0, width, height).corners()
-    there = fit.to_canvas(corners)
+    there = Box(fit.dx, fit.dy, fit.dx + width * fit.scale, fit.dy + height * fit.scale).corners()
     assert there.min() >= 0
     assert (there.max(axis=0) <= np.array(canvas) + 1).all()
+    corners = Box(0, 0, width, height).corners()
     np.testing.assert_allclose(fit.to_picture(there), corners, atol=0.01 * max(width, height))

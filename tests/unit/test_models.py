@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.detections import PLATE
 from platelane import crops, models
 
 
@@ -43,7 +44,9 @@ def test_attribute_labels_are_those_of_the_api() -> None:
 
 
 def test_detector_labels_start_with_the_plate() -> None:
-    assert models.detector_labels() == ("plate", "car", "truck", "bus", "motorcycle")
+    labels = Path("triton_models/detector/labels.txt").read_text(encoding="utf-8").split()
+    assert labels[PLATE] == "plate"
+    assert labels == ["plate", "car", "truck", "bus", "motorcycle"]
 
 
 def test_specifications_count_the_labels() -> None:

@@ -187,7 +187,7 @@ def _side(q: Points, normal: Points) -> Field:
     """Distance in the side view to the nearest side window; outside of the flank, large."""
     front = polygon(q.z, q.y, ((0.80, 1.035), (0.20, 1.36), (-0.36, 1.395), (-0.36, 1.04)))
     back = polygon(q.z, q.y, ((-0.44, 1.04), (-0.44, 1.395), (-0.98, 1.37), (-1.38, 1.20), (-1.42, 1.055)))
-    return np.where(normal.x * 0 + np.abs(normal.x) > 0.6, np.minimum(front, back), np.float32(9.0))
+    return np.where(np.abs(normal.x) > 0.6, np.minimum(front, back), np.float32(9.0))
 
 
 def _window_trim(q: Points, normal: Points) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import Final
 
 import numpy as np
@@ -47,9 +47,9 @@ def _chances() -> NDArray[np.float64]:
     """The chance of every design: by group, in it by the root of the region's share, in that by the design's share."""
     chances: list[float] = []
     for name, group in _GROUPS.items():
-        shares: Counter[str] = Counter()
+        shares: dict[str, float] = defaultdict(float)
         for design in group:
-            shares[design.region] += design.share  # type: ignore[assignment]
+            shares[design.region] += design.share
         raw = [design.share / shares[design.region] ** 0.5 for design in group]
         chances += [SHARES[name] * value / sum(raw) for value in raw]
     return np.array(chances) / sum(chances)

@@ -88,7 +88,7 @@ def _inside(p: Points) -> NDArray[np.bool_]:
     heads = (np.hypot((np.abs(x) - 0.36) / 0.11, (y - 1.20) / 0.075) < 1) | (
         np.hypot((np.abs(x) - 0.36) / 0.22, (y - 1.04) / 0.11) < 1
     )
-    rim = np.abs(np.hypot((x - 0.36) / 1.0, (y - 1.05) / 0.8) - 0.15) < 0.012
+    rim = np.abs(np.hypot(x - 0.36, (y - 1.05) / 0.8) - 0.15) < 0.012
     return np.asarray((heads | rim) & (p.z > 0), dtype=np.bool_)
 
 

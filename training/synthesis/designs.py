@@ -1,4 +1,4 @@
-"""The value types of a plate design, and the choice among all designs.
+"""The value types of a plate design.
 
 Sizes are in millimetres, colours are (red, green, blue). The facts (sizes, colours, serial formats) follow the
 encyclopaedia pages "Vehicle registration plates of ..." and "United States license plate designs and serial formats".

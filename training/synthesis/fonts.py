@@ -1,7 +1,7 @@
 """Glyphs of plate fonts as masks of any size, out of font files that are fetched at training time.
 
 The files come from npm: `npm install @fontsource/barlow-condensed ...` (see `PACKAGES`; all under the SIL Open Font
-License or Apache-2.0). The folder is named by the environment variable PLATELANE_FONTS or given to `Fonts`.
+License or Apache-2.0). The environment variable PLATELANE_FONTS names another folder than the cache.
 """
 
 from __future__ import annotations

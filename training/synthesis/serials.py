@@ -34,18 +34,6 @@ def compose(pattern: str, rng: np.random.Generator, letters: str = string.ascii_
     return Serial(tuple("".join(_drawn(token, rng, letters) for token in _TOKEN.findall(pattern)).split("|")))
 
 
-def expression(pattern: str, letters: str = string.ascii_uppercase) -> re.Pattern[str]:
-    """What the text of every serial of a pattern matches."""
-    classes = {"@": f"[{letters}]", "#": "[0-9]", "~": f"[{letters}0-9]"}
-    parts = []
-    for token in _TOKEN.findall(pattern):
-        if token.startswith("{"):
-            parts.append("(?:" + "|".join(_read(choice) for choice in token[1:-1].split(",")) + ")")
-        else:
-            parts.append(classes.get(token, _read(token)))
-    return re.compile("".join(parts))
-
-
 def _drawn(token: str, rng: np.random.Generator, letters: str) -> str:
     if token == "@":
         return letters[rng.integers(len(letters))]
@@ -58,7 +46,3 @@ def _drawn(token: str, rng: np.random.Generator, letters: str) -> str:
         choices = token[1:-1].split(",")
         return choices[rng.integers(len(choices))]
     return token
-
-
-def _read(literal: str) -> str:
-    return "".join(re.escape(character) for character in literal if character not in _DRAWN)

@@ -44,7 +44,7 @@ class Points:
 
 
 def point(x: float, y: float, z: float) -> Points:
-    return Points(*(np.float32(value) for value in (x, y, z)))  # type: ignore[arg-type]
+    return Points(*(np.array(value, np.float32) for value in (x, y, z)))
 
 
 def polygon(u: Field, v: Field, corners: Sequence[tuple[float, float]]) -> Field:

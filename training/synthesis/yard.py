@@ -137,7 +137,7 @@ def _facade(p: Points, seed: int) -> Light:
     lit = np.where(sill[..., None], np.float32(0.72), lit)
     slats = 0.42 + 0.13 * np.abs(((v * 7) % 1) - 0.5)
     lit = np.where(shutter[..., None], slats[..., None] * np.array([0.62, 0.72, 0.80], np.float32), lit)
-    under = np.clip((p.y - 0.0) * 3, 0.45, 1)
+    under = np.clip(p.y * 3, 0.45, 1)
     return np.asarray(lit * under[..., None], dtype=np.float32)
 
 

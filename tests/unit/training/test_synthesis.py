@@ -12,7 +12,7 @@ from training.synthesis.catalogue import DESIGNS, choose
 from training.synthesis.designs import AMERICAN_FACES, EUROPEAN_FACES, HEAVY_FACES, Design
 from training.synthesis.noise import clouds
 from training.synthesis.paste import covering, pasted, sides
-from training.synthesis.serials import compose, expression
+from training.synthesis.serials import compose
 from training.synthesis.solids import box, point, polygon, union
 from training.synthesis.wear import worn
 
@@ -52,8 +52,7 @@ def test_a_design_is_sound(design: Design) -> None:
     assert design.share > 0
     for pattern in design.serials:
         serial = compose(pattern, rng, design.letters)
-        assert expression(pattern, design.letters).fullmatch(serial.text)
-        assert 1 <= len(serial.text) <= 11
+        assert re.fullmatch("[A-Z0-9]{1,11}", serial.text)
         assert len(serial.lines) <= 2
 
 
