@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import stack
 from training.data import DEFAULT_DATA, Part
-from training.evaluation import api, given_crops, pictures, report, sheet, vehicles
+from training.evaluation import api, given_crops, pictures, report, sheet, tables, vehicles
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,7 +37,7 @@ def main() -> None:
         vehicles.of_crops(described),
         report.gallery(drawn, arguments.document.parent),
     ]
-    report.write(arguments.document, "\n\n".join(sections))
+    tables.write(arguments.document, "\n\n".join(sections), "evaluate")
     sheet.contact_sheet(photos, encoded, arguments.out / "failures.jpg")
     print(f"Tables: {arguments.document}\nWorst failures: {arguments.out / 'failures.jpg'}")
 

@@ -2,7 +2,7 @@
 
     python -m training.guidance [--data ../shared/data] [--model triton_models/reader/1/model.onnx]
 
-Reads the crops of the val split with ONNX Runtime and prints the table that `docs/regions.md` quotes.
+Reads the crops of the val split with ONNX Runtime and writes the table of `docs/regions.md`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from platelane import crops, models
 from platelane.pb.v1 import domain_pb2
 from platelane.regions import country, table
 from training.data import DEFAULT_DATA, Part, quadrilateral
+from training.evaluation import tables
 from training.evaluation.labels import readable
 
 _BATCH: Final = 16
@@ -116,10 +117,11 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
+    arguments.add_argument("--document", type=Path, default=Path("docs/regions.md"), help="where the table goes")
     arguments.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"))
     given = arguments.parse_args()
-    for name, value in figures(list(outputs(given.data, given.model))):
-        print(f"| {name} | {value} |")
+    rows = [list(row) for row in figures(list(outputs(given.data, given.model)))]
+    tables.write(given.document, tables.table(["", ""], rows), "guidance")
 
 
 if __name__ == "__main__":

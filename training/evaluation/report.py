@@ -16,9 +16,6 @@ from training.evaluation.labels import VEHICLE_CLASSES, PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
 from training.evaluation.tables import accuracy_row, bin_rows, percent, table
 
-BEGIN: Final = "<!-- measured by `python -m training.evaluate`: begin -->"
-END: Final = "<!-- measured: end -->"
-
 THRESHOLD_TEXT: Final = 0.6
 """`threshold_o` unless a request says otherwise."""
 MIN_SIDE: Final = 48
@@ -26,19 +23,6 @@ MIN_GROUP: Final = 5
 
 Pair = tuple[str, PlateLabel, FoundPlate | None]
 """Set, label, and what an answer says of the plate."""
-
-
-def write(path: Path, text: str) -> None:
-    """Replace what stands between the marks.
-
-    Raises:
-        ValueError: the document does not have them.
-    """
-    document = path.read_text(encoding="utf-8")
-    if BEGIN not in document or END not in document:
-        raise ValueError(f"{path} has no marks to write between")
-    before, after = document.split(BEGIN)[0], document.split(END)[1]
-    path.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
 
 
 def end_to_end(photos: Sequence[Matched]) -> str:

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Final
 
 from training.evaluation import figures
+
+END: Final = "<!-- measured: end -->"
+
+
+def write(path: Path, text: str, program: str) -> None:
+    """Replace what stands between the marks that name the program.
+
+    Raises:
+        ValueError: the document does not have them.
+    """
+    document = path.read_text(encoding="utf-8")
+    begin = f"<!-- measured by `python -m training.{program}`: begin -->"
+    before, found, rest = document.partition(begin)
+    _, end, after = rest.partition(END)
+    if not found or not end:
+        raise ValueError(f"{path} has no marks to write between")
+    path.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

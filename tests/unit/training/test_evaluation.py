@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from platelane.geometry import Box
-from training.evaluation import figures, report, vehicles
+from training.evaluation import figures, report, tables, vehicles
 from training.evaluation.figures import Reading
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel, readable
 from training.evaluation.matching import Matched, found_plates, match
@@ -114,6 +115,34 @@ def test_a_cut_out_plate_counts_by_the_first_result_and_by_its_score() -> None:
     )
     assert "| all clear plates | 4 | 25.0 %" in text
     assert "| set some | 2 | 50.0 %" in text
+
+
+def test_a_table_is_written_between_the_marks_of_its_program(tmp_path: Path) -> None:
+    document = tmp_path / "models.md"
+    marks = ["<!-- measured by `python -m training.{}`: begin -->\n{}\n<!-- measured: end -->\n"] * 2
+    document.write_text("before\n" + "between\n".join(marks).format("one", "old", "other", "kept") + "after\n")
+    tables.write(document, "new", "one")
+    text = document.read_text()
+    assert "old" not in text
+    assert [line for line in text.splitlines() if line and "<" not in line] == [
+        "before",
+        "new",
+        "between",
+        "kept",
+        "after",
+    ]
+    with pytest.raises(ValueError, match="no marks"):
+        tables.write(document, "new", "third")
+
+
+def test_vehicles_and_finds_count_by_their_size() -> None:
+    labels = replace(
+        photo(), vehicles=(VehicleLabel(Box(0, 0, 100, 80), "car"), VehicleLabel(Box(200, 0, 240, 30), "car"))
+    )
+    found = [box(0, 0, 100, 80), box(200, 0, 250, 30), box(300, 0, 400, 80), box(500, 0, 520, 20)]
+    matched = match(labels, answer(*((None, {"box": where, "type": "Sedan", "score": 0.9}) for where in found)))
+    # the second is found a little larger than labelled; the last is too small to count
+    assert figures.vehicle_detection([matched], 48) == figures.DetectionFigures(1, 1.0, 2 / 3)
 
 
 def test_the_rarest_classes_share_a_row() -> None:
