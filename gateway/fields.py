@@ -25,6 +25,7 @@ ZOOM_IN_VEHICLES: Final = 4
 STRONGEST: Final = 10
 
 MAX_REGIONS: Final = 50
+_LONGEST_CODE: Final = 20
 _MOST_PLATES: Final = 32
 _MOST_ZOOMS: Final = 32
 
@@ -60,8 +61,8 @@ def options(
 
 def regions(values: Iterable[object]) -> list[str]:
     """Region codes, lower-case, each once, in the order given; repeated fields and comma lists alike."""
-    codes = [code for value in values if isinstance(value, str) for code in re.findall(r"[\w-]+", value.lower())]
-    return list(dict.fromkeys(codes))[:MAX_REGIONS]
+    words = [word for value in values if isinstance(value, str) for word in re.findall(r"[\w-]+", value.lower())]
+    return list(dict.fromkeys(word for word in words if len(word) <= _LONGEST_CODE))[:MAX_REGIONS]
 
 
 def flag(value: object) -> bool:

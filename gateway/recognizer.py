@@ -74,6 +74,7 @@ class Recognizer:
         self._inbox = bus.new_inbox()
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
         self._admitted = 0
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen for replies; before the first `recognize`."""
@@ -134,9 +135,11 @@ class Recognizer:
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(deadline - time.time()):
-                await self._keeper.keep_if_wanted(job_id, photograph.camera_id, account, photograph.image)
-                await self._bus.publish(subjects.DETECT, _job(context, photograph), job_id, deadline)
+                sending = asyncio.create_task(self._send(context, photograph))
+                self._sending.add(sending)
+                sending.add_done_callback(self._sent)
                 del photograph  # nothing holds the picture while the engine works on it
+                await (sending if droppable else asyncio.shield(sending))
                 return _answer(await reply)
         except TimeoutError:
             log.warning("deadline_exceeded", job=job_id)
@@ -147,6 +150,16 @@ class Recognizer:
             raise
         finally:
             del self._waiting[job_id]
+
+    async def _send(self, context: stages_pb2.JobContext, photograph: Photograph) -> None:
+        await self._keeper.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
+        job = stages_pb2.Job(context=context, options=photograph.options, image=photograph.image)
+        await self._bus.publish(subjects.DETECT, job, context.id, context.deadline_us / 1e6)
+
+    def _sent(self, sending: asyncio.Task[None]) -> None:
+        self._sending.discard(sending)
+        if not sending.cancelled() and (error := sending.exception()):
+            log.debug("not_sent", error=str(error))  # whoever still waits is told by `recognize`
 
     async def _on_reply(self, data: bytes) -> None:
         try:
@@ -162,10 +175,6 @@ class Recognizer:
 def new_job_id(now: float) -> str:
     """32 hex digits that sort by time (milliseconds, then 80 random bits)."""
     return f"{round(now * 1e3):012x}{secrets.token_hex(10)}"
-
-
-def _job(context: stages_pb2.JobContext, photograph: Photograph) -> stages_pb2.Job:
-    return stages_pb2.Job(context=context, options=photograph.options, image=photograph.image)
 
 
 def _answer(reply: stages_pb2.Reply) -> Answer:

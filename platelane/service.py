@@ -46,6 +46,9 @@ def run(name: str, main: Main) -> NoReturn:
 
     Exits with 0 after a stop, and with 1 and one line in the log where the service cannot start or go on.
     """
+    # Names are looked up by threads of the loop's own, four of them unless this says so; a name server that does not
+    # answer holds one for ten seconds and more, and with them everybody else's names.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", "64")
     configuration = settings()
     telemetry.configure(name, configuration)
     tracing.configure(name, configuration.otlp_endpoint)

@@ -48,6 +48,8 @@ def configure(service: str, settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    for library in ("httpx", "httpcore"):  # they tell every request with its address, in which there may be secrets
+        logging.getLogger(library).setLevel(logging.WARNING)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from nats.errors import Error as NatsError
 
 from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, attempt, subjects, topology
 from platelane.bus.streams import Stream
-from platelane.errors import EngineUnavailable, PlatelaneError
+from platelane.errors import PlatelaneError
 from platelane.hooks.hook import Hook
 from platelane.hooks.payload import Payload, ascii_json, document, encode, safe_name
 from platelane.hooks.picture import Picture, upright
@@ -94,7 +95,7 @@ class Deliverer:
             for hook_id, number in counted.items():
                 try:
                     await self._hooks.count(hook_id, DELIVERED, number)
-                except EngineUnavailable:
+                except (PlatelaneError, NatsError):
                     self._uncounted[hook_id] += number
 
     async def _failed(self, hook: Hook, response: Response) -> Outcome:

@@ -39,6 +39,7 @@ class Lanes:
         self._deliverer = deliverer
         self._running: dict[int, _Running] = {}
         self._changed = asyncio.Event()
+        self._restoring: set[int] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`."""
@@ -47,7 +48,7 @@ class Lanes:
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._changed.set())
         with contextlib.suppress(PlatelaneError, NatsError):
-            await delete_forgotten(self._bus.connection, {hook.id for hook in self._hooks.all()})
+            await delete_forgotten(self._bus.connection, self._hooks.numbers)
         try:
             while not stop.is_set():
                 self._changed.clear()
@@ -80,7 +81,22 @@ class Lanes:
     def _restore(self) -> None:
         """NATS may come back without its files."""
         for running in self._running.values():
-            self._bus.connection.spawn(self._ensure(running.plan))
+            self._missing(running.plan)
+
+    def _missing(self, plan: Plan) -> None:
+        """Make what is not there any more, in the background."""
+        if plan.hook_id not in self._restoring:
+            self._restoring.add(plan.hook_id)
+            self._bus.connection.spawn(self._restored(plan))
+
+    async def _restored(self, plan: Plan) -> None:
+        try:
+            if self._hooks.get(plan.hook_id):
+                await self._ensure(plan)
+        except (PlatelaneError, NatsError, TimeoutError) as error:
+            log.warning("lanes_not_restored", hook=plan.hook_id, error=str(error))
+        finally:
+            self._restoring.discard(plan.hook_id)
 
     async def _ensure(self, plan: Plan) -> None:
         queue = Queue(self._bus, plan.hook_id)
@@ -89,13 +105,13 @@ class Lanes:
 
     async def _serve(self, plan: Plan, stop: asyncio.Event) -> None:
         """Work on the lanes of one hook; trouble with one is no trouble for others."""
-        handler = partial(self._deliverer.handle, plan.hook_id)
+        handler, missing = partial(self._deliverer.handle, plan.hook_id), partial(self._missing, plan)
         while not stop.is_set():
             try:
                 await self._ensure(plan)
                 async with asyncio.TaskGroup() as group:
                     for lane in plan.lanes:
-                        group.create_task(Worker(self._bus, lane, stages_pb2.Delivery, handler, 1).run(stop))
+                        group.create_task(Worker(self._bus, lane, stages_pb2.Delivery, handler, 1, missing).run(stop))
             except* (PlatelaneError, NatsError, TimeoutError) as errors:
                 log.warning("lanes_not_ready", hook=plan.hook_id, error=str(errors.exceptions[0]))
                 with contextlib.suppress(TimeoutError):

@@ -18,12 +18,13 @@ from gateway.grpc_edge.results import Results
 from gateway.recognizer import Answer, Recognizer
 from platelane import metrics, tracing
 from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
-from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
+from platelane.pb.v1 import domain_pb2, service_pb2
 from platelane.settings import Settings
 from platelane.statuses import ADMITTED, DETAILS_KEY, to_status
 
 log = structlog.get_logger(__name__)
 
+NAME: Final = service_pb2.DESCRIPTOR.services_by_name["PlateReader"].full_name
 STREAM_IN_FLIGHT: Final = 8
 """Pictures of one stream that are worked on at once."""
 
@@ -31,8 +32,12 @@ T = TypeVar("T")
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
-class PlateReader(service_pb2_grpc.PlateReaderServicer):
-    """Handles calls until `stop`; streams end then, after what they have taken is answered."""
+class PlateReader:
+    """Handles calls until `stop`; streams end then, after what they have taken is answered.
+
+    Calls with a single request are served like streams of requests, which are the same on the wire: so the token is
+    looked at before the request has arrived, and there is a limit on how long that may take.
+    """
 
     def __init__(
         self, recognizer: Recognizer, accounts: Accounts, results: Results, settings: Settings, stop: asyncio.Event
@@ -44,9 +49,10 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
         self._stop = stop
 
     async def Recognize(  # noqa: N802  the names of the protocol
-        self, request: service_pb2.RecognizeRequest, context: Context
+        self, requests: AsyncIterator[service_pb2.RecognizeRequest], context: Context
     ) -> service_pb2.RecognizeResponse:
-        response = await self._response(request, await self._account(context), context)
+        account = await self._account(context)
+        response = await self._response(await self._only(requests, context), account, context)
         if response.HasField("error"):
             await _abort(context, response.error)
         return response
@@ -77,19 +83,34 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
             await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     async def Subscribe(  # noqa: N802
-        self, request: service_pb2.SubscribeRequest, context: Context
+        self, requests: AsyncIterator[service_pb2.SubscribeRequest], context: Context
     ) -> AsyncIterator[domain_pb2.Recognition]:
         account = await self._account(context)
+        request = await self._only(requests, context)
         try:
             start = await self._results.end()
         except PlatelaneError as error:
             await _abort(context, to_status(error))
         await context.send_initial_metadata(())
-        async with aclosing(self._results.follow(start, frozenset(request.camera_ids))) as results:
-            while result := await self._until_stop(anext(results)):
-                if result.account == account.id:
-                    yield result.recognition
+        try:
+            async with aclosing(self._results.follow(start, frozenset(request.camera_ids))) as results:
+                while result := await self._until_stop(anext(results)):
+                    if result.account == account.id:
+                        yield result.recognition
+        except EngineUnavailable as error:
+            await _abort(context, to_status(error))
         await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """The methods of the service, for a server."""
+        recognize = service_pb2.RecognizeRequest.FromString, service_pb2.RecognizeResponse.SerializeToString
+        subscribe = service_pb2.SubscribeRequest.FromString, domain_pb2.Recognition.SerializeToString
+        methods = {
+            "Recognize": grpc.stream_unary_rpc_method_handler(self.Recognize, *recognize),
+            "RecognizeStream": grpc.stream_stream_rpc_method_handler(self.RecognizeStream, *recognize),
+            "Subscribe": grpc.stream_stream_rpc_method_handler(self.Subscribe, *subscribe),
+        }
+        return grpc.method_handlers_generic_handler(NAME, methods)
 
     async def _account(self, context: Context) -> Account:
         metadata = dict(context.invocation_metadata() or ())
@@ -97,6 +118,17 @@ class PlateReader(service_pb2_grpc.PlateReaderServicer):
             return self._accounts.of(str(metadata.get("authorization", "")))
         except Forbidden as error:
             await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
+
+    async def _only(self, requests: AsyncIterator[T], context: Context) -> T:
+        """The one message of a call; who does not send it in time must not hold a place that others want."""
+        try:
+            async with asyncio.timeout(self._settings.upload_timeout):
+                return await anext(requests)
+        except TimeoutError:
+            reason = f"The request did not arrive within {self._settings.upload_timeout:g} seconds."
+        except StopAsyncIteration:
+            reason = "The call has no request."
+        return await _abort(context, to_status(BadRequest(reason)))
 
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
         with self._recognizer.admitted():

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway import fields, pictures
+from gateway.forms import bare_name
 from gateway.recognizer import Photograph
 from platelane.errors import BadImage, BadRequest, UploadTooLarge
 from platelane.pb.v1 import domain_pb2, service_pb2
@@ -40,7 +41,7 @@ def photograph(request: service_pb2.RecognizeRequest, upload_limit: int) -> Phot
         image=image,
         options=options(request.options),
         camera_id=fields.camera_id(request.camera_id),
-        filename=request.filename or f"upload.{pictures.extension(image)}",
+        filename=bare_name(request.filename) or f"upload.{pictures.extension(image)}",
         timestamp_us=request.timestamp_us or fields.timestamp_us(None, datetime.now(UTC)),
     )
 

@@ -49,7 +49,11 @@ class Results:
         return int(state["last_seq"]) + 1 if state else 1
 
     async def follow(self, start: int, camera_ids: frozenset[str]) -> AsyncGenerator[stages_pb2.Result, None]:
-        """Every result from sequence `start` on, of these cameras (none: of all), in the order of their storage."""
+        """Every result from sequence `start` on, of these cameras (none: of all), in the order of their storage.
+
+        Raises:
+            EngineUnavailable: the connection to NATS has ended for good.
+        """
         subject = subjects.results(*camera_ids) if len(camera_ids) == 1 else subjects.ALL_RESULTS
         stored = asyncio.Event()
         self._subscribers.add(stored)
@@ -73,6 +77,8 @@ class Results:
             try:
                 return await self._stream.read(subject, start, _PAGE)
             except EngineUnavailable:
+                if self._bus.client.is_closed:
+                    raise
                 log.warning("results_not_readable")
 
     async def _on_stored(self, _message: Msg) -> None:

@@ -13,13 +13,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.accounts import Accounts
-from gateway.grpc_edge.reader import PlateReader
+from gateway.grpc_edge.reader import NAME, PlateReader
 from gateway.grpc_edge.results import Results
 from gateway.recognizer import Recognizer
 from platelane import service, tls
 from platelane.bus import Bus
 from platelane.errors import CannotStart
-from platelane.pb.v1 import service_pb2, service_pb2_grpc
 from platelane.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -30,7 +29,6 @@ _LARGER: Final = 1 << 20
 """Bytes over the limit that are received, so that the refusal can say what the limit is."""
 _LOOK_AGAIN: Final = 1.0
 """Seconds between two looks at whether the service can work, for those who watch its health."""
-_NAME: Final = service_pb2.DESCRIPTOR.services_by_name["PlateReader"].full_name
 _CHANNEL: Final[list[tuple[str, int]]] = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
     ("grpc.max_concurrent_streams", 256),
@@ -57,10 +55,9 @@ async def serving(
         options=[*_CHANNEL, ("grpc.max_receive_message_length", settings.upload_limit + _LARGER)],
         maximum_concurrent_rpcs=settings.http_in_flight + STREAMS,
     )
-    reader = PlateReader(recognizer, accounts, results, settings, stop)
-    service_pb2_grpc.add_PlateReaderServicer_to_server(reader, server)  # type: ignore[no-untyped-call]
+    server.add_generic_rpc_handlers((PlateReader(recognizer, accounts, results, settings, stop).handler(),))
     health_pb2_grpc.add_HealthServicer_to_server(watched, server)
-    reflection.enable_server_reflection((_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{host}:{settings.grpc_port}"
     try:
@@ -96,5 +93,5 @@ class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
     async def _look(self) -> None:
         ready = all((await service.health.report()).values())
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", _NAME):
+        for name in ("", NAME):
             await self.set(name, status)

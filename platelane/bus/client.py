@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 SEND_PATIENCE: Final = 3.0
 """Seconds that a plain message is offered while nobody listens."""
+CONFIRM_PATIENCE: Final = 0.3
+"""Seconds that the sender itself waits for the receiver to say that it has it."""
 PARTS_PATIENCE: Final = 5.0
 """Seconds that reading the parts of a job may take."""
 
@@ -97,15 +99,20 @@ class Bus:
     async def send(self, subject: str, message: Message) -> None:
         """Send a plain message to the `subscribe` of another process, and wait until it has arrived there.
 
-        Nothing is stored. But while nobody listens the message is offered again, in the background, for
-        `SEND_PATIENCE` seconds: a receiver that reconnects after an outage may come back later than the sender.
-        It may arrive twice.
+        Nothing is stored. But while nobody listens, or who does says nothing, the message is offered again, in the
+        background, for `SEND_PATIENCE` seconds: a receiver that reconnects after an outage may come back later than the
+        sender, and one that is frozen must hold up nobody else's messages. It may arrive twice.
 
         Raises:
             EngineUnavailable: NATS was away all the time.
         """
         data, deadline = message.SerializeToString(), time.time() + SEND_PATIENCE
-        if not await self._deliver(subject, data, deadline):
+        try:
+            async with asyncio.timeout(CONFIRM_PATIENCE):
+                arrived = await self._deliver(subject, data, deadline)
+        except TimeoutError:
+            arrived = not self.connected and await self._deliver(subject, data, deadline)
+        if not arrived:
             self.connection.spawn(self._offer(subject, data, deadline))
 
     async def subscribe(self, subject: str, handler: Callable[[bytes], Awaitable[None]]) -> None:

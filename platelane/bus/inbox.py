@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import NoRespondersError, StaleConnectionError
+from nats.errors import MaxPayloadError, NoRespondersError, StaleConnectionError
 from nats.js.api import Header, StatusCode
 
 
@@ -44,10 +44,13 @@ class Inbox:
         """Send a request and wait for all its answers.
 
         Raises:
+            MaxPayloadError: the server would end the connection over a message as large as that.
             NoRespondersError: nobody listens on the subject.
             StaleConnectionError: the connection broke; the request may or may not have arrived.
             TimeoutError: not all answers came in `timeout` seconds.
         """
+        if len(data) + _size(headers) > self._client.max_payload:
+            raise MaxPayloadError
         answers: list[Msg] = []
         complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -79,6 +82,14 @@ class Inbox:
     async def _receive(self, msg: Msg) -> None:
         if on_answer := self._expected.get(msg.subject):
             on_answer(msg)
+
+
+def _size(headers: dict[str, str] | None) -> int:
+    """Bytes of headers on the wire, which the server counts and the client library does not."""
+    if not headers:
+        return 0
+    lines = sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+    return len(b"NATS/1.0\r\n") + lines + len(b"\r\n")
 
 
 def status(msg: Msg) -> str | None:

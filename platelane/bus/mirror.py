@@ -98,9 +98,11 @@ class Mirror(Generic[T]):
         self._apply(key, int((message.headers or {})["Nats-Sequence"]), message.data)
 
     async def _reload(self) -> None:
-        while True:
+        loaded = False
+        while not loaded and not self._bus.client.is_closed:
             with contextlib.suppress(EngineUnavailable):
-                return await self._load()
+                await self._load()
+                loaded = True
 
     async def _load(self) -> None:
         async with self._loading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Callable
 from typing import Final, Self
 
 import structlog
@@ -35,8 +36,10 @@ class Pull:
     for the next, and nothing is polled.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer) -> None:
+    def __init__(self, bus: Bus, consumer: Consumer, missing: Callable[[], None] | None = None) -> None:
+        """`missing` is called, again and again, while there is no such consumer; by default the bus makes its own."""
         self._bus = bus
+        self._missing = missing or bus.restore
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
         self._inbox = bus.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
@@ -109,6 +112,6 @@ class Pull:
                 case refusal:
                     log.debug("pull_refused", status=refusal, headers=message.headers)
                     if refusal == StatusCode.SERVICE_UNAVAILABLE:
-                        self._bus.restore()
+                        self._missing()
                     await asyncio.sleep(_PAUSE)
                     return None

@@ -6,6 +6,7 @@ Storage is always files: a stream in memory vanishes, definition and all, when n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Final
 from nats.errors import Error as NatsError
 from nats.js import JetStreamManager
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RePublish, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, ServiceUnavailableError
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from platelane.bus import subjects
 from platelane.errors import EngineUnavailable, Fault
@@ -239,15 +240,20 @@ async def ensure_topology(manager: JetStreamManager, settings: Settings, patienc
 async def ensure_stream(manager: JetStreamManager, config: StreamConfig) -> None:
     """Make a stream, or change the one that is there.
 
+    Changing comes first: asked to make a stream that is there, the server wants room for another one.
+
     Raises:
         nats.errors.Error: the server does not answer, or refuses.
     """
+    with contextlib.suppress(NotFoundError):
+        await manager.update_stream(config)
+        return
     try:
         await manager.add_stream(config)
     except APIError as error:
         if error.err_code != _STREAM_NAME_TAKEN:
             raise
-        await manager.update_stream(config)
+        await manager.update_stream(config)  # somebody else made it in this moment
 
 
 async def _patiently(what: str, attempt: Callable[[], Awaitable[object]], patience: float) -> None:

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 GRACE: Final = 5.0
 """Seconds that work in flight gets to finish after a stop."""
+LONGEST_PAUSE: Final = 60.0
+"""Seconds until a message whose handler failed unexpectedly is tried again, at most."""
 INTERNAL_ERROR: Final = "The photograph could not be processed."
 
 
@@ -81,8 +83,11 @@ class Worker(Generic[M]):
         message_type: type[M],
         handler: Callable[[M], Awaitable[Outcome | None]],
         in_flight: int,
+        missing: Callable[[], None] | None = None,
     ) -> None:
+        """`missing` as for `Pull`."""
         self._bus = bus
+        self._missing = missing
         self._consumer = consumer
         self._decode = message_type.FromString
         self._handler = handler
@@ -98,7 +103,7 @@ class Worker(Generic[M]):
             await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
         if self._consumer in topology.CONSUMERS:
             metrics.watch(self._consumer.name, partial(self._bus.waiting, self._consumer))
-        pulls = [Pull(self._bus, self._consumer) for _ in range(self._slots)]
+        pulls = [Pull(self._bus, self._consumer, self._missing) for _ in range(self._slots)]
         slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
         try:
@@ -173,7 +178,7 @@ class Worker(Generic[M]):
                 log.info("nobody_waits", subject=message.subject)
                 return Done()
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
-            return RetryAfter(0.1 * 2**delivered, f"{type(error).__name__}: {error}")
+            return RetryAfter(min(LONGEST_PAUSE, 0.1 * 2**delivered), f"{type(error).__name__}: {error}")
 
     async def _settle(self, message: Msg, pull: Pull, context: JobContext, outcome: Outcome | _Refused) -> None:
         match outcome:

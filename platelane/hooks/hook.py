@@ -112,7 +112,9 @@ class HookSettings(BaseModel):
 
 
 class Hook(HookSettings):
-    """A hook as it is stored."""
+    """A hook as it is stored, by this version or a later one that knows more of it."""
+
+    model_config = ConfigDict(extra="ignore")
 
     id: int
     account: str = ""

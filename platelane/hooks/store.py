@@ -70,6 +70,7 @@ class Hooks:
         self._environment = {hook.id: hook for hook in map(of_environment, bus.settings.webhook_targets)}
         self._hooks: dict[int, Hook] = dict(self._environment)
         self._health: dict[int, Health] = {}
+        self._unreadable: set[int] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._known = 0
         self._look = asyncio.Event()
@@ -97,6 +98,11 @@ class Hooks:
     def get(self, hook_id: int) -> Hook | None:
         """The hook with this id."""
         return self._hooks.get(hook_id)
+
+    @property
+    def numbers(self) -> set[int]:
+        """The ids of all hooks there are, those that this version cannot read among them."""
+        return self._unreadable | self._hooks.keys()
 
     def health(self, hook_id: int) -> Health:
         """How a hook fares."""
@@ -216,6 +222,7 @@ class Hooks:
             self._known = known  # NATS came back without its files
         stored: dict[int, Hook] = {}
         health: dict[int, Health] = {}
+        unreadable: set[int] = set()
         for record in records:
             number, _, kind = record.key.partition("_")
             try:
@@ -225,9 +232,11 @@ class Hooks:
                     stored[int(number)] = Hook.model_validate_json(record.data)
             except (ValidationError, ValueError) as error:
                 log.error("hook_cannot_be_read", key=record.key, error=str(error))
+                if number.isdigit():
+                    unreadable.add(int(number))
         ours = {number: hook for number, hook in stored.items() if not hook.from_environment}
         changed = {number: stored.get(number, hook) for number, hook in self._environment.items()}
-        self._hooks, self._health = ours | changed, health
+        self._hooks, self._health, self._unreadable = ours | changed, health, unreadable
         for listener in tuple(self._listeners):
             listener()
 

@@ -97,7 +97,7 @@ class Supervisor:
                 await process.start()
                 self._write_state()
                 self._listener.back(process, await process.ready(self._client))
-            except CannotStart:
+            except (CannotStart, OSError):  # a full disk, for one
                 process.kill()  # it may hang; `ended` then tells how it went
 
     async def stop(self) -> None:

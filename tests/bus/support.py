@@ -32,13 +32,14 @@ class NatsServer:
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
+        self.configuration = "max_payload: 8MB\n"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
         self._directory.mkdir(exist_ok=True)
         configuration = self._directory / "nats.conf"
-        configuration.write_text("max_payload: 8MB\n")
+        configuration.write_text(self.configuration)
         own = ["-c", str(configuration), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._directory)]
         command = [str(PROGRAM), *own, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from nats.js.errors import NotFoundError
 from starlette.responses import Response
 
 from platelane.bus import Bus, subjects, topology
@@ -391,6 +393,38 @@ async def test_forgotten_queues_are_removed_at_start(bus: Bus, settings: Setting
                 return await Stream(bus, f"HOOK_{hook.id}").state() is None
 
             await eventually(gone)
+
+
+async def test_a_hook_of_a_later_version_keeps_its_queue(bus: Bus, settings: Settings, hooks: Hooks) -> None:
+    bucket = Stream(bus, topology.KV_HOOKS)
+    async with receiving() as receiver:
+        async with working(settings):
+            readable, unreadable = [await create(hooks, receiver) for _ in range(2)]
+        for hook, further in ((readable, {"colour": "red"}), (unreadable, {"concurrency": 99})):
+            record = await bucket.get(subjects.hook(str(hook.id)))
+            assert record is not None
+            data = json.dumps(json.loads(record.data) | further).encode()
+            await bucket.put(subjects.hook(str(hook.id)), data, record.sequence)
+        async with working(settings):
+            await see(bus, "a")
+            assert (await receiver.wait(1))[0].key == f"a.{readable.id}"
+        assert await Stream(bus, f"HOOK_{unreadable.id}").state() is not None
+
+
+async def test_lanes_that_somebody_removed_come_back(bus: Bus, settings: Settings, hooks: Hooks) -> None:
+    async with receiving() as receiver, working(settings):
+        hook = await create(hooks, receiver)
+        await Queue(bus, hook.id).delete()
+        await eventually(lambda: _has_consumers(bus, hook), timeout=15.0)
+        await see(bus, "a")
+        assert (await receiver.wait(1))[0].key == f"a.{hook.id}"
+
+
+async def _has_consumers(bus: Bus, hook: Hook) -> bool:
+    try:
+        return len(await bus.client.jsm().consumers_info(f"HOOK_{hook.id}")) == hook.concurrency
+    except NotFoundError:
+        return False
 
 
 async def test_nothing_is_lost_or_doubled_when_nats_is_killed(

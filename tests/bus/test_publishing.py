@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from nats.aio.msg import Msg
 
 from platelane.bus import Bus, subjects, topology
 from platelane.errors import EngineUnavailable, Fault, Overloaded, UploadTooLarge
@@ -55,6 +56,14 @@ async def test_message_larger_than_the_server_takes(bus: Bus) -> None:
     assert refusal.value.limit == bus.client.max_payload
 
 
+async def test_headers_count_as_the_server_counts_them(bus: Bus) -> None:
+    image = bytes(bus.client.max_payload - len(job("big", image=b"").SerializeToString()) - 20)
+    with pytest.raises(UploadTooLarge):
+        await bus.publish(subjects.DETECT, job("big", image=image), "big")
+    assert bus.connected, "the server ends a connection that sends more than it takes"
+    await bus.publish(subjects.DETECT, job("small"), "small")
+
+
 async def test_no_server_until_the_deadline(bus: Bus, server: NatsServer) -> None:
     server.kill()
     started = time.monotonic()
@@ -104,6 +113,21 @@ async def test_plain_message_reaches_who_listens_a_little_later(bus: Bus, other_
     assert (await late.reply()).job_id == "a"
     await asyncio.sleep(0.3)
     assert late.silent, "it came twice"
+
+
+async def test_a_frozen_receiver_holds_up_nobody(bus: Bus, other_bus: Bus) -> None:
+    inbox = bus.new_inbox()
+    got: list[Msg] = []
+
+    async def keep(message: Msg) -> None:
+        got.append(message)
+
+    await other_bus.client.subscribe(inbox, cb=keep)  # and never says that it has it
+    await other_bus.client.flush()
+    started = time.monotonic()
+    await bus.send(inbox, Reply(job_id="a"))
+    assert time.monotonic() - started < 1
+    assert got, "it was sent"
 
 
 async def test_plain_message_nobody_wants(bus: Bus) -> None:

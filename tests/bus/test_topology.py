@@ -72,6 +72,16 @@ async def test_results_may_be_kept_for_any_time(bus: Bus, settings: Settings, da
     assert (await bus.client.jsm().stream_info(topology.RESULTS)).config.max_age == pytest.approx(days * 86_400)
 
 
+async def test_what_is_there_needs_no_further_room(server: NatsServer) -> None:
+    server.kill()
+    needed = sum(stream.max_bytes or 0 for stream in topology.streams(Settings()))
+    server.configuration += f"jetstream {{ max_file_store: {needed + 100_000_000} }}\n"
+    server.start()
+    for _ in range(2):  # the second time only a little room is left
+        bus = await Bus.connect(Settings(nats_url=server.url), "gateway")
+        await bus.close()
+
+
 async def test_refusal_names_the_stream_and_the_reason(settings: Settings) -> None:
     with pytest.raises(Fault, match=r"stream JOBS: replicas > 1 not supported"):
         await Bus.connect(settings.model_copy(update={"nats_replicas": 3}), "test")
@@ -81,14 +91,14 @@ async def test_a_cluster_that_lacks_a_server_is_waited_for(
     bus: Bus, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager = bus.client.jsm()
-    add, refusals = manager.add_stream, [10005, 10005]
+    update, refusals = manager.update_stream, [10005, 10005]
 
-    async def add_stream(config: StreamConfig) -> object:
+    async def update_stream(config: StreamConfig) -> object:
         if refusals:
             raise BadRequestError(code=400, err_code=refusals.pop(), description="no suitable peers for placement")
-        return await add(config)
+        return await update(config)
 
-    monkeypatch.setattr(manager, "add_stream", add_stream)
+    monkeypatch.setattr(manager, "update_stream", update_stream)
     await topology.ensure_topology(manager, settings)
     assert not refusals
 

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from gateway.grpc_edge.reader import STREAM_IN_FLIGHT
+from gateway.grpc_edge.results import Results
 from platelane.bus import Bus, subjects
 from platelane.client import PlateReader, Request, request
 from platelane.errors import (
@@ -232,6 +233,16 @@ async def test_subscribers_get_what_is_stored_from_then_on(sdk: Served, bus: Bus
             assert ids == [f"{run}-{n}" for n in [*expected, "end"]]
 
 
+async def test_following_results_ends_with_the_connection(served: NatsServer) -> None:
+    bus = await Bus.connect(Settings(nats_url=served.url), "test")
+    results = Results(bus)
+    await results.start()
+    await bus.close()
+    async with asyncio.timeout(PATIENCE):
+        with pytest.raises(EngineUnavailable):
+            await anext(results.follow(1, frozenset()))
+
+
 async def test_tokens_and_their_limits(served: NatsServer, picture: bytes) -> None:
     port = free_port()
     with running_gateway(
@@ -287,6 +298,24 @@ async def test_a_full_gateway_says_so(served: NatsServer, picture: bytes) -> Non
                 await reader.recognize(picture)
             assert plate(await slow) == digest(picture)
             assert plate(await reader.recognize(picture)) == digest(picture)
+
+
+async def test_a_call_without_a_request_holds_its_place_for_a_moment_only(served: NatsServer) -> None:
+    port = free_port()
+    with running_gateway(served, grpc_port=port, upload_timeout=0.5):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
+            channel: Any = opened
+            calls = [
+                channel.stream_unary("/platelane.v1.PlateReader/Recognize")(),
+                channel.stream_stream("/platelane.v1.PlateReader/Subscribe")(),
+            ]
+            for call in calls:
+                async with asyncio.timeout(PATIENCE):
+                    assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+                assert await call.details() == "The request did not arrive within 0.5 seconds."
+            unsent = channel.stream_unary("/platelane.v1.PlateReader/Recognize")()
+            await unsent.done_writing()
+            assert await unsent.details() == "The call has no request."
 
 
 async def test_health_and_reflection(sdk: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -207,6 +208,32 @@ async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, pic
     kept = await Stream(bus, topology.KV_IMAGES).read(subjects.image("*"), 1, 10)
     await bus.close()
     assert [record.data for record in kept] == [picture]
+
+
+async def test_who_hangs_up_at_once_still_gets_the_event(
+    server: NatsServer, client: httpx.Client, gateways: tuple[Gateway, Gateway], picture: bytes
+) -> None:
+    create(client, format="multipart")
+    bus = await Bus.connect(Settings(nats_url=server.url), "test")
+    jobs = Stream(bus, topology.JOBS)
+    before = await _messages(jobs)
+    body = picture + bytes(300_000)  # long enough to be kept for a while before the job is sent
+    head = (
+        f"POST /v1/plate-reader/ HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    for _ in range(10):
+        with socket.create_connection((gateways[0].host, gateways[0].port), 5) as connection:
+            connection.sendall(head.encode() + body)
+            await asyncio.sleep(0.001)
+    async with asyncio.timeout(10):
+        while await _messages(jobs) < before + 10:
+            await asyncio.sleep(0.05)
+    await bus.close()
+
+
+async def _messages(stream: Stream) -> int:
+    state = await stream.state()
+    return int(state["messages"]) if state else 0
 
 
 def test_a_hook_for_whose_events_there_is_no_room_is_refused(tmp_path: Path) -> None:

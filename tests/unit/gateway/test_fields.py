@@ -140,6 +140,7 @@ def test_any_values_never_raise_anything_else(config: object, regions: list[obje
         (["atlantis"], ["atlantis"]),
         (["br_sc", "th-10b"], ["br_sc", "th-10b"]),
         ([None, 7, {}, "de"], ["de"]),
+        (["a" * 2_000_000, "de"], ["de"]),
     ],
 )
 def test_regions(values: list[object], codes: list[str]) -> None:
