@@ -23,7 +23,7 @@ from torch import Tensor
 
 from detector.detections import Detections
 from training import loop
-from training.detector_data import Composer
+from training.detector_composer import Composer
 from training.detector_loss import Targets, detection_loss
 from training.detector_metrics import Tally, corner_errors, detect, known_in
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions

@@ -37,7 +37,7 @@ def detect(
             chosen = indices[start : start + batch_size]
             fitted = [letterbox(images[i], size) for i in chosen]
             batch = torch.from_numpy(np.stack([image for image, _ in fitted])).to(device)
-            with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+            with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 outputs = dict(zip(OUTPUTS, (output.cpu().numpy() for output in decoder(batch)), strict=True))
             for index, (_, fit), found in zip(chosen, fitted, Detections.of_outputs(outputs), strict=True):
                 yield index, suppressed(found.above(least_score).in_picture(fit))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
 from platelane.crops import PLATE_SHAPE, Image, rectify_plate
@@ -30,7 +31,7 @@ from training.reader_model import Reader, Served
 from training.reader_samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights
 from training.reader_splices import Splices
 from training.reader_synthetic import SyntheticPlates
-from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, text_of
+from training.reader_text import BLANK, CHARACTERS, alike, greedy, text_of
 from training.served_cuts import ServedCuts
 
 BATCH = 64
@@ -214,7 +215,7 @@ def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tenso
         if sample.classes is None:
             continue
         text, read = text_of(sample.classes), greedy(classes)
-        mistakes, length = mistakes + edits(text, read), length + len(text)
+        mistakes, length = mistakes + Levenshtein.distance(text, read), length + len(text)
         if sample.legible:
             kept["score"].append(text == read)
             kept["alike"].append(alike(text, read))

@@ -33,13 +33,3 @@ def greedy(best: Sequence[int]) -> str:
 def alike(first: str, second: str) -> bool:
     """Whether two lower-case texts are equal when O is taken as 0 and I as 1, as many plates draw them."""
     return first.translate(_LOOKALIKES) == second.translate(_LOOKALIKES)
-
-
-def edits(first: str, second: str) -> int:
-    """The least number of insertions, deletions and substitutions that turn one text into the other (Levenshtein)."""
-    row = list(range(len(second) + 1))
-    for i, a in enumerate(first, start=1):
-        diagonal, row[0] = row[0], i
-        for j, b in enumerate(second, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
-    return row[-1]

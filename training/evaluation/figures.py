@@ -12,11 +12,10 @@ from rapidfuzz.distance import Levenshtein
 
 from platelane.geometry import Box
 from training.evaluation.matching import FoundPlate, Matched
+from training.reader_text import alike
 from webhook_svc.direction import TOLERANCE
 
 T = TypeVar("T")
-
-_ALIKE: Final = str.maketrans("oi", "01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def reading_figures(readings: Sequence[Reading]) -> ReadingFigures:
     return ReadingFigures(
         len(readings),
         sum(reading.best == reading.text for reading in readings) / count,
-        sum(reading.best.translate(_ALIKE) == reading.text.translate(_ALIKE) for reading in readings) / count,
+        sum(alike(reading.best, reading.text) for reading in readings) / count,
         sum(reading.text in reading.candidates[:3] for reading in readings) / count,
         sum(Levenshtein.distance(reading.best, reading.text) for reading in readings)
         / max(1, sum(len(reading.text) for reading in readings)),

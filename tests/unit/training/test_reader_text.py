@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from training.reader_text import BLANK, CHARACTERS, alike, edits, greedy, target, text_of
+from training.reader_text import BLANK, CHARACTERS, alike, greedy, target, text_of
 
 
 def test_the_classes_are_blank_then_digits_then_letters() -> None:
@@ -30,13 +30,6 @@ def test_frames_give_back_the_text_that_they_spell() -> None:
 def test_repeats_without_a_blank_are_one_character() -> None:
     one, two = target("12")
     assert greedy([one, one, two, two, BLANK, two]) == "122"
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "count"), [("", "", 0), ("abc", "abc", 0), ("abc", "", 3), ("abc", "axc", 1), ("abc", "bcd", 2)]
-)
-def test_edits(first: str, second: str, count: int) -> None:
-    assert edits(first, second) == edits(second, first) == count
 
 
 def test_only_o_and_i_pass_for_digits() -> None:

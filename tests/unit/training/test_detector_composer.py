@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from tests.unit.training.painted import painted
-from training.detector_data import Composer, collate
+from training.detector_composer import Composer, collate
 from training.detector_loss import NOTHING
 from training.detector_model import PLATE
 from training.detector_scenes import PLATES, Scenes, empty_scene
