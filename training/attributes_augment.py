@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.crops import Image
-from training.data import decode
+from training.camera import coarse, compressed
 
 Random = np.random.Generator
 
@@ -70,7 +70,7 @@ def _lit(image: Image, random: Random) -> Image:
 
 def _degraded(image: Image, random: Random) -> Image:
     """One of: out of focus, moved, small, noisy, compressed."""
-    height, width = image.shape[:2]
+    width = image.shape[1]
     kind = int(random.integers(5))
     result: NDArray[np.generic]
     if kind == 0:
@@ -78,15 +78,12 @@ def _degraded(image: Image, random: Random) -> Image:
     elif kind == 1:
         result = cv2.blur(image, (max(2, round(random.uniform(2, 7) * width / 160)), 1))
     elif kind == 2:
-        share = random.uniform(0.25, 0.7)
-        small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
-        result = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        result = coarse(image, random.uniform(0.25, 0.7))
     elif kind == 3:
         noise = random.normal(0, random.uniform(3, 14), image.shape).astype(np.float32)
         result = (image + noise).clip(0, 255).astype(np.uint8)
     else:
-        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 70))])[1]
-        result = decode(data.tobytes())
+        result = compressed(image, int(random.integers(15, 70)))
     return np.asarray(result, dtype=np.uint8)
 
 

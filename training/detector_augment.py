@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from platelane.crops import Image
+from training.camera import coarse, compressed, shaken
 from training.detector_model import PLATE
 from training.detector_scenes import Scene
 
@@ -32,22 +33,14 @@ def degrade(image: Image, random: np.random.Generator) -> Image:
         table = np.clip(ramp[:, None] * cast, 0, 255).astype(np.uint8)
         result = np.asarray(cv2.LUT(result, table[None]), np.uint8)
     if random.random() < 0.15:
-        factor = random.uniform(1.3, 3.0)
-        small = cv2.resize(result, (int(width / factor), int(height / factor)), interpolation=cv2.INTER_AREA)
-        result = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        result = coarse(result, 1 / random.uniform(1.3, 3.0))
     if random.random() < 0.1:
-        length = int(random.integers(3, 8))
-        line = np.zeros((length, length), np.float32)
-        line[length // 2] = 1
-        turn = cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), random.uniform(0, 180), 1)
-        kernel = np.asarray(cv2.warpAffine(line, turn, (length, length)), np.float32)
-        result = np.asarray(cv2.filter2D(result, -1, kernel / kernel.sum()), np.uint8)
+        result = shaken(result, int(random.integers(3, 8)), random.uniform(0, math.pi))
     if random.random() < 0.15:
         noise = random.normal(0, random.uniform(3, 18), (height, width, 1 if random.random() < 0.5 else 3))
         result = np.clip(result + noise, 0, 255).astype(np.uint8)
     if random.random() < 0.2:
-        data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(15, 75))])[1]
-        result = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        result = compressed(result, int(random.integers(15, 75)))
     return result
 
 

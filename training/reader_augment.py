@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from platelane.crops import Image, rectify_plate
 from platelane.geometry import Corners
+from training.camera import coarse, compressed, shaken
 from training.synthesis.paste import sides
 
 Pixels = NDArray[np.float32]
@@ -48,15 +49,15 @@ def photographed(image: Image, severity: float, rng: np.random.Generator) -> Ima
     """The same picture taken in worse light, by a smaller and noisier camera."""
     result = _lit(image.astype(np.float32), severity, rng)
     if rng.random() < 0.5 * severity:
-        result = _coarse(result, rng)
+        share, kind = rng.uniform(0.25, 0.9), cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+        result = coarse(result, share, kind)
     if rng.random() < 0.4 * severity:
         result = _blurred(result, severity, rng)
     if rng.random() < 0.6 * severity:
         result += rng.normal(0, rng.uniform(1, 14), result.shape).astype(np.float32)
     pixels: Image = np.clip(result, 0, 255).astype(np.uint8)
     if rng.random() < 0.4 * severity:
-        _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(18, 85))])
-        pixels = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+        pixels = compressed(pixels, int(rng.integers(18, 85)))
     return pixels
 
 
@@ -84,24 +85,9 @@ def _shadow(height: int, width: int, rng: np.random.Generator) -> Pixels:
     return np.asarray(1 + (rng.uniform(0.35, 1.5) - 1) * edge[..., None], dtype=np.float32)
 
 
-def _coarse(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Seen at a fraction of the pixels."""
-    height, width = image.shape[:2]
-    share = rng.uniform(0.25, 0.9)
-    small = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)
-    kind = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(small, (width, height), interpolation=kind), dtype=np.float32)
-
-
 def _blurred(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
     """Out of focus, or moved during the exposure."""
     if rng.random() < 0.5:
         soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.7 + 1.3 * severity))
         return np.asarray(soft, dtype=np.float32)
-    length = int(rng.integers(2, 4 + round(5 * severity)))
-    kernel = np.zeros((2 * length + 1, 2 * length + 1), dtype=np.float32)
-    angle = rng.uniform(0, np.pi)
-    reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
-    start, end = np.round(length - reach).astype(int), np.round(length + reach).astype(int)
-    cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0)
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), dtype=np.float32)
+    return shaken(image, int(rng.integers(2, 4 + round(5 * severity))), rng.uniform(0, np.pi))

@@ -1,0 +1,40 @@
+"""What cameras do to pictures: fewer pixels, a shaken exposure, compression.
+
+How much of it, and how often, is for each model to say.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from platelane.crops import Image
+from training.data import decode
+
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
+"""Shape (height, width, 3)."""
+
+
+def coarse(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pixels:
+    """The picture with that share of its pixels on each side, at its old size again; `enlarged`: OpenCV's method."""
+    height, width = image.shape[:2]
+    size = max(1, round(width * share)), max(1, round(height * share))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=enlarged), image.dtype)
+
+
+def shaken(image: Pixels, length: int, angle: float) -> Pixels:
+    """Moved by `length` pixels during the exposure, in the direction of `angle` (radians)."""
+    kernel = np.zeros((2 * length + 1, 2 * length + 1), dtype=np.float32)
+    reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
+    start, end = np.round(length - reach).astype(int), np.round(length + reach).astype(int)
+    cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), image.dtype)
+
+
+def compressed(image: Image, quality: int) -> Image:
+    """As JPEG of that quality shows it, 1 to 100."""
+    return decode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
