@@ -75,6 +75,8 @@ class Recognizer:
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
         self._admitted = 0
         self._sending: set[asyncio.Task[None]] = set()
+        self._left: set[asyncio.Task[None]] = set()
+        """Those of them whose callers have hung up; they keep their places."""
 
     async def start(self) -> None:
         """Listen for replies; before the first `recognize`."""
@@ -93,7 +95,7 @@ class Recognizer:
             Overloaded: all are taken.
         """
         with metrics.working("gateway"):
-            if self._admitted >= self._settings.http_in_flight:
+            if self._admitted + len(self._left) >= self._settings.http_in_flight:
                 raise Overloaded("The server is working on as many uploads as it can.")
             self._admitted += 1
             try:
@@ -117,8 +119,8 @@ class Recognizer:
             Fault: a stage failed.
         """
         accepted = time.time()
-        patience = min(self._settings.deadline, math.inf if patience is None else patience) - photograph.waited
-        deadline = accepted + patience
+        patience = min(self._settings.deadline, math.inf if patience is None else patience)
+        deadline = accepted + patience - photograph.waited
         probe(photograph.image, self._settings.pixel_limit)
         photograph.options.excluded.extend(self._zones.excluded(account, photograph.camera_id))
         job_id = new_job_id(accepted)
@@ -133,12 +135,12 @@ class Recognizer:
             account=account,
         )
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
+        sending = asyncio.create_task(self._send(context, photograph))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+        del photograph  # nothing holds the picture while the engine works on it
         try:
             async with asyncio.timeout(deadline - time.time()):
-                sending = asyncio.create_task(self._send(context, photograph))
-                self._sending.add(sending)
-                sending.add_done_callback(self._sent)
-                del photograph  # nothing holds the picture while the engine works on it
                 await (sending if droppable else asyncio.shield(sending))
                 return _answer(await reply)
         except TimeoutError:
@@ -147,6 +149,8 @@ class Recognizer:
         except asyncio.CancelledError:
             if droppable:
                 self._bus.connection.spawn(self._bus.cancel(job_id))
+            else:
+                self._left |= {sending} & self._sending
             raise
         finally:
             del self._waiting[job_id]
@@ -158,6 +162,7 @@ class Recognizer:
 
     def _sent(self, sending: asyncio.Task[None]) -> None:
         self._sending.discard(sending)
+        self._left.discard(sending)
         if not sending.cancelled() and (error := sending.exception()):
             log.debug("not_sent", error=str(error))  # whoever still waits is told by `recognize`
 

@@ -181,6 +181,8 @@ def _split(address: str) -> SplitResult:
         raise BadRequest("upload_url must not carry a user name or password.")
     if port is not None and port < 1024 and port not in _LOW_PORTS:
         raise BadRequest(_FORBIDDEN)
+    if "[" in target.netloc and not target.netloc.isascii():
+        raise BadRequest("upload_url names a host that cannot exist.")
     return target if target.netloc.isascii() else target._replace(netloc=_ascii(target.hostname, port))
 
 

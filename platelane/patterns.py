@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import string
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -35,8 +35,8 @@ _CLASS_OR_ESCAPE: Final = re.compile(r"(\[\^?)((?:\\.|[^\\\]])+)\]|\\(.)", re.DO
 _ESCAPED: Final = "()*+.?[\\]{|}"
 """What the parser wants to see escaped outside of classes; all else may stand for itself."""
 _ESCAPED_IN_CLASSES: Final = "-[\\]^"
-_IMPOSSIBLE: Final = "!"
-"""A character that no plate has."""
+_ZERO_WIDTH: Final = {"A": "^", "Z": "$", "b": ""}
+"""The whole text is matched, so that there are words' ends at its own."""
 
 START: Final = 0
 
@@ -91,7 +91,7 @@ def _text_formats(expressions: tuple[str, ...]) -> Automaton:
             builder.add(_parse(expression))
         except _TooLarge:
             raise _refusal(expression, "its repetitions make it too large") from None
-        except _Unmatched as error:
+        except (_Unmatched, _Misplaced) as error:
             raise _refusal(expression, str(error)) from None
     return builder.automaton()
 
@@ -111,6 +111,10 @@ class _TooLarge(Exception):
 
 class _Unmatched(Exception):
     """A part that no plate can have."""
+
+
+class _Misplaced(Exception):
+    """An anchor that is not at an end of the text."""
 
 
 def _refusal(expression: str, reason: str) -> BadRequest:
@@ -146,10 +150,10 @@ def _plain(found: re.Match[str]) -> str:
         # a hyphen at either end of a class stands for itself
         inside = re.sub(r"^-|(?<!\\)-$|(?<!\\)[\[^]", r"\\\g<0>", inside)
         return opening + re.sub(r"\\([^\w\\\[\]^-])", r"\1", inside) + "]"
-    if escaped in "AZb":  # at the ends of a text they say nothing, as the whole of it is matched
-        return ""
+    if escaped in _ZERO_WIDTH:
+        return _ZERO_WIDTH[escaped]
     if escaped in "^$":
-        return _IMPOSSIBLE
+        raise _Unmatched(f"no plate has {escaped}")
     return str(found[0]) if escaped.isalnum() or escaped in _ESCAPED else str(escaped)
 
 
@@ -170,7 +174,6 @@ class _Edges:
     end: bool
 
 
-_NO_EDGES: Final = _Edges(False, False)
 _NOTHING: Final = _Part(frozenset(), frozenset(), True)
 _ONE: Final = 1
 
@@ -184,7 +187,7 @@ class _Builder:
 
     def add(self, pattern: Pattern) -> None:
         """Accept what matches the pattern as well."""
-        part = self._any_of(self._sequence(conc, _Edges(True, True)) for conc in pattern.concs)
+        part = self._any_of(pattern, _Edges(True, True))
         self._connect(frozenset({START}), part.first)
         self._finals |= part.last
         if part.nullable:
@@ -202,19 +205,28 @@ class _Builder:
         self._spend(len(before) * len(after))
         self._moves |= {(one, other) for one in before for other in after}
 
-    def _any_of(self, parts: Iterable[_Part]) -> _Part:
-        every = list(parts)
+    def _any_of(self, alternatives: Pattern, edges: _Edges) -> _Part:
+        """Those that a plate can have; raises as the last of them where there is none."""
+        parts: list[_Part] = []
+        problem: _Unmatched | None = None
+        for conc in alternatives.concs:
+            try:
+                parts.append(self._sequence(conc, edges))
+            except _Unmatched as error:
+                problem = error
+        if problem and not parts:
+            raise problem
         return _Part(
-            frozenset().union(*(part.first for part in every)),
-            frozenset().union(*(part.last for part in every)),
-            any(part.nullable for part in every),
+            frozenset().union(*(part.first for part in parts)),
+            frozenset().union(*(part.last for part in parts)),
+            any(part.nullable for part in parts),
         )
 
     def _sequence(self, conc: Conc, edges: _Edges) -> _Part:
         mults = _without_anchors(conc, edges)
         whole = _NOTHING
         for place, mult in enumerate(mults):
-            once = str(mult.multiplier) == ""
+            once = str(mult.multiplier) in ("", "?")
             own = _Edges(once and edges.start and place == 0, once and edges.end and place == len(mults) - 1)
             whole = self._then(whole, self._repeated(mult, own))
         return whole
@@ -234,25 +246,25 @@ class _Builder:
         for _ in range(least):
             whole = self._then(whole, self._once(mult.multiplicand, edges))
         try:
-            return self._optionally(whole, mult.multiplicand, None if most is None else most - least)
+            return self._optionally(whole, mult.multiplicand, None if most is None else most - least, edges)
         except _Unmatched:
             return whole
 
-    def _optionally(self, whole: _Part, multiplicand: Pattern | Charclass, times: int | None) -> _Part:
+    def _optionally(self, whole: _Part, multiplicand: Pattern | Charclass, times: int | None, edges: _Edges) -> _Part:
         """`whole`, and behind it up to so many times (None: however often) the other."""
         if times is None:
-            again = self._once(multiplicand, _NO_EDGES)
+            again = self._once(multiplicand, edges)
             self._connect(again.last, again.first)
             return self._then(whole, _Part(again.first, again.last, True))
         for _ in range(times):
-            once = self._once(multiplicand, _NO_EDGES)
+            once = self._once(multiplicand, edges)
             whole = self._then(whole, _Part(once.first, once.last, True))
         return whole
 
     def _once(self, multiplicand: Pattern | Charclass, edges: _Edges) -> _Part:
         self._spend(_ONE)
         if isinstance(multiplicand, Pattern):
-            return self._any_of(self._sequence(conc, edges) for conc in multiplicand.concs)
+            return self._any_of(multiplicand, edges)
         label = _characters(multiplicand)
         if not label:
             return _NOTHING
@@ -278,7 +290,7 @@ def _characters(among: Charclass) -> frozenset[str]:
     found = frozenset(c for c in ALPHABET if in_either_case(among.accepts(case) for case in (c, c.upper())))
     if not found and not any(among.accepts(separator) for separator in _SEPARATORS):
         if among in _ANCHORS:
-            raise _Unmatched("^ and $ may stand only at the ends of an alternative")
+            raise _Misplaced("^ and $ may stand only at the ends of an alternative")
         raise _Unmatched(f"no plate has {among}")
     return found
 

@@ -67,10 +67,13 @@ class Deliverer:
         except PlatelaneError:
             raise
         except Exception as error:
-            # it would be the same the next time, and everything behind it would wait
             log.exception("event_not_written", hook=hook.id, job=recognition.id)
+            reason = f"The event could not be written: {type(error).__name__}: {error}"
+            if attempt() < REFUSAL_ATTEMPTS:
+                return RetryAfter(self._growing_pause(), reason)
+            # it will be the same the next time, and everything behind it waits
             await self._hooks.count(hook.id, DEAD)
-            return Reject(f"The event could not be written: {type(error).__name__}: {error}")
+            return Reject(reason)
         response = await self._poster.post(hook.target, payload)
         if not response.is_success:
             return await self._failed(hook, response)
@@ -133,9 +136,12 @@ class Deliverer:
             await self._notify(disabled, health)
 
     def _pause(self, response: Response) -> float:
-        """Seconds until the next attempt: twice as many each time, never the same for all, and as the receiver asks."""
-        growing = min(self._settings.webhook_retry_limit, 2.0 ** min(attempt() - 1, 30)) * random.uniform(0.8, 1.2)
-        return max(growing, min(response.retry_after, LONGEST_WAIT))
+        """Seconds until the next attempt: growing, and at least as the receiver asks."""
+        return max(self._growing_pause(), min(response.retry_after, LONGEST_WAIT))
+
+    def _growing_pause(self) -> float:
+        """Twice as many seconds each time, and never the same for all."""
+        return min(self._settings.webhook_retry_limit, 2.0 ** min(attempt() - 1, 30)) * random.uniform(0.8, 1.2)
 
     async def _picture(self, recognition: domain_pb2.Recognition) -> Picture | None:
         """None where it was not kept: the hook is younger than the picture, or the picture too old."""

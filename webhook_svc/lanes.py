@@ -91,12 +91,21 @@ class Lanes:
 
     async def _restored(self, plan: Plan) -> None:
         try:
-            if self._hooks.get(plan.hook_id):
-                await self._ensure(plan)
+            if self._is_running(plan):
+                queue = Queue(self._bus, plan.hook_id)
+                await queue.ensure(plan)
+                await queue.ensure_lanes(plan, alone=False)
         except (PlatelaneError, NatsError, TimeoutError) as error:
             log.warning("lanes_not_restored", hook=plan.hook_id, error=str(error))
         finally:
+            await asyncio.sleep(_PAUSE)
             self._restoring.discard(plan.hook_id)
+
+    def _is_running(self, plan: Plan) -> bool:
+        """Whether the hook is still there and its plan is this one."""
+        hook, running = self._hooks.get(plan.hook_id), self._running.get(plan.hook_id)
+        current = hook is not None and hook.enabled and plan_of(hook, self._bus.settings.webhook_queue) == plan
+        return current and running is not None and running.plan == plan and not running.stop.is_set()
 
     async def _ensure(self, plan: Plan) -> None:
         queue = Queue(self._bus, plan.hook_id)

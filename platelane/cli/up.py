@@ -118,7 +118,7 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
 def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
     if first.error:
         console.print(f"The sample was not read: {first.error}", style="yellow", markup=False)
-        if first.answer["status_code"] == _TOKEN_NEEDED:
+        if first.answer["status_code"] == _TOKEN_NEEDED and not settings.tokens:
             console.print(f"Tokens are made by: {_command()} tokens create NAME", highlight=False)
     elif shown:
         console.print()

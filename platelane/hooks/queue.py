@@ -87,11 +87,14 @@ class Queue:
             ),
         )
 
-    async def ensure_lanes(self, plan: Plan) -> None:
-        """Make the consumers what they should be, and no others. Raises as `ensure`."""
+    async def ensure_lanes(self, plan: Plan, *, alone: bool = True) -> None:
+        """Make the consumers what they should be, and (`alone`) no others. Raises as `ensure`.
+
+        Others may be of a plan that this process has not heard of yet; the server lets no event go to both.
+        """
         manager = self._bus.client.jsm(timeout=_PATIENCE)
         wanted = {lane.name: _shares(plan, number) for number, lane in enumerate(plan.lanes)}
-        for consumer in await manager.consumers_info(self._stream.name):
+        for consumer in await manager.consumers_info(self._stream.name) if alone else ():
             if consumer.name not in wanted:
                 with suppress(NotFoundError):
                     await manager.delete_consumer(self._stream.name, consumer.name)

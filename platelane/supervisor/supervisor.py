@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+import structlog
 
 from platelane.errors import CannotStart
 from platelane.supervisor import state
 from platelane.supervisor.process import Process
 from platelane.supervisor.programs import Plan
+
+log = structlog.get_logger(__name__)
 
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 30.0
@@ -77,7 +80,7 @@ class Supervisor:
         return log
 
     def mark_ready(self) -> None:
-        """Tells the readers of the state file that a photo has been read through all of it."""
+        """Tells the readers of the state file that the system has answered."""
         self._ready = True
         self._write_state()
 
@@ -121,19 +124,20 @@ class Supervisor:
             process.name: state.ProcessState(pid=process.pid, log=process.log, ready_url=process.program.ready_url)
             for process in self._processes.values()
         }
-        state.write(
-            plan.state_dir,
-            state.State(
-                pid=os.getpid(),
-                url=plan.url,
-                grpc_address=plan.grpc_address,
-                nats_url=plan.nats_url,
-                triton_url=plan.triton_url,
-                logs=self._plan.logs,
-                ready=self._ready,
-                processes=processes,
-            ),
+        now = state.State(
+            pid=os.getpid(),
+            url=plan.url,
+            grpc_address=plan.grpc_address,
+            nats_url=plan.nats_url,
+            triton_url=plan.triton_url,
+            logs=self._plan.logs,
+            ready=self._ready,
+            processes=processes,
         )
+        try:
+            state.write(plan.state_dir, now)
+        except OSError as error:  # a full disk, for one: what runs goes on all the same
+            log.warning("state_not_written", error=str(error))
 
 
 @contextmanager

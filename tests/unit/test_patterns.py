@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import tracemalloc
@@ -31,6 +32,10 @@ from platelane.errors import BadRequest
         (r"(^[a-z]+$)|(^\d+$)", ["ab", "12"], ["a1"]),
         ("^(ab|cd$)", ["ab", "cd"], ["abcd"]),
         ("[äöü]*[a-z]+", ["ab"], ["1"]),
+        ("(?:ä|a)?b|ü", ["b", "ab"], ["a"]),
+        ("(^ab)?cd", ["cd", "abcd"], ["ab"]),
+        (r"[a-z]+(\d$)?", ["ab", "ab1"], ["1"]),
+        ("(a|é)*b", ["b", "aab"], ["a"]),
     ],
 )
 def test_what_an_expression_matches(expression: str, matches: list[str], others: list[str]) -> None:
@@ -50,7 +55,9 @@ def test_what_an_expression_matches(expression: str, matches: list[str], others:
         ("(?=a)b", "are understood"),
         ("(?<!a)b", "are understood"),
         ("(^ab$)+c", "only at the ends"),
-        (r"ab\$", "no plate has"),
+        ("(^a|b)*c", "only at the ends"),
+        (r"a\Ab", "only at the ends"),
+        (r"ab\$", "no plate has $"),
         ("a^b", "only at the ends"),
         ("é", "no plate has"),
         ("a{99999999999}", "too large"),
@@ -123,3 +130,23 @@ def test_merging_states_leaves_the_language_as_it_is(expressions: list[str]) -> 
     texts = ["", "ab", "cd", "ab1", "12a", "aabab", "abc1", "abc", "a1", "ac1", "b"]
     for text in texts:
         assert automaton.accepts(text) == any(re.fullmatch(each, text) for each in expressions)
+
+
+def _larger(smaller: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.tuples(smaller, smaller).map("".join),
+        st.tuples(smaller, smaller).map(lambda pair: f"({pair[0]}|{pair[1]})"),
+        st.tuples(smaller, st.sampled_from("?*+")).map(lambda pair: f"({pair[0]}){pair[1]}"),
+    )
+
+
+@given(st.recursive(st.sampled_from(["a", "b", "1", "[ab]", r"\d", "é", "^", "$"]), _larger, max_leaves=6))
+def test_what_is_not_refused_means_what_it_means_to_python(expression: str) -> None:
+    try:
+        automaton = patterns.text_formats([expression])
+    except BadRequest:
+        return
+    for length in range(4):
+        for characters in itertools.product("ab1", repeat=length):
+            text = "".join(characters)
+            assert automaton.accepts(text) == bool(re.fullmatch(expression, text)), text

@@ -12,9 +12,17 @@ from platelane.hooks.post import Poster
 from platelane.settings import Settings
 
 
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 204 No Content\\r\\nConnection: close\\r\\n\\r\\n")
+    writer.close()
+
+
 async def post() -> None:
-    async with Poster(1.0) as poster:
-        await poster.post("http://user:secret@127.0.0.1:1/x?token=hidden", Payload(b"", {}))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, Poster(5.0) as poster:
+        port = server.sockets[0].getsockname()[1]
+        response = await poster.post(f"http://user:secret@127.0.0.1:{port}/x?token=hidden", Payload(b"", {}))
+        assert response.status == 204, response
 
 
 telemetry.configure("test", Settings(log_level="debug"))
