@@ -191,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("models", nargs="+", choices=RECIPES)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    parser.add_argument("--views", type=int, default=200, help="views to calibrate on, and to compare on")
+    parser.add_argument("--views", type=int, default=500, help="views to calibrate on, and to compare on")
     parser.add_argument("--repository", type=Path, default=Path("triton_models"))
     arguments = parser.parse_args()
     for name in arguments.models:
