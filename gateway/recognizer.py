@@ -74,9 +74,8 @@ class Recognizer:
         self._inbox = bus.new_inbox()
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
         self._admitted = 0
-        self._sending: set[asyncio.Task[None]] = set()
         self._left: set[asyncio.Task[None]] = set()
-        """Those of them whose callers have hung up; they keep their places."""
+        """Pictures that are still being sent though their callers wait no longer; they keep their places."""
 
     async def start(self) -> None:
         """Listen for replies; before the first `recognize`."""
@@ -136,7 +135,6 @@ class Recognizer:
         )
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(context, photograph))
-        self._sending.add(sending)
         sending.add_done_callback(self._sent)
         del photograph  # nothing holds the picture while the engine works on it
         try:
@@ -149,11 +147,11 @@ class Recognizer:
         except asyncio.CancelledError:
             if droppable:
                 self._bus.connection.spawn(self._bus.cancel(job_id))
-            else:
-                self._left |= {sending} & self._sending
             raise
         finally:
             del self._waiting[job_id]
+            if not sending.done():
+                self._left.add(sending)
 
     async def _send(self, context: stages_pb2.JobContext, photograph: Photograph) -> None:
         await self._keeper.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
@@ -161,10 +159,10 @@ class Recognizer:
         await self._bus.publish(subjects.DETECT, job, context.id, context.deadline_us / 1e6)
 
     def _sent(self, sending: asyncio.Task[None]) -> None:
-        self._sending.discard(sending)
+        error = None if sending.cancelled() else sending.exception()
+        if error and sending in self._left:  # whoever still waits is told by `recognize`
+            log.warning("job_not_sent", error=str(error) or type(error).__name__)
         self._left.discard(sending)
-        if not sending.cancelled() and (error := sending.exception()):
-            log.debug("not_sent", error=str(error))  # whoever still waits is told by `recognize`
 
     async def _on_reply(self, data: bytes) -> None:
         try:

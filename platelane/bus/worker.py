@@ -40,7 +40,6 @@ log = structlog.get_logger(__name__)
 GRACE: Final = 5.0
 """Seconds that work in flight gets to finish after a stop."""
 LONGEST_PAUSE: Final = 60.0
-"""Seconds until a message whose handler failed unexpectedly is tried again, at most."""
 INTERNAL_ERROR: Final = "The photograph could not be processed."
 
 
@@ -64,6 +63,11 @@ async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> No
     """Keep a message where an operator finds it."""
     log.error("dead_letter", stream=stream, subject=letter.subject, reason=letter.reason)
     await bus.publish(subjects.dead(stream), letter, message_id)
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until a message is tried again whose handler failed so often in a way that nobody expected."""
+    return min(LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 30))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +182,7 @@ class Worker(Generic[M]):
                 log.info("nobody_waits", subject=message.subject)
                 return Done()
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
-            return RetryAfter(min(LONGEST_PAUSE, 0.1 * 2**delivered), f"{type(error).__name__}: {error}")
+            return RetryAfter(pause_after(delivered), f"{type(error).__name__}: {error}")
 
     async def _settle(self, message: Msg, pull: Pull, context: JobContext, outcome: Outcome | _Refused) -> None:
         match outcome:

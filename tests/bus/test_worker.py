@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, Worker, attempt, subjects, topology
+from platelane.bus.worker import pause_after
 from platelane.errors import BadImage, BadRequest, EngineUnavailable, Undecodable
 from platelane.pb.v1.stages_pb2 import (
     FAILURE_KIND_BAD_IMAGE,
@@ -401,3 +402,8 @@ async def test_crops_go_to_the_consumer_of_their_kind(bus: Bus) -> None:
         await eventually(empty)
 
     assert sorted(seen) == ["attributes 2", "ocr 1"]
+
+
+def test_pauses_grow_to_a_minute_however_often_a_handler_fails() -> None:
+    assert [pause_after(failures) for failures in (1, 2, 5)] == pytest.approx([0.2, 0.4, 3.2])
+    assert pause_after(10_000) == 60

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,14 +133,21 @@ class _Receiver(BaseHTTPRequestHandler):
         pass
 
 
-def test_trial(client: httpx.Client) -> None:
+@contextmanager
+def one_request() -> Iterator[str]:
+    """The address of a receiver, whose one request has come when the block is left."""
     _Receiver.bodies = []
     with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
         thread = threading.Thread(target=receiver.handle_request)
         thread.start()
-        hook = create(client, target=f"http://127.0.0.1:{receiver.server_port}/")
-        answer = client.post(f"/v1/webhooks/{hook['id']}/test/").json()
+        yield f"http://127.0.0.1:{receiver.server_port}/"
         thread.join()
+
+
+def test_trial(client: httpx.Client) -> None:
+    with one_request() as address:
+        hook = create(client, target=address)
+        answer = client.post(f"/v1/webhooks/{hook['id']}/test/").json()
     sent = json.loads(_Receiver.bodies[0])
     assert (answer["delivered"], answer["status"], answer["detail"]) == (True, 202, "queued")
     assert sent["hook"]["test"] is True
@@ -147,15 +155,11 @@ def test_trial(client: httpx.Client) -> None:
 
 
 def test_a_hook_that_comes_back_as_it_was_shown_keeps_its_secrets(client: httpx.Client) -> None:
-    _Receiver.bodies = []
-    with HTTPServer(("127.0.0.1", 0), _Receiver) as receiver:
-        thread = threading.Thread(target=receiver.handle_request)
-        thread.start()
-        hook = create(client, target=f"http://127.0.0.1:{receiver.server_port}/in?key=secret")
+    with one_request() as address:
+        hook = create(client, target=f"{address}in?key=secret")
         path = f"/v1/webhooks/{hook['id']}/"
         changed = client.patch(path, json={"target": hook["target"], "concurrency": 8}).json()
         client.post(f"{path}test/")
-        thread.join()
     assert (changed["target"], changed["concurrency"]) == (hook["target"], 8)
     assert "secret" not in changed["target"]
     assert _Receiver.path_and_query == "/in?key=secret"
