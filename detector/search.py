@@ -28,6 +28,9 @@ BEYOND_DOUBT: Final = 0.6
 """Score from which on there is no need to look for another plate in its place."""
 PLATE_RIVALS: Final = (0.4, 0.7)
 """Overlap and containment of which only the better of two plates is kept."""
+CONTESTED: Final = 0.4
+"""Probability from which on a find beyond a vehicle's number of plates is read, too: a sticker may look more like a
+plate than the plate does, but not read like one."""
 
 
 class Model(Protocol):
@@ -120,7 +123,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
             counts[owner] = counts.get(owner, 0) + 1
             # 0 means no limit; redaction must not lose a plate to it
             limited = options.plates_per_vehicle > 0 and options.mode != domain_pb2.MODE_REDACTION
-            if limited and counts[owner] > options.plates_per_vehicle:
+            if limited and counts[owner] > options.plates_per_vehicle and scores[i] < CONTESTED:
                 continue
         box = box.clipped(width, height)
         kept.append(FoundPlate(box, plates.corners[i], box.corners(), float(scores[i]), owner))

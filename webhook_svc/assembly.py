@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from platelane.bus import subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
@@ -50,23 +51,30 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
     """
     options = detection.options
     redaction = options.mode == domain_pb2.MODE_REDACTION
-    sightings: list[domain_pb2.Sighting] = []
-    carrying: set[int] = set()
+    trusted: list[tuple[domain_pb2.Plate, int]] = []
     for plate, owner in zip(detection.plates, detection.plate_vehicle, strict=True):
         plate.detection_score = with_reading(plate.detection_score, plate.text_score if plate.text else 0.0)
         # redaction blurs a plate whether it can be read or not
         if not redaction and not _trusted(plate, options):
             continue
-        carrying.add(owner)
+        trusted.append((plate, owner))
+    trusted.sort(key=lambda found: -found[0].text_score * found[0].detection_score)
+    sightings: list[domain_pb2.Sighting] = []
+    carried: Counter[int] = Counter()
+    for plate, owner in trusted:
+        carried[owner] += 1
+        # 0 means no limit; redaction must not lose a plate to it
+        limited = owner >= 0 and options.plates_per_vehicle > 0 and not redaction
+        if limited and carried[owner] > options.plates_per_vehicle:
+            continue
         vehicle = detection.vehicles[owner] if owner >= 0 else None
         if vehicle is not None and options.direction:
             heading = direction(plate, vehicle, detection.image_width, detection.image_height)
             if heading is not None:
                 vehicle.direction.CopyFrom(heading)
         sightings.append(domain_pb2.Sighting(plate=plate, vehicle=vehicle))
-    sightings.sort(key=lambda sighting: -sighting.plate.text_score * sighting.plate.detection_score)
     if options.vehicles:
-        without = (vehicle for i, vehicle in enumerate(detection.vehicles) if i not in carrying)
+        without = (vehicle for i, vehicle in enumerate(detection.vehicles) if i not in carried)
         sightings += [domain_pb2.Sighting(vehicle=vehicle) for vehicle in without]
     return sightings
 

@@ -133,11 +133,18 @@ async def test_strict_detection_drops_plates_outside_vehicles() -> None:
     assert not (await search(Scripted([[alone]]), PHOTO, fast)).plates
 
 
-async def test_one_vehicle_shows_as_many_plates_as_allowed() -> None:
-    rows: list[Row] = [(0, 12, 600, 372, 0.9, CAR), (100, 300, 150, 315, 0.9, PLATE), (300, 300, 350, 315, 0.8, PLATE)]
-    for limit, shown in ((1, 1), (2, 2), (0, 2)):
+@pytest.mark.parametrize(("second", "shown"), [(0.3, {1: 1, 2: 2, 0: 2}), (0.8, {1: 2, 2: 2, 0: 2})])
+async def test_of_one_vehicle_as_many_plates_as_allowed_are_read_and_those_that_may_be_the_right_ones(
+    second: float, shown: dict[int, int]
+) -> None:
+    rows: list[Row] = [
+        (0, 12, 600, 372, 0.9, CAR),
+        (100, 300, 150, 315, 0.9, PLATE),
+        (300, 300, 350, 315, second, PLATE),
+    ]
+    for limit, count in shown.items():
         chosen = options(mode=domain_pb2.MODE_FAST, plates_per_vehicle=limit)
-        assert len((await search(Scripted([rows]), PHOTO, chosen)).plates) == shown
+        assert len((await search(Scripted([rows]), PHOTO, chosen)).plates) == count
 
 
 async def test_what_a_reading_may_lift_over_the_threshold_is_found() -> None:

@@ -59,7 +59,7 @@ async def test_text_in_a_zone_does_not_take_the_place_of_a_plate() -> None:
     """One plate a vehicle: the better one is a sticker on the windscreen, and excluded."""
     car: Row = (0, 12, 600, 372, 0.9, CAR)
     sticker: Row = (100, 100, 150, 115, 0.9, PLATE)
-    plate: Row = (300, 300, 350, 315, 0.8, PLATE)
+    plate: Row = (300, 300, 350, 315, 0.3, PLATE)
     (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST))).plates
     assert found.box.ymax < PHOTO.shape[0] / 2
     bottom = found.box.ymax / PHOTO.shape[0] + 0.01

@@ -18,12 +18,13 @@ def detection(
     *,
     wanted: bool = False,
     mode: domain_pb2.Mode = domain_pb2.MODE_REGULAR,
+    limit: int = 0,
 ) -> bytes:
     """A detection part with one plate for each owner (-1: no vehicle)."""
     owners = list(owners)
     return stages_pb2.DetectionPart(
         context=CONTEXT,
-        options=domain_pb2.Options(threshold_text=0.6, vehicles=wanted, mode=mode),
+        options=domain_pb2.Options(threshold_text=0.6, vehicles=wanted, mode=mode, plates_per_vehicle=limit),
         image_width=640,
         image_height=480,
         plates=[domain_pb2.Plate(detection_score=0.9, box=domain_pb2.Box(xmax=i + 1)) for i, _ in enumerate(owners)],
@@ -102,6 +103,25 @@ def test_what_does_not_read_like_a_plate_is_doubted_and_dropped_under_the_thresh
         "sure": pytest.approx(with_reading(0.1, 1.0), abs=1e-6),
         "seen": pytest.approx(with_reading(0.9, 0.01), abs=1e-6),
     }
+
+
+@pytest.mark.parametrize(
+    ("mode", "limit", "kept"),
+    [
+        (domain_pb2.MODE_REGULAR, 1, ["ab12", "cd34"]),
+        (domain_pb2.MODE_REGULAR, 2, ["ab12", "cd34", "taxi1"]),
+        (domain_pb2.MODE_REGULAR, 0, ["ab12", "cd34", "taxi1"]),
+        (domain_pb2.MODE_REDACTION, 1, ["ab12", "cd34", "taxi1"]),
+    ],
+)
+def test_a_vehicle_keeps_the_plates_that_read_best(mode: domain_pb2.Mode, limit: int, kept: list[str]) -> None:
+    parts = {
+        "detection": detection([stages_pb2.STAGE_PLATES], [0, 0, -1], 1, mode=mode, limit=limit),
+        "plates": read(("taxi1", 0.7), ("ab12", 0.95), ("cd34", 0.9)),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    assert [sighting.plate.text for sighting in recognition.sightings] == kept
 
 
 def test_redaction_keeps_plates_that_cannot_be_read() -> None:
