@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -65,18 +64,17 @@ class AlignerTask:
     model: nn.Module
     train: Sequence[Sample]
     val: Sequence[Sample]
-    random: np.random.Generator
 
-    def batches(self, progress: loop.Progress) -> Iterator[Batch]:  # noqa: ARG002 - as hard from the first step on
+    def batches(
+        self,
+        progress: loop.Progress,  # noqa: ARG002 - as hard from the first step on
+        random: np.random.Generator,
+    ) -> Iterator[Batch]:
         drawn = SyntheticPlates.over(self.train)
         while True:
-            samples = [
-                drawn.sample(1.0, self.random)
-                if self.random.random() < DRAWN
-                else self.train[int(self.random.integers(len(self.train)))]
-                for _ in range(BATCH)
-            ]
-            yield _batch([shown(sample, self.random) for sample in samples])
+            rows = random.integers(len(self.train), size=BATCH).tolist()
+            samples = [drawn.sample(1.0, random) if random.random() < DRAWN else self.train[row] for row in rows]
+            yield _batch([shown(sample, random) for sample in samples])
 
     def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
         plates, truth = (part.to(device) for part in batch)
@@ -145,12 +143,10 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
     if not chosen.export_only:
-        cv2.setNumThreads(1)
         device = loop.prepare(chosen)
         finder = ServedCuts.of(arguments.served).found if arguments.served else None
         train, val = (load(chosen.data, split, chosen.exclude_sets, finder) for split in ("train", "val"))
-        task = AlignerTask(Aligner(), train, val, np.random.default_rng(chosen.seed))
-        loop.train(task, chosen, device)
+        loop.train(AlignerTask(Aligner(), train, val), chosen, device)
     model = Aligner()
     model.load_state_dict(loop.trained(chosen))
     write(model, chosen.model)

@@ -97,40 +97,45 @@ class AttributesTask:
             log.warning("no makes and models in the data: make_model gets the single entry 'generic'")
         self.model: torch.nn.Module = Network(self.labels.sizes)
         self.makes = torch.from_numpy(self.labels.makes)
-        self.random = np.random.default_rng(chosen.seed)
         self.held_out = {}
         for part in (vehicles, photos):
             found = views.labelled_vehicles(part, "val", self.labels, chosen.exclude_sets)
             self.held_out[part.name] = views.served_views(part, found)
+        self.data: views.Views | None = None
         self.chosen = chosen
 
-    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
+    def load(self) -> None:
+        """Decode the vehicles to train on: once, before there are worker processes."""
         parts = (Part(self.chosen.data, "vehicles"), Part(self.chosen.data, "photos"))
-        data = views.joined(
+        self.data = views.joined(
             [
                 views.wide_views(part, views.labelled_vehicles(part, "train", self.labels, self.chosen.exclude_sets))
                 for part in parts
             ]
         )
+        log.info("%d vehicles to train on", len(self.data.vehicles))
+
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
+        data = self.data
+        assert data is not None
         targets = self.targets(data.vehicles)
-        log.info("%d vehicles to train on", len(data.vehicles))
         ends = [stage.start for stage in STAGES[1:]] + [math.inf]
         for stage, end in zip(STAGES, ends, strict=True):
             pixels = _shrunk(data.pixels, views.wide_size(*stage.size))
-            order = views.order(views.sampling_weights(data.vehicles, stage.showing), self.random)
+            order = views.order(views.sampling_weights(data.vehicles, stage.showing), random)
             while progress.share < end:
-                yield self._batch(pixels, targets, [next(order) for _ in range(BATCH)], stage)
+                yield self._batch(pixels, targets, [next(order) for _ in range(BATCH)], stage, random)
 
-    def _batch(self, pixels: views.Pixels, targets: Targets, rows: list[int], stage: Stage) -> Batch:
+    def _batch(
+        self, pixels: views.Pixels, targets: Targets, rows: list[int], stage: Stage, random: np.random.Generator
+    ) -> Batch:
         any_color = targets.admissible["color"].all(dim=1)
-        images = np.stack(
-            [varied(pixels[row], *stage.size, self.random, any_color=bool(any_color[row])) for row in rows]
-        )
+        images = np.stack([varied(pixels[row], *stage.size, random, any_color=bool(any_color[row])) for row in rows])
         known = targets.at(torch.tensor(rows))
-        if self.random.random() >= stage.cutmix:
+        if random.random() >= stage.cutmix:
             return Batch(torch.from_numpy(images), known, known, 1.0)
-        partners = self.random.permutation(len(rows))
-        kept = cut_in(images, images[partners], self.random)
+        partners = random.permutation(len(rows))
+        kept = cut_in(images, images[partners], random)
         return Batch(torch.from_numpy(images), known, known.at(torch.from_numpy(partners)), kept)
 
     def targets(self, vehicles: list[views.Vehicle]) -> Targets:
@@ -248,13 +253,13 @@ def write(task: AttributesTask, network: Network, folder: Path) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    cv2.setNumThreads(1)
     parser = loop.parser(__doc__ or "", "attributes", minutes=95, learning_rate=2e-3)
     parser.set_defaults(weight_decay=0.05)
     chosen = loop.options(parser.parse_args())
     device = loop.prepare(chosen)
     task = AttributesTask(chosen)
     if not chosen.export_only:
+        task.load()
         loop.train(task, chosen, device)
     network = Network(task.labels.sizes)
     network.load_state_dict(loop.trained(chosen))

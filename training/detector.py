@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from detector.detections import Detections
 from training import loop
-from training.detector_composer import Composer
+from training.detector_composer import Composer, Redrawn
 from training.detector_loss import Targets, detection_loss
 from training.detector_metrics import Tally, corner_errors, detect, known_in
 from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
@@ -36,8 +35,8 @@ SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 2
 LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))
 LARGE_FROM: Final = 0.4
 """Share of the time budget after which the large canvases join the small ones."""
-PIXELS_A_BATCH: Final = 2**19
-"""Eight views of 256 x 256: on a slow machine more steps teach more than larger ones."""
+VIEW: Final = 256 * 256
+"""Pixels of a small view, the unit of `--batch`."""
 
 Batch = tuple[Tensor, Targets]
 
@@ -47,14 +46,17 @@ class DetectorTask:
     """The detector as a task of the training loop."""
 
     model: torch.nn.Module
-    composer: Composer
+    scenes: Scenes
     validation: Scenes
+    redrawn: Redrawn | None
+    pixels_a_batch: int
 
-    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
+        composer = Composer(self.scenes, random, self.redrawn)
         while True:
             canvases = SMALL_CANVASES if progress.share < LARGE_FROM else SMALL_CANVASES + LARGE_CANVASES
-            height, width = canvases[self.composer.random.integers(len(canvases))]
-            yield self.composer.batch(height, width, max(2, PIXELS_A_BATCH // (height * width)))
+            height, width = canvases[random.integers(len(canvases))]
+            yield composer.batch(height, width, max(2, self.pixels_a_batch // (height * width)))
 
     def loss(self, model: torch.nn.Module, batch: Batch, device: torch.device) -> Tensor:
         images, targets = batch
@@ -151,19 +153,22 @@ def detector_of(weights: Mapping[str, Tensor]) -> Detector:
 def main() -> None:
     parser = loop.parser(__doc__ or "", "detector", minutes=60, learning_rate=1.5e-3)
     parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
+    parser.add_argument(
+        "--batch", type=int, default=8, help="small views a step, fewer large ones: on a slow machine few teach more"
+    )
     parser.add_argument("--drawn-plates", type=int, default=2500, help="stock of drawn plates to put into photographs")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
     if not chosen.export_only:
-        cv2.setNumThreads(1)
         device = loop.prepare(chosen)
         scenes = load_scenes(chosen.data, "train", chosen.exclude_sets)
         if arguments.pseudo_labels:
             scenes = with_pseudo_labels(scenes, detector_of(loop.blended([arguments.pseudo_labels])).to(device), device)
         validation = load_scenes(chosen.data, "val", chosen.exclude_sets)
         drawn = DrawnPlates.stock(arguments.drawn_plates, np.random.default_rng(chosen.seed))
-        composer = Composer(scenes, chosen.seed, drawn.over if arguments.drawn_plates else None)
-        loop.train(DetectorTask(Detector(), composer, validation), chosen, device)
+        redrawn = drawn.over if arguments.drawn_plates else None
+        task = DetectorTask(Detector(), scenes, validation, redrawn, arguments.batch * VIEW)
+        loop.train(task, chosen, device)
     export_detector(detector_of(loop.trained(chosen)), chosen.model)
 
 

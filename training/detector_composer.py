@@ -30,11 +30,11 @@ Redrawn = Callable[[Scene, np.random.Generator], Scene]
 
 
 class Composer:
-    """Makes training views out of scenes; the random numbers are its own."""
+    """Makes training views out of scenes."""
 
-    def __init__(self, scenes: Scenes, seed: int, redrawn: Redrawn | None = None) -> None:
+    def __init__(self, scenes: Scenes, random: np.random.Generator, redrawn: Redrawn | None = None) -> None:
         self.scenes = scenes
-        self.random = np.random.default_rng(seed)
+        self.random = random
         self.redrawn = redrawn
         """Puts drawn plates into a scene; some of the photographs go through it."""
         close = scenes.weights * np.array([len(wide_plates(photo)) > 0 for photo in scenes.photos])

@@ -20,6 +20,9 @@ NARROWEST_CLOSE_UP: Final = 40.0
 FOCUS: Final = np.array([1.5, 1.0, 1.5, 1.5, 3.0, 1.0])
 """How often a view is about an object of a class, by class index: the rare classes more often."""
 
+STRETCHED: Final = 0.15
+"""Share of the views whose width and height may be out of proportion by up to two: somebody's squared pictures."""
+
 SMALLEST: Final = {PLATES: (7.0, 3.0), VEHICLES: (9.0, 9.0)}
 """Width and height in pixels below which an object is neither taught nor held against the model."""
 
@@ -33,7 +36,8 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator, who
     With `whole`, all of the picture is in the view and takes up to all of it: a letterbox of any size.
     """
     focus, scale = (_fitted if whole else _focus)(scene, height, width, random)
-    stretch = math.exp(random.uniform(-0.12, 0.12))
+    farthest = 0.35 if random.random() < STRETCHED else 0.12
+    stretch = math.exp(random.uniform(-farthest, farthest))
     image, scale_x, scale_y = scene.image, scale * stretch, scale / stretch
     before = np.eye(3)
     if scale < 0.75:

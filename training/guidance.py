@@ -19,6 +19,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from benchmarks import results
 from ocr import ctc
 from ocr.guidance import UNGUIDED, Guidance
 from ocr.reading import Cut, read
@@ -121,7 +122,7 @@ def main() -> None:
     arguments.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"))
     given = arguments.parse_args()
     rows = [list(row) for row in figures(list(outputs(given.data, given.model)))]
-    tables.write(given.document, tables.table(["", ""], rows), "guidance")
+    tables.write(given.document, results.table(["", ""], rows), "guidance")
 
 
 if __name__ == "__main__":

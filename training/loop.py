@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
 
+import cv2
+import numpy as np
 import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from training.data import DEFAULT_DATA
@@ -31,8 +36,11 @@ class Task(Protocol):
 
     model: torch.nn.Module
 
-    def batches(self, progress: Progress) -> Iterator[Batch]:
-        """An endless stream of training batches; augmentation may grow with `progress.share`."""
+    def batches(self, progress: Progress, random: np.random.Generator) -> Iterator[Batch]:
+        """An endless stream of training batches; augmentation may grow with `progress.share`.
+
+        Worker processes each run it on a copy of the task, with random numbers of their own.
+        """
         ...
 
     def loss(self, model: torch.nn.Module, batch: Batch, device: torch.device) -> torch.Tensor:
@@ -44,11 +52,19 @@ class Task(Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Progress:
-    """Share of the time budget used so far, 0 to 1; shared with a task's batches."""
+    """Share of the time budget used so far, 0 to 1; worker processes see it change."""
 
-    share: float = 0.0
+    def __init__(self, share: float = 0.0) -> None:
+        self._share = RawValue(ctypes.c_double, share)
+
+    @property
+    def share(self) -> float:
+        return float(self._share.value)
+
+    @share.setter
+    def share(self, value: float) -> None:
+        self._share.value = value
 
 
 Precision = Literal["bf16", "fp32"]
@@ -63,6 +79,7 @@ class Options:
     model: Path
     minutes: float
     threads: int
+    workers: int
     learning_rate: float
     weight_decay: float
     seed: int
@@ -83,6 +100,9 @@ def parser(description: str, name: str, minutes: float, learning_rate: float) ->
     result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder that the model is exported to")
     result.add_argument("--minutes", type=float, default=minutes, help="time budget, validation included")
     result.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
+    result.add_argument(
+        "--workers", type=int, default=0, help="processes that make batches, for a GPU; 0: made between the steps"
+    )
     result.add_argument("--learning-rate", type=float, default=learning_rate)
     result.add_argument("--weight-decay", type=float, default=0.02)
     result.add_argument("--seed", type=int, default=0)
@@ -117,6 +137,7 @@ def prepare(chosen: Options) -> torch.device:
     """Seed PyTorch, set the threads, choose the device (a GPU where there is one)."""
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
+    cv2.setNumThreads(1)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -162,7 +183,7 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
     next_validation = run.spent.seconds + patience
     bar = tqdm(total=round(budget), initial=round(run.spent.seconds), unit="s", mininterval=5, dynamic_ncols=True)
     smooth = math.nan
-    for batch in task.batches(progress):
+    for batch in _batches(task, progress, chosen):
         run.spent.seconds = time.monotonic() - began
         progress.share = min(1.0, run.spent.seconds / budget)
         rate = chosen.learning_rate * _schedule(progress.share)
@@ -182,6 +203,30 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
         if over:
             break
     bar.close()
+
+
+class _Stream(IterableDataset[Batch]):
+    """A task's batches, each worker process's with random numbers of its own."""
+
+    def __init__(self, task: Task, progress: Progress, seed: int) -> None:
+        self.task, self.progress, self.seed = task, progress, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        number = 0 if worker is None else worker.id
+        return self.task.batches(self.progress, np.random.default_rng([self.seed, number]))
+
+
+def _batches(task: Task, progress: Progress, chosen: Options) -> Iterator[Batch]:
+    """The task's batches, made by worker processes where there are any."""
+    stream = _Stream(task, progress, chosen.seed)
+    if chosen.workers == 0:
+        return iter(stream)
+    # forked, so that the decoded pictures are in memory once
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=chosen.workers, prefetch_factor=4, multiprocessing_context="fork"
+    )
+    return iter(loader)
 
 
 @dataclass(slots=True)

@@ -89,7 +89,8 @@ class ReaderTask:
         backgrounds: Sequence[Sample],
         regions: Sequence[str],
         difficulty: Difficulty,
-        seed: int,
+        splices: Splices,
+        batch: int,
     ) -> None:
         self.model: nn.Module = Reader(len(regions))
         self.train = train
@@ -97,26 +98,27 @@ class ReaderTask:
         self.backgrounds = backgrounds
         self.regions = regions
         self.difficulty = difficulty
-        self.rng = np.random.default_rng(seed)
+        self.splices = splices
+        self.batch = batch
         codes = {*regions, *(sample.region for sample in (*train, *val))}
         self.allowed = {code: allowed_regions(code, regions) for code in codes}
 
-    def batches(self, progress: loop.Progress) -> Iterator[Batch]:
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
         chances = weights(self.train)
         drawn = SyntheticPlates.over(self.train)
-        splices = self._splices()
         while True:
             now = self.difficulty.at(progress.share)
-            empty = int(self.rng.binomial(BATCH, BACKGROUND_SHARE)) if self.backgrounds else 0
-            count = int(self.rng.binomial(BATCH - empty, now.synthetic))
+            empty = int(random.binomial(self.batch, BACKGROUND_SHARE)) if self.backgrounds else 0
+            count = int(random.binomial(self.batch - empty, now.synthetic))
             chosen = [
-                splices.sample(i, self.train[i], self.rng) if self.rng.random() < now.spliced else self.train[i]
-                for i in self.rng.choice(len(self.train), BATCH - empty - count, p=chances).tolist()
+                self.splices.sample(i, self.train[i], random) if random.random() < now.spliced else self.train[i]
+                for i in random.choice(len(self.train), self.batch - empty - count, p=chances).tolist()
             ]
-            chosen += [drawn.sample(now.severity, self.rng) for _ in range(count)]
-            chosen += [self.backgrounds[i] for i in self.rng.integers(len(self.backgrounds), size=empty)]
+            chosen += [drawn.sample(now.severity, random) for _ in range(count)]
+            chosen += [self.backgrounds[i] for i in random.integers(len(self.backgrounds), size=empty)]
             plates = [
-                augmented(one.image, self._corners(one), now.severity * self.rng.random(), self.rng) for one in chosen
+                augmented(one.image, self._corners(one, random), now.severity * random.random(), random)
+                for one in chosen
             ]
             yield self._batch(plates, chosen)
 
@@ -144,31 +146,24 @@ class ReaderTask:
         They are cut by their labelled corners or, where there are any, the `served` models', moved by the
         augmentation's severity `looseness`.
         """
-        rng = np.random.default_rng(0)
+        random = np.random.default_rng(0)
         characters, regions = [], []
         with torch.inference_mode():
             for start in range(0, len(self.val), BATCH):
                 chunk = self.val[start : start + BATCH]
                 corners = [one.cuts[-1] if served and one.cuts else one.corners for one in chunk]
-                corners = [loosened(four, looseness, rng) if looseness else four for four in corners]
+                corners = [loosened(four, looseness, random) if looseness else four for four in corners]
                 plates = [rectify_plate(one.image, four) for one, four in zip(chunk, corners, strict=True)]
                 one, other = model(torch.from_numpy(np.stack(plates)).to(device))
                 characters.append(one.float().cpu())
                 regions.append(other.float().cpu())
         return torch.cat(characters), torch.cat(regions)
 
-    def _splices(self) -> Splices:
-        """By the model as it is before the first step: trained already, or none of them."""
-        if not self.difficulty.spliced:
-            return Splices({}, {})
-        assert isinstance(self.model, Reader)
-        return Splices.of(self.train, self.model)
-
-    def _corners(self, sample: Sample) -> Corners:
+    def _corners(self, sample: Sample, random: np.random.Generator) -> Corners:
         """What a plate is cut by: its label, or one of the served models."""
-        if not sample.cuts or self.rng.random() >= SERVED_SHARE:
+        if not sample.cuts or random.random() >= SERVED_SHARE:
             return sample.corners
-        return sample.cuts[self.rng.integers(len(sample.cuts))]
+        return sample.cuts[random.integers(len(sample.cuts))]
 
     def _batch(self, plates: Sequence[Image], samples: Sequence[Sample]) -> Batch:
         texts = [sample.classes or () for sample in samples]
@@ -258,6 +253,7 @@ def main() -> None:
     parser.add_argument(
         "--served", type=Path, metavar="REPOSITORY", help="cut plates as its detector and aligner do, too"
     )
+    parser.add_argument("--batch", type=int, default=64, help="plates a step")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
     if arguments.spliced and not (chosen.initial or chosen.resume or chosen.export_only):
@@ -280,14 +276,13 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
     if not chosen.export_only:
         train = load(chosen.data, "train", chosen.exclude_sets, cutter)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
-    return ReaderTask(
-        train,
-        val,
-        backgrounds,
-        regions,
-        Difficulty(arguments.severity, arguments.synthetic, arguments.spliced),
-        chosen.seed,
-    )
+    splices = Splices({}, {})
+    if train and arguments.spliced:
+        reader = Reader(len(regions))
+        reader.load_state_dict(loop.blended([chosen.initial or chosen.out / "last.pt"]))
+        splices = Splices.of(train, reader)
+    difficulty = Difficulty(arguments.severity, arguments.synthetic, arguments.spliced)
+    return ReaderTask(train, val, backgrounds, regions, difficulty, splices, arguments.batch)
 
 
 if __name__ == "__main__":

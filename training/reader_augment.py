@@ -20,74 +20,78 @@ Pixels = NDArray[np.float32]
 _INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float32)
 
 
-def augmented(image: Image, plate: Corners, severity: float, rng: np.random.Generator) -> Image:
+def augmented(image: Image, plate: Corners, severity: float, random: np.random.Generator) -> Image:
     """A rectified plate, shape `PLATE_SHAPE`, cut and photographed less well the higher the severity."""
-    return photographed(rectify_plate(image, loosened(plate, severity, rng)), severity, rng)
+    return photographed(rectify_plate(image, loosened(plate, severity, random)), severity, random)
 
 
-def loosened(plate: Corners, severity: float, rng: np.random.Generator) -> Corners:
+def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Corners:
     """Corners as a detector finds them: some pixels off, now and then without the band, or only the box.
 
     A pixel is a larger share of the plate's height than of its width.
     """
-    if rng.random() < 0.18 * severity:
+    if random.random() < 0.18 * severity:
         (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
         plate = np.array([[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]], dtype=np.float32)
     size = np.array(sides(plate), dtype=np.float32)
-    wobble = rng.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 2.0]
-    shift = rng.normal(0, 0.005 + 0.015 * severity, (1, 2)) * [0.8, 1.6]
-    inward = rng.normal(0, 0.005 + 0.022 * severity, (1, 2)) * [0.8, 1.5] * _INWARD
+    wobble = random.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 2.0]
+    shift = random.normal(0, 0.005 + 0.015 * severity, (1, 2)) * [0.8, 1.6]
+    inward = random.normal(0, 0.005 + 0.022 * severity, (1, 2)) * [0.8, 1.5] * _INWARD
     moved = plate + (wobble + shift + inward).astype(np.float32) * size
-    if rng.random() < 0.08 * severity:
-        side = rng.uniform(-0.08, 0.09)
+    if random.random() < 0.08 * severity:
+        side = random.uniform(-0.08, 0.09)
         moved[0] += (moved[1] - moved[0]) * np.float32(side)
         moved[3] += (moved[2] - moved[3]) * np.float32(side)
     return np.asarray(moved, dtype=np.float32)
 
 
-def photographed(image: Image, severity: float, rng: np.random.Generator) -> Image:
+def photographed(image: Image, severity: float, random: np.random.Generator) -> Image:
     """The same picture taken in worse light, by a smaller and noisier camera."""
-    result = _lit(image.astype(np.float32), severity, rng)
-    if rng.random() < 0.5 * severity:
-        share, kind = rng.uniform(0.25, 0.9), cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_CUBIC
+    result = _lit(image.astype(np.float32), severity, random)
+    if random.random() < 0.5 * severity:
+        share, kind = random.uniform(0.25, 0.9), cv2.INTER_LINEAR if random.random() < 0.7 else cv2.INTER_CUBIC
         result = coarse(result, share, kind)
-    if rng.random() < 0.4 * severity:
-        result = _blurred(result, severity, rng)
-    if rng.random() < 0.6 * severity:
-        result += rng.normal(0, rng.uniform(1, 14), result.shape).astype(np.float32)
+    if random.random() < 0.4 * severity:
+        result = _blurred(result, severity, random)
+    if random.random() < 0.6 * severity:
+        result += random.normal(0, random.uniform(1, 14), result.shape).astype(np.float32)
     pixels: Image = np.clip(result, 0, 255).astype(np.uint8)
-    if rng.random() < 0.4 * severity:
-        pixels = compressed(pixels, int(rng.integers(18, 85)))
+    if random.random() < 0.4 * severity:
+        pixels = compressed(pixels, int(random.integers(18, 85)))
     return pixels
 
 
-def _lit(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def _lit(image: Pixels, severity: float, random: np.random.Generator) -> Pixels:
     """Contrast, brightness, colour cast, gamma, a shadow's edge; seldom grey or inverted."""
-    gain = np.exp(rng.normal(0, 0.08 + 0.2 * severity) + rng.normal(0, 0.02 + 0.08 * severity, 3)).astype(np.float32)
-    result = (image - 128) * gain + 128 + np.float32(rng.normal(0, 6 + 22 * severity))
-    if rng.random() < 0.3 * severity:
-        result = 255 * (np.clip(result, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.4)))
-    if rng.random() < 0.25 * severity:
-        result *= _shadow(image.shape[0], image.shape[1], rng)
-    if rng.random() < 0.10 * severity:
+    gain = np.exp(random.normal(0, 0.08 + 0.2 * severity) + random.normal(0, 0.02 + 0.08 * severity, 3)).astype(
+        np.float32
+    )
+    result = (image - 128) * gain + 128 + np.float32(random.normal(0, 6 + 22 * severity))
+    if random.random() < 0.3 * severity:
+        result = 255 * (np.clip(result, 0, 255) / 255) ** np.float32(np.exp(random.normal(0, 0.4)))
+    if random.random() < 0.25 * severity:
+        result *= _shadow(image.shape[0], image.shape[1], random)
+    if random.random() < 0.10 * severity:
         result = np.repeat(result.mean(axis=2, keepdims=True), 3, axis=2)
-    if rng.random() < 0.06 * severity:
+    if random.random() < 0.06 * severity:
         result = 255 - result
     return result
 
 
-def _shadow(height: int, width: int, rng: np.random.Generator) -> Pixels:
+def _shadow(height: int, width: int, random: np.random.Generator) -> Pixels:
     """A factor for every pixel, shape (height, width, 1): one side of a random line is darker or lighter."""
-    angle = rng.uniform(0, 2 * np.pi)
+    angle = random.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    across = (x / width - rng.uniform(0.2, 0.8)) * np.cos(angle) + (y / height - rng.uniform(0.2, 0.8)) * np.sin(angle)
-    edge = 1 / (1 + np.exp(-np.clip(across * rng.uniform(4, 60), -20, 20)))
-    return np.asarray(1 + (rng.uniform(0.35, 1.5) - 1) * edge[..., None], dtype=np.float32)
+    across = (x / width - random.uniform(0.2, 0.8)) * np.cos(angle) + (y / height - random.uniform(0.2, 0.8)) * np.sin(
+        angle
+    )
+    edge = 1 / (1 + np.exp(-np.clip(across * random.uniform(4, 60), -20, 20)))
+    return np.asarray(1 + (random.uniform(0.35, 1.5) - 1) * edge[..., None], dtype=np.float32)
 
 
-def _blurred(image: Pixels, severity: float, rng: np.random.Generator) -> Pixels:
+def _blurred(image: Pixels, severity: float, random: np.random.Generator) -> Pixels:
     """Out of focus, or moved during the exposure."""
-    if rng.random() < 0.5:
-        soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.7 + 1.3 * severity))
+    if random.random() < 0.5:
+        soft = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 0.7 + 1.3 * severity))
         return np.asarray(soft, dtype=np.float32)
-    return shaken(image, int(rng.integers(2, 4 + round(5 * severity))), rng.uniform(0, np.pi))
+    return shaken(image, int(random.integers(2, 4 + round(5 * severity))), random.uniform(0, np.pi))

@@ -61,7 +61,7 @@ def load(root: Path, split: Split, exclude_sets: Collection[str] = (), cutter: C
 
 
 def load_backgrounds(
-    root: Path, split: Split, rng: np.random.Generator, exclude_sets: Collection[str] = ()
+    root: Path, split: Split, random: np.random.Generator, exclude_sets: Collection[str] = ()
 ) -> list[Sample]:
     """A part of every picture that shows no plate, as large as plates are."""
     negatives, photos = Part(root, "negatives"), Part(root, "photos")
@@ -72,20 +72,20 @@ def load_backgrounds(
         if "plate" in rows[0]["labelled"].split()
     }
     found = [
-        background(image, plates, rng)
+        background(image, plates, random)
         for part, plates_by_picture in ((negatives, empty), (photos, labelled))
         for (_, image), plates in zip(part.pictures(plates_by_picture), plates_by_picture.values(), strict=True)
     ]
     return [sample for sample in found if sample is not None]
 
 
-def background(image: Image, plates: Sequence[Box], rng: np.random.Generator) -> Sample | None:
+def background(image: Image, plates: Sequence[Box], random: np.random.Generator) -> Sample | None:
     """A random part of a picture that touches none of its plates; None where none was hit upon."""
     height, width = image.shape[:2]
     for _ in range(10):
-        along = min(float(np.exp(rng.uniform(*np.log(BACKGROUND_WIDTHS)))), 0.9 * width)
-        down = min(along / rng.uniform(*BACKGROUND_ASPECTS), 0.9 * height)
-        x, y = rng.uniform(0, width - along), rng.uniform(0, height - down)
+        along = min(float(np.exp(random.uniform(*np.log(BACKGROUND_WIDTHS)))), 0.9 * width)
+        down = min(along / random.uniform(*BACKGROUND_ASPECTS), 0.9 * height)
+        x, y = random.uniform(0, width - along), random.uniform(0, height - down)
         area = Box(x, y, x + along, y + down)
         if all(area.intersection(plate) == 0 for plate in plates):
             view, corners = around(image, area.corners(), margin=0.2)

@@ -31,14 +31,16 @@ class SyntheticPlates:
         hosts = sorted((sample for sample in samples if _has_room(sample)), key=lambda sample: _aspect(sample.corners))
         return cls(hosts, np.array([_aspect(host.corners) for host in hosts]))
 
-    def sample(self, severity: float, rng: np.random.Generator) -> Sample:
+    def sample(self, severity: float, random: np.random.Generator) -> Sample:
         """One drawn plate, worn by up to `severity`, in a host of about its shape."""
-        plate = render(choose(rng), rng)
-        flat = worn(plate.image, severity * rng.random(), rng)
+        plate = render(choose(random), random)
+        flat = worn(plate.image, severity * random.random(), random)
         aspect = flat.shape[1] / flat.shape[0]
-        host = self.hosts[of_shape(self.aspects, aspect, rng)]
+        host = self.hosts[of_shape(self.aspects, aspect, random)]
         corners = covering(host.corners, aspect)
-        return Sample(pasted(host.image, corners, flat, rng), corners, target(plate.text), plate.region, legible=True)
+        return Sample(
+            pasted(host.image, corners, flat, random), corners, target(plate.text), plate.region, legible=True
+        )
 
 
 def _aspect(corners: Corners) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeGuard
 
+from benchmarks.results import table
 from platelane.regions import country
 from training.areas import area
 from training.evaluation import figures
@@ -14,7 +15,7 @@ from training.evaluation.figures import Reading
 from training.evaluation.given_crops import ReadCrop
 from training.evaluation.labels import VEHICLE_CLASSES, PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
-from training.evaluation.tables import accuracy_row, bin_rows, percent, table
+from training.evaluation.tables import accuracy_row, bin_rows, percent
 
 THRESHOLD_TEXT: Final = 0.6
 """`threshold_o` unless a request says otherwise."""

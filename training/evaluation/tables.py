@@ -26,10 +26,6 @@ def write(path: Path, text: str, program: str) -> None:
     path.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
-
-
 def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 

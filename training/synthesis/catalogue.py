@@ -58,6 +58,6 @@ def _chances() -> NDArray[np.float64]:
 _CHANCES: Final = _chances()
 
 
-def choose(rng: np.random.Generator) -> Design:
+def choose(random: np.random.Generator) -> Design:
     """A design, drawn by `SHARES`."""
-    return DESIGNS[int(rng.choice(len(DESIGNS), p=_CHANCES))]
+    return DESIGNS[int(random.choice(len(DESIGNS), p=_CHANCES))]

@@ -30,15 +30,15 @@ def covering(corners: Corners, aspect: float) -> Corners:
     return np.asarray(corners + outward[:, :1] * across + outward[:, 1:] * upright, dtype=np.float32)
 
 
-def of_shape(aspects: NDArray[np.float64], aspect: float, rng: np.random.Generator) -> int:
+def of_shape(aspects: NDArray[np.float64], aspect: float, random: np.random.Generator) -> int:
     """Index of one of the ascending `aspects` within a factor of 1.3 of `aspect`; where there is none, the next."""
     low, high = np.searchsorted(aspects, (aspect / 1.3, aspect * 1.3))
-    return int(rng.integers(low, high)) if low < high else min(int(low), len(aspects) - 1)
+    return int(random.integers(low, high)) if low < high else min(int(low), len(aspects) - 1)
 
 
-def pasted(photo: Image, corners: Corners, plate: Image, rng: np.random.Generator) -> Image:
+def pasted(photo: Image, corners: Corners, plate: Image, random: np.random.Generator) -> Image:
     """The photograph, shape unchanged, with `plate` in place of what was within `corners`."""
-    lit = _in_light_of(photo, corners, plate.astype(np.float32), rng)
+    lit = _in_light_of(photo, corners, plate.astype(np.float32), random)
     source = _near_size(lit, corners)
     height, width = source.shape[:2]
     outline = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
@@ -46,14 +46,14 @@ def pasted(photo: Image, corners: Corners, plate: Image, rng: np.random.Generato
     size = (photo.shape[1], photo.shape[0])
     layer = cv2.warpPerspective(source, transform, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     cover = cv2.warpPerspective(np.ones((height, width), np.float32), transform, size, flags=cv2.INTER_LINEAR)
-    blur = rng.uniform(0.3, 0.9)
+    blur = random.uniform(0.3, 0.9)
     layer, cover = cv2.GaussianBlur(layer, (0, 0), blur), cv2.GaussianBlur(cover, (0, 0), blur)
     mixed = photo + cover[..., None] * (layer - photo)
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
 def _in_light_of(
-    photo: Image, corners: Corners, plate: NDArray[np.float32], rng: np.random.Generator
+    photo: Image, corners: Corners, plate: NDArray[np.float32], random: np.random.Generator
 ) -> NDArray[np.float32]:
     """The plate as bright and as tinted as the brightest tenth of what it replaces, more or less."""
     mask = np.zeros(photo.shape[:2], dtype=np.uint8)
@@ -63,8 +63,8 @@ def _in_light_of(
         return plate
     old, new = np.percentile(inside, 90, axis=0), np.percentile(plate.reshape(-1, 3), 90, axis=0)
     level = float(np.clip(old.mean() / max(new.mean(), 60.0), 0.3, 1.2))
-    tint = np.clip(old / old.mean().clip(1), 0.75, 1.3) ** rng.uniform(0, 0.7)
-    haze = rng.uniform(0, 25) * min(1.0, level)
+    tint = np.clip(old / old.mean().clip(1), 0.75, 1.3) ** random.uniform(0, 0.7)
+    haze = random.uniform(0, 25) * min(1.0, level)
     return np.asarray(plate * (level * tint) * (1 - haze / 255) + haze, dtype=np.float32)
 
 

@@ -54,23 +54,23 @@ class _Area:
         return self.bottom - self.top
 
 
-def render(design: Design, rng: np.random.Generator, serial: Serial | None = None, width: int = 320) -> Plate:
+def render(design: Design, random: np.random.Generator, serial: Serial | None = None, width: int = 320) -> Plate:
     """A plate of a design, `width` pixels wide; without a `serial`, a random one of the design's patterns."""
     if serial is None:
-        serial = compose(design.serials[rng.integers(len(design.serials))], rng, design.letters)
+        serial = compose(design.serials[random.integers(len(design.serials))], random, design.letters)
     scale = width / design.size[0]
-    canvas = _paper(design, width, round(design.size[1] * scale), rng)
-    ink = _varied(design.ink, rng, 10)
+    canvas = _paper(design, width, round(design.size[1] * scale), random)
+    ink = _varied(design.ink, random, 10)
     area = _Area(0, 0, canvas.shape[1], canvas.shape[0])
-    if design.border is not None and rng.random() < 0.85:
-        _border(canvas, _varied(design.border, rng, 10), scale)
+    if design.border is not None and random.random() < 0.85:
+        _border(canvas, _varied(design.border, random, 10), scale)
     for band in design.bands:
-        area = _band(canvas, band, area, scale, rng)
+        area = _band(canvas, band, area, scale, random)
     for caption in design.captions:
-        area = _caption(canvas, caption, area, scale, rng)
+        area = _caption(canvas, caption, area, scale, random)
     if design.stickers:
-        _stickers(canvas, scale, rng)
-    _serial(canvas, design, serial, area, scale, ink, rng)
+        _stickers(canvas, scale, random)
+    _serial(canvas, design, serial, area, scale, ink, random)
     return Plate(np.clip(canvas, 0, 255).astype(np.uint8), serial.text, design.region)
 
 
@@ -78,24 +78,24 @@ def _bgr(color: Color) -> NDArray[np.float32]:
     return np.array(color[::-1], dtype=np.float32)
 
 
-def _varied(color: Color, rng: np.random.Generator, spread: float) -> Color:
-    red, green, blue = np.clip(np.array(color) + rng.normal(0, spread, 3), 0, 255).round()
+def _varied(color: Color, random: np.random.Generator, spread: float) -> Color:
+    red, green, blue = np.clip(np.array(color) + random.normal(0, spread, 3), 0, 255).round()
     return (int(red), int(green), int(blue))
 
 
-def _paper(design: Design, width: int, height: int, rng: np.random.Generator) -> Canvas:
-    tint = rng.normal(0, 9) + rng.normal(0, 4, 3)
+def _paper(design: Design, width: int, height: int, random: np.random.Generator) -> Canvas:
+    tint = random.normal(0, 9) + random.normal(0, 4, 3)
     top, bottom = (_bgr(color) + tint.astype(np.float32) for color in design.paper)
-    blend = np.clip(np.linspace(-0.4, 1.4, height) + rng.normal(0, 0.15), 0, 1)[:, None, None].astype(np.float32)
+    blend = np.clip(np.linspace(-0.4, 1.4, height) + random.normal(0, 0.15), 0, 1)[:, None, None].astype(np.float32)
     canvas = np.repeat(top * (1 - blend) + bottom * blend, width, axis=1)
-    if design.faces is AMERICAN_FACES and rng.random() < 0.3:
-        canvas += _picture(height, width, rng)
+    if design.faces is AMERICAN_FACES and random.random() < 0.3:
+        canvas += _picture(height, width, random)
     return np.ascontiguousarray(canvas, dtype=np.float32)
 
 
-def _picture(height: int, width: int, rng: np.random.Generator) -> Canvas:
+def _picture(height: int, width: int, random: np.random.Generator) -> Canvas:
     """The faint landscape of many American plates: soft patches of colour."""
-    shade = rng.normal(0, rng.uniform(5, 20), (4, 7, 1)) + rng.normal(0, rng.uniform(2, 9), (4, 7, 3))
+    shade = random.normal(0, random.uniform(5, 20), (4, 7, 1)) + random.normal(0, random.uniform(2, 9), (4, 7, 3))
     return np.asarray(
         cv2.resize(shade.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32
     )
@@ -125,11 +125,11 @@ def _border(canvas: Canvas, color: Color, scale: float) -> None:
     _stamp(canvas, mask, 0, 0, color)
 
 
-def _band(canvas: Canvas, band: Band, area: _Area, scale: float, rng: np.random.Generator) -> _Area:
+def _band(canvas: Canvas, band: Band, area: _Area, scale: float, random: np.random.Generator) -> _Area:
     """Paint the band, with its letters and stars; returns the area that is left."""
     extent = band.extent * scale
-    color = _bgr(_varied(band.color, rng, 10))
-    face = CAPTION_FACES[rng.integers(len(CAPTION_FACES))]
+    color = _bgr(_varied(band.color, random, 10))
+    face = CAPTION_FACES[random.integers(len(CAPTION_FACES))]
     if band.side == "top":
         canvas[: round(extent)] = color
         mask = fonts.line(face, band.text, max(4, round(extent * 0.5)))
@@ -153,9 +153,9 @@ def _stars(canvas: Canvas, x: float, y: float, radius: float) -> None:
         cv2.circle(canvas, center, max(1, round(radius * 0.13)), (30.0, 205.0, 250.0), -1, cv2.LINE_AA)
 
 
-def _caption(canvas: Canvas, caption: Caption, area: _Area, scale: float, rng: np.random.Generator) -> _Area:
+def _caption(canvas: Canvas, caption: Caption, area: _Area, scale: float, random: np.random.Generator) -> _Area:
     """Set a caption at the edge; returns the area that is left for the serial."""
-    face = SCRIPT if caption.script else CAPTION_FACES[rng.integers(len(CAPTION_FACES))]
+    face = SCRIPT if caption.script else CAPTION_FACES[random.integers(len(CAPTION_FACES))]
     height = max(4, round(caption.height * scale))
     mask = fonts.line(face, caption.text, height)
     widest = area.width * 0.72
@@ -163,24 +163,24 @@ def _caption(canvas: Canvas, caption: Caption, area: _Area, scale: float, rng: n
         mask = _narrowed(mask, widest)
     edge = 6 * scale
     y = area.top + edge if caption.place == "top" else area.bottom - edge - height
-    _stamp(canvas, mask, area.left + (area.width - mask.shape[1]) / 2, y, _varied(caption.ink, rng, 10))
+    _stamp(canvas, mask, area.left + (area.width - mask.shape[1]) / 2, y, _varied(caption.ink, random, 10))
     if caption.place == "top":
         return _Area(area.left, area.top + edge + height, area.right, area.bottom)
     return _Area(area.left, area.top, area.right, area.bottom - edge - height)
 
 
-def _stickers(canvas: Canvas, scale: float, rng: np.random.Generator) -> None:
+def _stickers(canvas: Canvas, scale: float, random: np.random.Generator) -> None:
     """Month and year stickers in some of the corners."""
     height, width = canvas.shape[:2]
     for right in (False, True):
         for low in (False, True):
-            if rng.random() > 0.3:
+            if random.random() > 0.3:
                 continue
             w, h = 36 * scale, 24 * scale
             x, y = (width - w - 8 * scale if right else 8 * scale), (height - h - 7 * scale if low else 7 * scale)
-            color = _STICKERS[rng.integers(len(_STICKERS))]
+            color = _STICKERS[random.integers(len(_STICKERS))]
             _stamp(canvas, np.ones((round(h), round(w)), dtype=np.float32), x, y, color)
-            mark = fonts.line(CAPTION_FACES[0], str(rng.integers(10, 29)), max(3, round(h * 0.6)))
+            mark = fonts.line(CAPTION_FACES[0], str(random.integers(10, 29)), max(3, round(h * 0.6)))
             _stamp(
                 canvas,
                 mark,
@@ -191,14 +191,14 @@ def _stickers(canvas: Canvas, scale: float, rng: np.random.Generator) -> None:
 
 
 def _serial(
-    canvas: Canvas, design: Design, serial: Serial, area: _Area, scale: float, ink: Color, rng: np.random.Generator
+    canvas: Canvas, design: Design, serial: Serial, area: _Area, scale: float, ink: Color, random: np.random.Generator
 ) -> None:
     """Set the serial's lines in the area, each centred, narrowed where it would not fit."""
-    face = design.faces[rng.integers(len(design.faces))]
+    face = design.faces[random.integers(len(design.faces))]
     count = len(serial.lines)
-    cap = min(design.cell[1] * scale * rng.uniform(0.94, 1.03), area.height * (0.84 if count == 1 else 0.41))
-    wide = design.cell[0] * scale * rng.uniform(0.9, 1.08)
-    spacing, gap = wide * rng.uniform(0.12, 0.32), wide * rng.uniform(0.4, 0.75)
+    cap = min(design.cell[1] * scale * random.uniform(0.94, 1.03), area.height * (0.84 if count == 1 else 0.41))
+    wide = design.cell[0] * scale * random.uniform(0.9, 1.08)
+    spacing, gap = wide * random.uniform(0.12, 0.32), wide * random.uniform(0.4, 0.75)
     for row, content in enumerate(serial.lines):
         middle = area.top + area.height * ((row + 0.5) / count if count == 1 else (0.27, 0.74)[row])
         room = area.width - 16 * scale
@@ -216,7 +216,7 @@ def _serial(
             spacing * narrower,
             gap * narrower,
             ink,
-            rng,
+            random,
         )
 
 
@@ -247,13 +247,13 @@ def _line(
     spacing: float,
     gap: float,
     ink: Color,
-    rng: np.random.Generator,
+    random: np.random.Generator,
 ) -> None:
     for character in content:
         if character == " ":
             x += gap
         elif character == "*":
-            _emblem(canvas, x + gap * 0.9 - spacing / 2, y + cap / 2, gap * 0.62, rng)
+            _emblem(canvas, x + gap * 0.9 - spacing / 2, y + cap / 2, gap * 0.62, random)
             x += gap * 1.8
         else:
             mask = _part(face, character, wide, cap)
@@ -269,11 +269,11 @@ def _emboss(canvas: Canvas, mask: fonts.Mask, x: float, y: float, ink: Color) ->
     _stamp(canvas, mask, x, y, ink)
 
 
-def _emblem(canvas: Canvas, x: float, y: float, radius: float, rng: np.random.Generator) -> None:
+def _emblem(canvas: Canvas, x: float, y: float, radius: float, random: np.random.Generator) -> None:
     """A seal, crest or picture between two groups: coloured shapes without letters."""
-    color = rng.uniform(30, 220, 3)
-    center = (round(x), round(y + rng.uniform(-0.4, 0.4) * radius))
-    axes = (max(1, round(radius * rng.uniform(0.5, 1.0))), max(1, round(radius * rng.uniform(0.7, 1.2))))
+    color = random.uniform(30, 220, 3)
+    center = (round(x), round(y + random.uniform(-0.4, 0.4) * radius))
+    axes = (max(1, round(radius * random.uniform(0.5, 1.0))), max(1, round(radius * random.uniform(0.7, 1.2))))
     cv2.ellipse(canvas, center, axes, 0, 0, 360, tuple(color.tolist()), -1, cv2.LINE_AA)
     inner = (max(1, axes[0] // 2), max(1, axes[1] // 2))
-    cv2.ellipse(canvas, center, inner, 0, 0, 360, tuple(rng.uniform(60, 250, 3).tolist()), -1, cv2.LINE_AA)
+    cv2.ellipse(canvas, center, inner, 0, 0, 360, tuple(random.uniform(60, 250, 3).tolist()), -1, cv2.LINE_AA)

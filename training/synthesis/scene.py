@@ -128,7 +128,7 @@ def _solid(p: Points, ray: Points, look: Look, plate: Light) -> Light:
     )
 
 
-def _photograph(light: Light, depth: Field, rng: np.random.Generator) -> Image:
+def _photograph(light: Light, depth: Field, random: np.random.Generator) -> Image:
     """Focus, bloom, exposure, sampling, vignette, noise: the scene through a plain camera."""
     distant = cv2.GaussianBlur(light, (0, 0), light.shape[1] / WIDTH * 1.7)
     share = np.clip((depth - 9.5) / 3.5, 0, 1)[..., None]
@@ -140,7 +140,7 @@ def _photograph(light: Light, depth: Field, rng: np.random.Generator) -> Image:
     toned *= (1 - 0.13 * (x * x + y * y))[..., None]
     picture = np.clip(toned, 0, 1) ** (1 / 2.2) * 255
     picture = cv2.GaussianBlur(picture, (0, 0), 0.45)
-    fine = rng.normal(0, 2.2, picture.shape) + cv2.GaussianBlur(rng.normal(0, 3.0, picture.shape), (0, 0), 0.8)
+    fine = random.normal(0, 2.2, picture.shape) + cv2.GaussianBlur(random.normal(0, 3.0, picture.shape), (0, 0), 0.8)
     return np.asarray(np.clip(picture + fine, 0, 255)[..., ::-1], dtype=np.uint8)
 
 

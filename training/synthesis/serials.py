@@ -29,20 +29,20 @@ class Serial:
         return "".join(character for line in self.lines for character in line if character not in _DRAWN)
 
 
-def compose(pattern: str, rng: np.random.Generator, letters: str = string.ascii_uppercase) -> Serial:
+def compose(pattern: str, random: np.random.Generator, letters: str = string.ascii_uppercase) -> Serial:
     """A random serial of a pattern, its letters out of `letters`."""
-    return Serial(tuple("".join(_drawn(token, rng, letters) for token in _TOKEN.findall(pattern)).split("|")))
+    return Serial(tuple("".join(_drawn(token, random, letters) for token in _TOKEN.findall(pattern)).split("|")))
 
 
-def _drawn(token: str, rng: np.random.Generator, letters: str) -> str:
+def _drawn(token: str, random: np.random.Generator, letters: str) -> str:
     if token == "@":
-        return letters[rng.integers(len(letters))]
+        return letters[random.integers(len(letters))]
     if token == "#":
-        return str(rng.integers(10))
+        return str(random.integers(10))
     if token == "~":
         characters = letters + string.digits
-        return characters[rng.integers(len(characters))]
+        return characters[random.integers(len(characters))]
     if token.startswith("{"):
         choices = token[1:-1].split(",")
-        return choices[rng.integers(len(choices))]
+        return choices[random.integers(len(choices))]
     return token

@@ -29,7 +29,7 @@ def test_before_any_training_nothing_is_off() -> None:
 def test_a_few_steps_move_corners_towards_the_truth() -> None:
     torch.manual_seed(0)
     model = Aligner().train()
-    task = AlignerTask(model, [], [], np.random.default_rng(0))
+    task = AlignerTask(model, [], [])
     crops = torch.randint(0, 256, (4, *PLATE_SHAPE), dtype=torch.uint8)
     truth = (torch.from_numpy(corners_in_crop(ALIGNER_MARGIN)) + torch.tensor([4.0, -2.0])).expand(4, 4, 2)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -67,9 +67,7 @@ def test_what_the_detector_found_is_shown_as_well() -> None:
 def test_validation_tells_how_far_the_detector_is_off() -> None:
     image = np.random.default_rng(0).integers(0, 256, (150, 220, 3), dtype=np.uint8)
     sample = Sample(image, PLATE, None, "", legible=True, cuts=(PLATE + np.array([6, 0], np.float32),))
-    figures = AlignerTask(Aligner().eval(), [], [sample], np.random.default_rng(0)).validate(
-        Aligner().eval(), torch.device("cpu")
-    )
+    figures = AlignerTask(Aligner().eval(), [], [sample]).validate(Aligner().eval(), torch.device("cpu"))
     # 6 of 30 pixels, and an untrained model changes nothing
     assert figures["found_before"] == figures["found_after"] == pytest.approx(0.2)
     assert figures["score"] == -figures["found_after"]

@@ -24,7 +24,9 @@ def test_a_batch_pads_labels_with_nothing() -> None:
 
 def test_the_same_seed_composes_the_same_batch() -> None:
     scenes = Scenes([painted()], np.ones(1, np.float32), [empty_scene(np.zeros((90, 90, 3), np.uint8))], [], [])
-    (first, labels), (second, labels_again) = (Composer(scenes, 5).batch(96, 128, 6) for _ in range(2))
+    (first, labels), (second, labels_again) = (
+        Composer(scenes, np.random.default_rng(5)).batch(96, 128, 6) for _ in range(2)
+    )
     assert first.equal(second)
     assert labels.boxes.equal(labels_again.boxes)
-    assert not first.equal(Composer(scenes, 6).batch(96, 128, 6)[0])
+    assert not first.equal(Composer(scenes, np.random.default_rng(6)).batch(96, 128, 6)[0])

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import numpy as np
 import torch
 
 from training import loop
@@ -27,7 +28,7 @@ class Line:
         self.scores = iter(scores)
         self.shares: list[float] = []
 
-    def batches(self, progress: loop.Progress) -> Iterator[torch.Tensor]:
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[torch.Tensor]:  # noqa: ARG002
         while True:
             yield torch.linspace(-1, 1, 8)[:, None]
             self.shares.append(progress.share)
@@ -87,6 +88,34 @@ def test_a_run_that_is_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert after["step"] > before["step"]
     assert 120 <= after["seconds"] < 130
     assert after["best"] == 0.7
+
+
+class Watched(Line):
+    """Learns from batches that say who made them and how far the run was then."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+        self.seen: list[tuple[float, float]] = []
+
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[torch.Tensor]:
+        maker = random.random()
+        while True:
+            yield torch.tensor([[maker], [progress.share]], dtype=torch.float64)
+
+    def loss(self, model: torch.nn.Module, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+        if len(batch) == 2:  # not the validation's
+            maker, share = batch.flatten().tolist()
+            self.seen.append((maker, share))
+        return super().loss(model, torch.ones(1, 1), device)
+
+
+def test_workers_have_random_numbers_of_their_own_and_see_how_far_the_run_is(tmp_path: Path) -> None:
+    task = Watched()
+    loop.train(task, options(tmp_path, "--workers", "2", "--seed", "7", "--minutes", "2"), CPU)
+    makers, shares = zip(*task.seen, strict=True)
+    assert set(makers) == {np.random.default_rng([7, worker]).random() for worker in range(2)}
+    assert shares[0] == 0
+    assert 0.7 < shares[-1] < 1
 
 
 def test_the_rate_rises_for_a_moment_and_falls_to_a_hundredth() -> None:

@@ -80,8 +80,8 @@ def test_augmentation_gives_plates_for_the_reader_and_repeats_with_its_seed(seve
     picture = np.random.default_rng(1).integers(0, 256, (40, 120, 3), dtype=np.uint8)
     corners = Box(10, 5, 110, 35).corners()
     first, again, other = (
-        [augmented(picture, corners, severity, rng) for _ in range(10)]
-        for rng in (np.random.default_rng(2), np.random.default_rng(2), np.random.default_rng(3))
+        [augmented(picture, corners, severity, random) for _ in range(10)]
+        for random in (np.random.default_rng(2), np.random.default_rng(2), np.random.default_rng(3))
     )
     assert all(plate.shape == PLATE_SHAPE and plate.dtype == np.uint8 for plate in first)
     assert all((a == b).all() for a, b in zip(first, again, strict=True))

@@ -26,8 +26,8 @@ from training.synthesis.wear import worn
     ],
 )
 def test_a_serial_follows_its_pattern(pattern: str, form: str) -> None:
-    rng = np.random.default_rng(0)
-    texts = {compose(pattern, rng).text for _ in range(50)}
+    random = np.random.default_rng(0)
+    texts = {compose(pattern, random).text for _ in range(50)}
     assert len(texts) > 25
     assert all(re.fullmatch(form, text) for text in texts)
 
@@ -39,19 +39,19 @@ def test_a_serial_keeps_its_lines_and_marks_but_does_not_read_them() -> None:
 
 
 def test_letters_come_only_from_those_a_design_uses() -> None:
-    rng = np.random.default_rng(0)
-    assert set("".join(compose("@@@@", rng, "XYZ").text for _ in range(30))) == set("XYZ")
+    random = np.random.default_rng(0)
+    assert set("".join(compose("@@@@", random, "XYZ").text for _ in range(30))) == set("XYZ")
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.region)
 def test_a_design_is_sound(design: Design) -> None:
-    rng = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     assert re.fullmatch(r"[a-z]{2}(-[a-z]{2,3})?", design.region)
     assert 0.9 < design.size[0] / design.size[1] < 6
     assert design.cell[1] < design.size[1]
     assert design.share > 0
     for pattern in design.serials:
-        serial = compose(pattern, rng, design.letters)
+        serial = compose(pattern, random, design.letters)
         assert re.fullmatch("[A-Z0-9]{1,11}", serial.text)
         assert len(serial.lines) <= 2
 
@@ -65,8 +65,8 @@ def test_designs_cover_every_state_and_all_faces_come_from_the_listed_packages()
 
 
 def test_designs_are_drawn_most_where_real_pictures_are_few() -> None:
-    rng = np.random.default_rng(0)
-    countries = Counter(choose(rng).region.split("-")[0] for _ in range(2000))
+    random = np.random.default_rng(0)
+    countries = Counter(choose(random).region.split("-")[0] for _ in range(2000))
     assert 0.35 < countries["us"] / 2000 < 0.5
     assert countries["ar"] > 80
 

@@ -1,0 +1,92 @@
+"""How long the networks that find and read plates take on a GPU: PyTorch in FP16, a recorded
+graph a batch size, pictures on the GPU already.
+
+    python -m training.speed
+
+Weights change nothing about it, so that none are loaded. `python -m benchmarks steps` measures the models as Triton
+serves them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from statistics import quantiles
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from platelane.crops import FAST_CANVASES, FRAME_CANVASES, PLATE_SHAPE, ZOOM_CANVAS
+from training.aligner_model import Aligner
+from training.detector_model import Decoder, Detector
+from training.reader_model import Reader
+
+BATCHES: Final = (1, 8, 64)
+WARM_UP: Final = 10
+
+
+def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
+    """By name: a network and the shape of one of its pictures."""
+    detector = Decoder(Detector())
+    canvases = (FRAME_CANVASES[0], FAST_CANVASES[0], ZOOM_CANVAS)
+    steps = {f"detector {height}x{width}": (detector, (height, width, 3)) for height, width in canvases}
+    return steps | {
+        "aligner": (Aligner(), PLATE_SHAPE),
+        "reader": (Reader(100), PLATE_SHAPE),
+    }
+
+
+def recorded(network: nn.Module, pictures: Tensor) -> Callable[[], None]:
+    """The network on these pictures as a CUDA graph, to be replayed."""
+    network = network.eval().to(pictures.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # traced, so that constants are on the GPU before the recording
+    with torch.autocast("cuda", dtype=torch.float16, cache_enabled=False):
+        traced = torch.jit.trace(network, pictures, check_trace=False, strict=False)  # type: ignore[no-untyped-call]
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UP):
+            traced(pictures)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        traced(pictures)
+    return graph.replay
+
+
+def milliseconds(run: Callable[[], None], times: int) -> list[float]:
+    """How long each of `times` runs took, by the GPU's own clock."""
+    for _ in range(WARM_UP):
+        run()
+    events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(times)]  # type: ignore[no-untyped-call]
+    for before, after in events:
+        before.record()
+        run()
+        after.record()
+    torch.cuda.synchronize()
+    return [before.elapsed_time(after) for before, after in events]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=200, help="runs a figure")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.error("PyTorch finds no GPU")
+    torch.backends.cudnn.benchmark = True
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}: ms a batch, median (5th to 95th percentile)\n")
+    print("| network | " + " | ".join(f"{batch} at a time" for batch in BATCHES) + " |")
+    print("|---" * (1 + len(BATCHES)) + "|")
+    with torch.inference_mode():
+        for name, (network, shape) in networks().items():
+            cells = []
+            for batch in BATCHES:
+                pictures = torch.randint(0, 256, (batch, *shape), dtype=torch.uint8, device="cuda")
+                cuts = quantiles(milliseconds(recorded(network, pictures), arguments.times), n=20)
+                cells.append(f"{cuts[9]:.2f} ({cuts[0]:.2f} to {cuts[-1]:.2f})")
+            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
