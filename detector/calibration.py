@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE: Final = 3.56
-OFFSET: Final = 1.30
+SLOPE: Final = 3.02
+OFFSET: Final = 1.61
 
 
 def calibrated(scores: NDArray[np.float32]) -> NDArray[np.float32]:

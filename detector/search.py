@@ -19,7 +19,7 @@ from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
-VEHICLE_THRESHOLD: Final = 0.22
+VEHICLE_THRESHOLD: Final = 0.15
 VEHICLE_RIVALS: Final = 0.4
 """Overlap of which only the better of two vehicles is kept; one that another hides most of is a vehicle, too."""
 MAX_PLATES: Final = 48

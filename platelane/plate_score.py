@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-DETECTION: Final = 0.86
-READING: Final = 4.95
-OFFSET: Final = -2.59
+DETECTION: Final = 0.78
+READING: Final = 5.21
+OFFSET: Final = -2.43
 
 
 def with_reading(detection: float, text_score: float) -> float:

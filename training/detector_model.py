@@ -19,6 +19,13 @@ LABELS: Final = ("plate", "car", "truck", "bus", "motorcycle")
 
 PLATE: Final = 0
 STRIDES: Final = (8, 16, 32)
+
+Widths = tuple[int, int, int]
+"""Channels at strides 8, 16 and 32."""
+
+WIDTHS: Final[Widths] = (64, 96, 128)
+"""Of neck and heads: plates are small and look alike, vehicles are large and do not."""
+
 TOP_K: Final = 128
 OUTPUTS: Final = ("boxes", "scores", "classes", "corners")
 """Names of the exported graph's outputs, in the order in which `Decoder` gives them."""
@@ -102,14 +109,14 @@ class PoolingPyramid(nn.Module):
 class Backbone(nn.Module):
     """Feature maps of strides 8, 16 and 32 with 64, 128 and 192 channels."""
 
-    channels: Final = (64, 128, 192)
+    channels: Final[Widths] = (64, 128, 192)
 
     def __init__(self) -> None:
         super().__init__()
         self.stride4 = nn.Sequential(ConvUnit(3, 16, stride=2), ConvUnit(16, 32, stride=2), PartialBlock(32, 32, 1))
         self.stride8 = nn.Sequential(ConvUnit(32, 64, stride=2), PartialBlock(64, 64, 2))
-        self.stride16 = nn.Sequential(ConvUnit(64, 128, stride=2), PartialBlock(128, 128, 2))
-        self.stride32 = nn.Sequential(ConvUnit(128, 192, stride=2), PartialBlock(192, 192, 1), PoolingPyramid(192))
+        self.stride16 = nn.Sequential(ConvUnit(64, 128, stride=2), PartialBlock(128, 128, 4))
+        self.stride32 = nn.Sequential(ConvUnit(128, 192, stride=2), PartialBlock(192, 192, 3), PoolingPyramid(192))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         fine = self.stride8(self.stride4(x))
@@ -118,14 +125,15 @@ class Backbone(nn.Module):
 
 
 class Neck(nn.Module):
-    """Coarse context flows down to the fine level and fine detail back up; all levels get the same width."""
+    """Coarse context flows down to the fine level and fine detail back up."""
 
-    def __init__(self, inputs: tuple[int, int, int], width: int) -> None:
+    def __init__(self, inputs: Widths, widths: Widths) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(ConvUnit(channels, width, 1) for channels in inputs)
-        self.down = nn.ModuleList(PartialBlock(2 * width, width, 1) for _ in range(2))
-        self.shrink = nn.ModuleList(ConvUnit(width, width, stride=2) for _ in range(2))
-        self.up = nn.ModuleList(PartialBlock(2 * width, width, 1) for _ in range(2))
+        fine, middle, coarse = widths
+        self.lateral = nn.ModuleList(ConvUnit(*channels, 1) for channels in zip(inputs, widths, strict=True))
+        self.down = nn.ModuleList([PartialBlock(middle + coarse, middle, 2), PartialBlock(fine + middle, fine, 1)])
+        self.shrink = nn.ModuleList([ConvUnit(fine, fine, stride=2), ConvUnit(middle, middle, stride=2)])
+        self.up = nn.ModuleList([PartialBlock(middle + fine, middle, 2), PartialBlock(coarse + middle, coarse, 2)])
 
     def forward(self, levels: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         fine, middle, coarse = (lateral(level) for lateral, level in zip(self.lateral, levels, strict=True))
@@ -139,10 +147,10 @@ class Neck(nn.Module):
 class Head(nn.Module):
     """One level's predictions: one branch for the classes, one for box and corners."""
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.classes = nn.Sequential(ConvUnit(width, hidden), nn.Conv2d(hidden, len(LABELS), 1))
-        self.shapes = nn.Sequential(ConvUnit(width, hidden), nn.Conv2d(hidden, 12, 1))
+        self.classes = nn.Sequential(ConvUnit(width, width), nn.Conv2d(width, len(LABELS), 1))
+        self.shapes = nn.Sequential(ConvUnit(width, width), nn.Conv2d(width, 12, 1))
         # Few cells hold an object: start from a score of 1 %, so that the background does not drown the first steps.
         nn.init.constant_(self.classes[1].bias, -4.6)  # type: ignore[arg-type]
         nn.init.zeros_(self.shapes[1].bias)  # type: ignore[arg-type]
@@ -156,11 +164,11 @@ class Head(nn.Module):
 class Detector(nn.Module):
     """UINT8 pictures in, one prediction per cell out."""
 
-    def __init__(self, width: int = 64, hidden: int = 64) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.backbone = Backbone()
-        self.neck = Neck(self.backbone.channels, width)
-        self.heads = nn.ModuleList(Head(width, hidden) for _ in STRIDES)
+        self.neck = Neck(self.backbone.channels, WIDTHS)
+        self.heads = nn.ModuleList(Head(width) for width in WIDTHS)
 
     def forward(self, image: Tensor) -> Predictions:
         """`image` is UINT8 of shape (B, H, W, 3), blue-green-red; H and W are multiples of 32."""

@@ -1,4 +1,4 @@
-"""The plate reader: plain convolutions down to a grid of 2 x 40 places, one attention layer over them, CTC.
+"""The plate reader: plain convolutions down to a grid of 2 x 40 places, two attention layers over them, CTC.
 
 The two rows of the grid see the upper and the lower half of the plate. Read one after the other they are the 80 CTC
 frames, so that the upper line of a two-line plate comes first; a one-line plate may be read in either row.
@@ -68,14 +68,17 @@ class Reader(nn.Module):
             convolution(32, 32),
             convolution(32, 64, stride=2),
             Residual(64),
+            Residual(64),
             convolution(64, 96, stride=(2, 1)),
             Residual(96),
+            Residual(96),
             convolution(96, WIDTH, stride=(2, 1)),
+            Residual(WIDTH),
             Residual(WIDTH),
             convolution(WIDTH, WIDTH, stride=(2, 1)),
         )
         self.position = nn.Parameter(torch.randn(ROWS * COLUMNS, WIDTH) * 0.02)
-        self.attention = Attention(WIDTH, HEADS)
+        self.attention = nn.Sequential(Attention(WIDTH, HEADS), Attention(WIDTH, HEADS))
         self.characters = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CHARACTERS)))
         self.region = nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Dropout(0.1), nn.Linear(2 * WIDTH, regions))
 
