@@ -19,7 +19,12 @@ from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
-VEHICLE_THRESHOLD: Final = 0.15
+VEHICLE_THRESHOLD: Final = 0.08
+WORTH_A_LOOK: Final = 0.22
+"""Score from which on a vehicle without a plate is looked at enlarged."""
+FAR: Final = 70.0
+"""Size in pixels of the large look, the root of the area, up to which it is asked for vehicles. Of larger ones it sees
+parts; the small look sees them whole."""
 VEHICLE_RIVALS: Final = 0.4
 """Overlap of which only the better of two vehicles is kept; one that another hides most of is a vehicle, too."""
 MAX_PLATES: Final = 48
@@ -81,7 +86,7 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     first = await asyncio.to_thread(looks.once if fast else looks.whole, image)
     answers = await asyncio.gather(*(_seen(model, [look]) for look in first))
     seen = Detections.concatenated([answer for (answer,) in answers])
-    vehicles = seen.vehicles.above(VEHICLE_THRESHOLD).suppressed(VEHICLE_RIVALS)
+    vehicles = _vehicles(first, [answer for (answer,) in answers])
     plates = seen.plates.above(least).suppressed(*PLATE_RIVALS)
     if options.zoom_in_vehicles and not fast:
         further = await asyncio.to_thread(_further_looks, image, first[0], plates, vehicles, options.zoom_in_vehicles)
@@ -92,11 +97,21 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     return _found(plates[zones.outside(plates.boxes, options.excluded, width, height)], vehicles, image, options)
 
 
+def _vehicles(taken: tuple[Look, ...], answers: list[Detections]) -> Detections:
+    """Those of the one look, or of two the large look's far ones and the small look's."""
+    seen = [answer.vehicles.above(VEHICLE_THRESHOLD) for answer in answers]
+    if len(seen) > 1:
+        size = seen[0].boxes[:, 2:] - seen[0].boxes[:, :2]
+        seen[0] = seen[0][np.sqrt(size.prod(axis=1)) * taken[0].fit.scale <= FAR]
+    return Detections.concatenated(seen).suppressed(VEHICLE_RIVALS)
+
+
 def _further_looks(image: Image, large: Look, plates: Detections, vehicles: Detections, limit: int) -> list[Look]:
     certain = boxes_of(plates.above(BEYOND_DOUBT))
     if not certain and not len(vehicles.above(BEYOND_DOUBT)):
         return looks.farther(image)
-    empty = [box for box in boxes_of(vehicles) if not any(plate.intersection(box) > 0 for plate in certain)]
+    worthy = boxes_of(vehicles.above(WORTH_A_LOOK))
+    empty = [box for box in worthy if not any(plate.intersection(box) > 0 for plate in certain)]
     return looks.closer(image, empty, large.fit.scale, limit)
 
 

@@ -11,8 +11,8 @@ import math
 from typing import Final
 
 DETECTION: Final = 0.78
-READING: Final = 5.21
-OFFSET: Final = -2.43
+READING: Final = 5.20
+OFFSET: Final = -2.46
 
 
 def with_reading(detection: float, text_score: float) -> float:

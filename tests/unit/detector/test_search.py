@@ -46,7 +46,7 @@ def options(**fields: object) -> domain_pb2.Options:
 
 PHOTO = np.zeros((720, 1280, 3), dtype=np.uint8)
 WHOLE = [(1, 384, 640, 3), (1, 320, 320, 3)]
-CAR_FAR: Row = (300, 150, 400, 250, 0.9, CAR)  # in the 640 x 384 canvas: 200 x 200 pixels of the photo
+CAR_FAR: Row = (320, 170, 380, 230, 0.9, CAR)  # in the 640 x 384 canvas: 120 x 120 pixels of the photo
 
 
 async def test_fast_mode_is_one_look() -> None:
@@ -56,7 +56,7 @@ async def test_fast_mode_is_one_look() -> None:
     assert len(found.plates) == len(found.vehicles) == 1
     assert found.plates[0].vehicle == 0
     # 1280 pixels are 480 there, below 9 pixels of margin
-    assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == pytest.approx((800, 376))
+    assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == pytest.approx((853, 429), abs=1)
 
 
 async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
@@ -70,9 +70,24 @@ async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:
 async def test_a_vehicle_of_which_another_hides_most_is_found() -> None:
     before: Row = (100, 100, 400, 300, 0.9, CAR)
     behind: Row = (110, 110, 210, 290, 0.5, CAR)
-    assert len((await search(Scripted([[before, behind]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 2
+    fast = options(mode=domain_pb2.MODE_FAST)
+    assert len((await search(Scripted([[before, behind]]), PHOTO, fast)).vehicles) == 2
     again: Row = (110, 100, 400, 290, 0.5, CAR)
-    assert len((await search(Scripted([[before, again]]), PHOTO, options(zoom_in_vehicles=0))).vehicles) == 1
+    assert len((await search(Scripted([[before, again]]), PHOTO, fast)).vehicles) == 1
+
+
+async def test_a_near_vehicle_is_left_to_the_small_look() -> None:
+    near: Row = (300, 150, 400, 250, 0.9, CAR)  # a part of what the small look sees whole, perhaps
+    found = await search(Scripted([[CAR_FAR, near]]), PHOTO, options(zoom_in_vehicles=0))
+    (vehicle,) = found.vehicles
+    assert vehicle.box.xmax - vehicle.box.xmin == pytest.approx(120)
+
+
+async def test_a_doubtful_vehicle_is_found_and_not_looked_at_again() -> None:
+    doubtful: Row = (100, 170, 160, 230, 0.15, CAR)
+    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.9, PLATE), doubtful]])
+    assert len((await search(model, PHOTO, options())).vehicles) == 2
+    assert model.shapes == WHOLE
 
 
 async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the_photo() -> None:
@@ -87,7 +102,7 @@ async def test_a_small_vehicle_is_looked_at_again_and_its_plate_is_placed_in_the
 
 
 async def test_a_vehicle_that_fills_the_frame_is_not_enlarged() -> None:
-    model = Scripted([[(10, 20, 630, 370, 0.9, CAR)]])
+    model = Scripted([[]], small=(5, 75, 315, 245, 0.9, CAR))
     await search(model, PHOTO, options())
     assert model.shapes == WHOLE
 
@@ -112,8 +127,8 @@ async def test_a_picture_that_is_little_more_than_a_plate_is_looked_at_from_fart
 
 
 async def test_a_doubtful_plate_is_looked_for_again_on_its_vehicle_and_the_better_find_counts() -> None:
-    # the same place: 40 x 12 pixels of the photo, in the vehicle of 200 x 200 that fills 276 pixels of the closer look
-    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]], [[(133, 213, 188, 229, 0.9, PLATE)]])
+    # the same place: 40 x 12 pixels of the photo, in the vehicle of 120 x 120 that fills 276 pixels of the closer look
+    model = Scripted([[CAR_FAR, (340, 220, 360, 226, 0.5, PLATE)]], [[(115, 253, 207, 281, 0.9, PLATE)]])
     (plate,) = (await search(model, PHOTO, options())).plates
     assert model.shapes == [*WHOLE, (1, 320, 320, 3)]
     assert uncalibrated(plate.score) == pytest.approx(0.9, abs=1e-3)
