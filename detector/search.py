@@ -17,6 +17,7 @@ from detector.looks import Look
 from platelane.crops import Image
 from platelane.geometry import Box, Corners
 from platelane.pb.v1 import domain_pb2
+from platelane.plate_limit import plate_limit
 from platelane.plate_score import least_detection
 
 VEHICLE_THRESHOLD: Final = 0.08
@@ -84,9 +85,9 @@ async def search(model: Model, image: Image, options: domain_pb2.Options) -> Fou
     least = uncalibrated(least_detection(options.threshold_detection))
     fast = options.mode == domain_pb2.MODE_FAST
     first = await asyncio.to_thread(looks.once if fast else looks.whole, image)
-    answers = await asyncio.gather(*(_seen(model, [look]) for look in first))
-    seen = Detections.concatenated([answer for (answer,) in answers])
-    vehicles = _vehicles(first, [answer for (answer,) in answers])
+    answers = [answer for (answer,) in await asyncio.gather(*(_seen(model, [look]) for look in first))]
+    seen = Detections.concatenated(answers)
+    vehicles = _vehicles(first, answers)
     plates = seen.plates.above(least).suppressed(*PLATE_RIVALS)
     if options.zoom_in_vehicles and not fast:
         further = await asyncio.to_thread(_further_looks, image, first[0], plates, vehicles, options.zoom_in_vehicles)
@@ -128,6 +129,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
     vehicle_boxes = boxes_of(vehicles)
     scores = calibrated(plates.scores)
     owners = associate(plate_boxes, vehicle_boxes)
+    limit = plate_limit(options)
     counts: dict[int, int] = {}
     kept: list[FoundPlate] = []
     for i, (box, owner) in enumerate(zip(plate_boxes, owners, strict=True)):
@@ -136,9 +138,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
                 continue
         else:
             counts[owner] = counts.get(owner, 0) + 1
-            # 0 means no limit; redaction must not lose a plate to it
-            limited = options.plates_per_vehicle > 0 and options.mode != domain_pb2.MODE_REDACTION
-            if limited and counts[owner] > options.plates_per_vehicle and scores[i] < CONTESTED:
+            if counts[owner] > limit and scores[i] < CONTESTED:
                 continue
         box = box.clipped(width, height)
         kept.append(FoundPlate(box, plates.corners[i], box.corners(), float(scores[i]), owner))

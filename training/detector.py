@@ -50,6 +50,7 @@ class DetectorTask:
     validation: Scenes
     redrawn: Redrawn | None
     pixels_a_batch: int
+    """Of all pictures of a step together, whatever their canvas."""
 
     def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
         composer = Composer(self.scenes, random, self.redrawn)

@@ -52,6 +52,10 @@ class Task(Protocol):
         ...
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """The description's lines as they are written, and every option's default."""
+
+
 class Progress:
     """Share of the time budget used so far, 0 to 1; worker processes see it change."""
 
@@ -94,7 +98,7 @@ class Options:
 
 def parser(description: str, name: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
     """The common command line of the program that trains the model `name`; a program adds its own options to it."""
-    result = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    result = argparse.ArgumentParser(description=description, formatter_class=_Help)
     result.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
     result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for checkpoints")
     result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder that the model is exported to")

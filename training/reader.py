@@ -259,7 +259,7 @@ def main() -> None:
     if arguments.spliced and not (chosen.initial or chosen.resume or chosen.export_only):
         parser.error("--spliced finds the characters with a reader that is trained already: --initial FILE")
     device = loop.prepare(chosen)
-    task = _task(chosen, arguments)
+    task = _task(chosen, arguments, device)
     if not chosen.export_only:
         loop.train(task, chosen, device)
     model = Reader(len(task.regions)).eval()
@@ -268,7 +268,7 @@ def main() -> None:
         print(f"{name} {value:.4f}")
 
 
-def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
+def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.device) -> ReaderTask:
     regions = REGIONS.read_text(encoding="utf-8").split()
     cutter = ServedCuts.of(arguments.served) if arguments.served else None
     val = load(chosen.data, "val", chosen.exclude_sets, cutter)
@@ -280,7 +280,7 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace) -> ReaderTask:
     if train and arguments.spliced:
         reader = Reader(len(regions))
         reader.load_state_dict(loop.blended([chosen.initial or chosen.out / "last.pt"]))
-        splices = Splices.of(train, reader)
+        splices = Splices.of(train, reader.to(device))
     difficulty = Difficulty(arguments.severity, arguments.synthetic, arguments.spliced)
     return ReaderTask(train, val, backgrounds, regions, difficulty, splices, arguments.batch)
 

@@ -1,5 +1,6 @@
-"""How long the networks that find and read plates take on a GPU: PyTorch in FP16, a recorded
-graph a batch size, pictures on the GPU already.
+"""How long the networks that find and read plates take on a GPU.
+
+PyTorch in FP16, a recorded graph for each batch size, the pictures on the GPU already:
 
     python -m training.speed
 
@@ -17,6 +18,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from benchmarks.results import table
 from platelane.crops import FAST_CANVASES, FRAME_CANVASES, PLATE_SHAPE, ZOOM_CANVAS
 from training.aligner_model import Aligner
 from training.detector_model import Decoder, Detector
@@ -76,8 +78,7 @@ def main() -> None:
         parser.error("PyTorch finds no GPU")
     torch.backends.cudnn.benchmark = True
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}: ms a batch, median (5th to 95th percentile)\n")
-    print("| network | " + " | ".join(f"{batch} at a time" for batch in BATCHES) + " |")
-    print("|---" * (1 + len(BATCHES)) + "|")
+    rows = []
     with torch.inference_mode():
         for name, (network, shape) in networks().items():
             cells = []
@@ -85,7 +86,8 @@ def main() -> None:
                 pictures = torch.randint(0, 256, (batch, *shape), dtype=torch.uint8, device="cuda")
                 cuts = quantiles(milliseconds(recorded(network, pictures), arguments.times), n=20)
                 cells.append(f"{cuts[9]:.2f} ({cuts[0]:.2f} to {cuts[-1]:.2f})")
-            print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+            rows.append([name, *cells])
+    print(table(["network", *(f"{batch} at a time" for batch in BATCHES)], rows))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter
 
 from platelane.bus import subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.plate_limit import plate_limit
 from platelane.plate_score import with_reading
 from webhook_svc.direction import direction
 
@@ -60,12 +61,11 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
         trusted.append((plate, owner))
     trusted.sort(key=lambda found: -found[0].text_score * found[0].detection_score)
     sightings: list[domain_pb2.Sighting] = []
+    limit = plate_limit(options)
     carried: Counter[int] = Counter()
     for plate, owner in trusted:
         carried[owner] += 1
-        # 0 means no limit; redaction must not lose a plate to it
-        limited = owner >= 0 and options.plates_per_vehicle > 0 and not redaction
-        if limited and carried[owner] > options.plates_per_vehicle:
+        if owner >= 0 and carried[owner] > limit:
             continue
         vehicle = detection.vehicles[owner] if owner >= 0 else None
         if vehicle is not None and options.direction:
