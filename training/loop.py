@@ -181,13 +181,13 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
     if chosen.resume and (chosen.out / "last.pt").exists():
         run.restore(chosen.out / "last.pt", device)
 
-    progress = Progress()
     budget, patience = chosen.minutes * 60, chosen.validate_minutes * 60
+    progress = Progress(min(1.0, run.spent.seconds / budget))
     began = time.monotonic() - run.spent.seconds
     next_validation = run.spent.seconds + patience
     bar = tqdm(total=round(budget), initial=round(run.spent.seconds), unit="s", mininterval=5, dynamic_ncols=True)
     smooth = math.nan
-    for batch in _batches(task, progress, chosen):
+    for batch in _batches(task, progress, chosen, run.spent.step):
         run.spent.seconds = time.monotonic() - began
         progress.share = min(1.0, run.spent.seconds / budget)
         rate = chosen.learning_rate * _schedule(progress.share)
@@ -210,20 +210,20 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
 
 
 class _Stream(IterableDataset[Batch]):
-    """A task's batches, each worker process's with random numbers of its own."""
+    """A task's batches: each worker process's with random numbers of its own, and a resumed run's with others."""
 
-    def __init__(self, task: Task, progress: Progress, seed: int) -> None:
+    def __init__(self, task: Task, progress: Progress, seed: tuple[int, int]) -> None:
         self.task, self.progress, self.seed = task, progress, seed
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         number = 0 if worker is None else worker.id
-        return self.task.batches(self.progress, np.random.default_rng([self.seed, number]))
+        return self.task.batches(self.progress, np.random.default_rng([*self.seed, number]))
 
 
-def _batches(task: Task, progress: Progress, chosen: Options) -> Iterator[Batch]:
-    """The task's batches, made by worker processes where there are any."""
-    stream = _Stream(task, progress, chosen.seed)
+def _batches(task: Task, progress: Progress, chosen: Options, step: int) -> Iterator[Batch]:
+    """The task's batches from a step on, made by worker processes where there are any."""
+    stream = _Stream(task, progress, (chosen.seed, step))
     if chosen.workers == 0:
         return iter(stream)
     # forked, so that the decoded pictures are in memory once

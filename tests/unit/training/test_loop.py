@@ -28,11 +28,14 @@ class Line:
         self.model: torch.nn.Module = torch.nn.Linear(1, 1)
         self.scores = iter(scores)
         self.shares: list[float] = []
+        self.first = 0.0
+        """Random number of the run's first."""
 
-    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[torch.Tensor]:  # noqa: ARG002
+    def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[torch.Tensor]:
+        self.first = random.random()
         while True:
-            yield torch.linspace(-1, 1, 8)[:, None]
             self.shares.append(progress.share)
+            yield torch.linspace(-1, 1, 8)[:, None]
 
     def loss(self, model: torch.nn.Module, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
         answers: torch.Tensor = model(batch.to(device))
@@ -81,12 +84,14 @@ def test_the_best_validation_is_kept_and_the_last_one_too(tmp_path: Path) -> Non
 
 
 def test_a_run_that_is_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
-    loop.train(Line(0.7), options(tmp_path), CPU)
+    first = Line(0.7)
+    loop.train(first, options(tmp_path), CPU)
     before = state(tmp_path / "last.pt")
     again = Line(0.6)
     loop.train(again, options(tmp_path, "--minutes", "2", "--resume"), CPU)
     after = state(tmp_path / "last.pt")
     assert min(again.shares) >= 0.5
+    assert again.first != first.first
     assert after["step"] > before["step"]
     assert 120 <= after["seconds"] < 130
     assert after["best"] == 0.7
@@ -115,11 +120,12 @@ AHEAD = 2 * 4 + 2
 """Steps by which a batch may be older than the step that takes it: four for each of two workers, and those in hand."""
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a single core
 def test_workers_have_random_numbers_of_their_own_and_see_how_far_the_run_is(tmp_path: Path) -> None:
     task = Watched()
     loop.train(task, options(tmp_path, "--workers", "2", "--seed", "7", "--minutes", "2"), CPU)
     makers, shares = zip(*task.seen, strict=True)
-    assert set(makers) == {np.random.default_rng([7, worker]).random() for worker in range(2)}
+    assert set(makers) == {np.random.default_rng([7, 0, worker]).random() for worker in range(2)}
     assert shares[0] == 0
     assert (120 - AHEAD) / 120 <= shares[-1] < 1
 
