@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from detector.detections import Detections
-from platelane.crops import FAST_CANVASES, ZOOM_CANVAS, Image, frame_canvas, letterbox
+from platelane.crops import FAST_CANVASES, ZOOM_CANVAS, Image, cut, frame_canvas, letterbox
 from platelane.geometry import Box, Letterbox
 
 MARGIN: Final = 0.08
@@ -57,8 +57,7 @@ def closer(image: Image, vehicles: list[Box], scale: float, limit: int) -> list[
         area = vehicle.grown(MARGIN).clipped(width, height)
         gain = min(ZOOM_CANVAS[1] / area.width, ZOOM_CANVAS[0] / area.height) / scale
         if gain >= GAIN and len(looks) < limit:
-            view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
-            looks.append(Look(*letterbox(view, ZOOM_CANVAS), area.xmin, area.ymin))
+            looks.append(Look(*letterbox(cut(image, area), ZOOM_CANVAS), area.xmin, area.ymin))
     return looks
 
 

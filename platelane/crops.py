@@ -104,21 +104,23 @@ def _mapped(points: Corners, source: Corners, target: Corners) -> Corners:
     return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), transform)[0], np.float32)
 
 
+def cut(image: Image, area: Box) -> Image:
+    """What a box of whole pixels inside a picture shows; nothing is copied."""
+    return image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+
+
 def crop_vehicle(image: Image, box: Box) -> Image:
     """The vehicle with a small margin, stretched to `VEHICLE_SHAPE`."""
     height, width = image.shape[:2]
-    area = box.grown(VEHICLE_MARGIN).clipped(width, height)
-    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    view = cut(image, box.grown(VEHICLE_MARGIN).clipped(width, height))
     return _resize(view, VEHICLE_SHAPE[1], VEHICLE_SHAPE[0])
 
 
 def _neighbourhood(image: Image, corners: Corners, margin: float, width: int) -> tuple[Image, Corners]:
     """The part of the picture around the corners, made smaller where a plain warp to `width` would skip pixels
     (aliasing)."""
-    (xmin, ymin), (xmax, ymax) = corners.min(axis=0), corners.max(axis=0)
-    area = Box(float(xmin), float(ymin), float(xmax), float(ymax)).grown(margin + 0.1)
-    area = area.clipped(image.shape[1], image.shape[0])
-    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    area = Box.around(corners).grown(margin + 0.1).clipped(image.shape[1], image.shape[0])
+    view = cut(image, area)
     moved = corners - np.array([area.xmin, area.ymin], dtype=np.float32)
     shrink = float(np.linalg.norm(moved[1] - moved[0])) / width
     if shrink <= 1.5:

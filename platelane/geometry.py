@@ -41,6 +41,11 @@ class Box:
     def center(self) -> tuple[float, float]:
         return (self.xmin + self.xmax) / 2, (self.ymin + self.ymax) / 2
 
+    @classmethod
+    def around(cls, points: NDArray[np.floating]) -> Box:
+        """The smallest box that holds all of the points, shape (N, 2)."""
+        return cls(*map(float, (*points.min(axis=0), *points.max(axis=0))))
+
     def corners(self) -> Corners:
         """The box's own corners, shape (4, 2)."""
         return np.array(

@@ -21,12 +21,12 @@ from platelane.geometry import Corners
 from training import loop
 from training.aligner_model import UNIT, Aligner
 from training.data import Part, Row, Split, box, corners
+from training.detector_metrics import corner_error
 from training.export import export
 from training.reader_augment import loosened, photographed
 from training.reader_samples import Cutter, Sample, around
 from training.reader_synthetic import SyntheticPlates
 from training.served_cuts import ServedCuts
-from training.synthesis.paste import sides
 
 BATCH: Final = 64
 DRAWN: Final = 0.2
@@ -106,7 +106,7 @@ def distances(
     corrected = [out_of_crop(a, four, ALIGNER_MARGIN) for a, four in zip(np.concatenate(answers), given, strict=True)]
     result = {}
     for name, side in (("before", given), ("after", corrected)):
-        errors = np.array([error(four, sample.corners) for four, sample in zip(side, samples, strict=True)])
+        errors = np.array([corner_error(four, sample.corners) for four, sample in zip(side, samples, strict=True)])
         result[name] = float(errors.mean())
         result[f"median_{name}"] = float(np.median(errors))
         result[f"worst_tenth_{name}"] = float(np.quantile(errors, 0.9))
@@ -122,11 +122,6 @@ def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
         given = loosened(sample.corners, random.uniform(0.2, LOOSEST), random)
     crop = photographed(rectify_plate(sample.image, given, ALIGNER_MARGIN), random.random(), random)
     return crop, into_crop(sample.corners, given, ALIGNER_MARGIN)
-
-
-def error(found: Corners, truth: Corners) -> float:
-    """Mean distance of the corners in shares of the plate's height."""
-    return float(np.linalg.norm(found - truth, axis=1).mean()) / sides(truth)[1]
 
 
 def write(model: Aligner, folder: Path) -> None:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from platelane.crops import VEHICLE_SHAPE
+from platelane.crops import VEHICLE_SHAPE, Image
 from training import attributes_data as views
 from training import loop
 from training.attributes_augment import varied
@@ -121,17 +121,22 @@ class AttributesTask:
         targets = self.targets(data.vehicles)
         ends = [stage.start for stage in STAGES[1:]] + [math.inf]
         for stage, end in zip(STAGES, ends, strict=True):
-            pixels = _shrunk(data.pixels, views.wide_size(*stage.size))
             order = views.order(views.sampling_weights(data.vehicles, stage.showing), random)
             while progress.share < end:
-                yield self._batch(pixels, targets, [next(order) for _ in range(BATCH)], stage, random)
+                yield self._batch(data.pixels, targets, [next(order) for _ in range(BATCH)], stage, random)
 
     def _batch(
         self, pixels: views.Pixels, targets: Targets, rows: list[int], stage: Stage, random: np.random.Generator
     ) -> Batch:
-        any_color = targets.admissible["color"].all(dim=1)
-        images = np.stack([varied(pixels[row], *stage.size, random, any_color=bool(any_color[row])) for row in rows])
         known = targets.at(torch.tensor(rows))
+        any_color = known.admissible["color"].all(dim=1) & (known.smoothing["color"] == 0)
+        wide = views.wide_size(*stage.size)
+        images = np.stack(
+            [
+                varied(_shrunk(pixels[row], wide), *stage.size, random, any_color=any_one)
+                for row, any_one in zip(rows, any_color.tolist(), strict=True)
+            ]
+        )
         if random.random() >= stage.cutmix:
             return Batch(torch.from_numpy(images), known, known, 1.0)
         partners = random.permutation(len(rows))
@@ -233,13 +238,10 @@ def cut_in(images: views.Pixels, others: views.Pixels, random: np.random.Generat
     return float(1 - h * w / (height * width))
 
 
-def _shrunk(pixels: views.Pixels, size: tuple[int, int]) -> views.Pixels:
-    if pixels.shape[1:3] == size:
-        return pixels
-    result = np.empty((len(pixels), *size, 3), dtype=np.uint8)
-    for small, image in zip(result, pixels, strict=True):
-        cv2.resize(image, size[::-1], dst=small, interpolation=cv2.INTER_AREA)
-    return result
+def _shrunk(image: Image, size: tuple[int, int]) -> Image:
+    if image.shape[:2] == size:
+        return image
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def write(task: AttributesTask, network: Network, folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.crops import Image
+from training.attributes_data import SURROUNDINGS
 from training.camera import coarse, compressed
 
 Random = np.random.Generator
@@ -37,7 +38,7 @@ def varied(wide: Image, height: int, width: int, random: Random, *, any_color: b
 def _framed(wide: Image, height: int, width: int, random: Random) -> Image:
     """Moved, scaled, turned and, every other time, mirrored."""
     full_height, full_width = wide.shape[:2]
-    edge = OUTWARD / (1 + 2 * OUTWARD)
+    edge = SURROUNDINGS / (1 + 2 * SURROUNDINGS)
     left, top, right, bottom = (edge + random.uniform(-OUTWARD, INWARD, 4) * (1 - 2 * edge)).tolist()
     x0, x1, y0, y1 = left * full_width, (1 - right) * full_width, top * full_height, (1 - bottom) * full_height
     turn = np.deg2rad(random.normal(0, 3.0))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import VEHICLE_MARGIN, VEHICLE_SHAPE, Image, crop_vehicle
+from platelane.crops import VEHICLE_MARGIN, VEHICLE_SHAPE, Image, crop_vehicle, cut
 from platelane.geometry import Box
 from training.attributes_labels import CLASS_TYPES, HEADS, Labels, Target
 from training.data import Part, Row, Split, box
@@ -119,10 +119,10 @@ def crop_wide(image: Image, area: Box) -> Image:
     view = area.grown(VEHICLE_MARGIN).clipped(width, height)
     wide = view.grown(SURROUNDINGS)
     inside = wide.clipped(width, height)
-    cut = image[int(inside.ymin) : int(inside.ymax), int(inside.xmin) : int(inside.xmax)]
+    shown = cut(image, inside)
     top, bottom = round(inside.ymin - wide.ymin), round(wide.ymax - inside.ymax)
     left, right = round(inside.xmin - wide.xmin), round(wide.xmax - inside.xmax)
-    padded = cv2.copyMakeBorder(cut, max(0, top), max(0, bottom), max(0, left), max(0, right), cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(shown, max(0, top), max(0, bottom), max(0, left), max(0, right), cv2.BORDER_REPLICATE)
     wide_height, wide_width = wide_size(*VEHICLE_SHAPE[:2])
     return np.asarray(cv2.resize(padded, (wide_width, wide_height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import nn
@@ -106,17 +107,20 @@ def pooled_by(logits: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
     return torch.logsumexp(logits[:, None, :].masked_fill(~members[None], -torch.inf), dim=2)
 
 
-def fit_calibration(logits: torch.Tensor, classes: torch.Tensor, smallest: int = 10) -> Calibration:
+LEAST_ROWS: Final = 10
+
+
+def fit_calibration(logits: torch.Tensor, classes: torch.Tensor) -> Calibration:
     """The calibration with the least cross entropy on held-out rows (temperature and vector scaling, Guo et al. 2017).
 
     The training shows rare classes at other rates than they are met with; the offsets, drawn towards zero, undo that.
-    They stay zero where there are fewer than `smallest` rows a class, and without any rows nothing is changed.
+    They stay zero where there are fewer than `LEAST_ROWS` rows a class, and without any rows nothing is changed.
     """
     count = logits.shape[1]
     if not len(classes) or count == 1:
         return Calibration(1.0, (0.0,) * count)
     log_temperature = torch.zeros((), requires_grad=True)
-    offsets = torch.zeros(count, requires_grad=len(classes) >= smallest * count)
+    offsets = torch.zeros(count, requires_grad=len(classes) >= LEAST_ROWS * count)
     fitted = [value for value in (log_temperature, offsets) if value.requires_grad]
     optimizer = torch.optim.LBFGS(fitted, max_iter=200, line_search_fn="strong_wolfe")
 

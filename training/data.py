@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import cv2
 import numpy as np
@@ -24,6 +24,10 @@ Split = Literal["train", "val"]
 Row = dict[str, str]
 
 DEFAULT_DATA = Path("../shared/data")
+
+VEHICLE_CLASSES: Final = ("car", "truck", "bus", "motorcycle")
+VEHICLE_LABELS: Final = frozenset({*VEHICLE_CLASSES, "vehicle", "ambulance"})
+"""All names that a box of a vehicle may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,29 @@ def _corrections() -> dict[str, dict[str, str]]:
 
 
 def decode(data: bytes) -> Image:
-    """A picture's pixels, shape (height, width, 3), blue-green-red."""
+    """A picture's pixels, shape (height, width, 3), blue-green-red.
+
+    Raises:
+        ValueError: it is none that OpenCV can read.
+    """
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a picture that OpenCV can read")
     return np.asarray(image, dtype=np.uint8)
+
+
+def all_plates(row: Row) -> bool:
+    """Whether every plate of the row's photograph is labelled."""
+    return "plate" in row["labelled"].split()
+
+
+def all_vehicles(row: Row) -> bool:
+    """Whether every vehicle of the row's photograph is labelled.
+
+    Sets that say only "vehicle" box the close ones and leave out those behind.
+    """
+    labelled = row["labelled"].split()
+    return "car" in labelled and "partly" not in labelled
 
 
 def box(row: Row) -> Box:

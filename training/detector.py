@@ -29,7 +29,8 @@ from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, P
 from training.detector_plates import DrawnPlates
 from training.detector_pseudo import with_pseudo_labels
 from training.detector_scenes import PLATES, VEHICLES, Floats, Scene, Scenes, load_scenes
-from training.export import Outputs, export
+from training.export import export
+from training.runtime import Outputs
 
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
 LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 import torch
@@ -12,8 +13,14 @@ import torch
 from detector.detections import Detections
 from detector.search import PLATE_RIVALS, VEHICLE_RIVALS
 from platelane.crops import Image, frame_canvas, letterbox
+from platelane.geometry import Corners
 from training.detector_model import OUTPUTS, Decoder, Detector
 from training.detector_scenes import Floats, Integers, Scene
+from training.synthesis.paste import sides
+
+BATCH: Final = 8
+SAME: Final = 0.5
+"""IoU from which on a find is the labelled object."""
 
 
 def detect(
@@ -22,7 +29,6 @@ def detect(
     device: torch.device,
     shrink: int = 1,
     least_score: float = 0.02,
-    batch_size: int = 8,
 ) -> Iterator[tuple[int, Detections]]:
     """Index of a picture and what is in it (in its pixels, best first), sorted by canvas.
 
@@ -33,8 +39,8 @@ def detect(
     for canvas, members in groupby(sorted(range(len(images)), key=lambda i: canvases[i]), key=lambda i: canvases[i]):
         indices = list(members)
         size = (canvas[0] // shrink // 32 * 32, canvas[1] // shrink // 32 * 32)
-        for start in range(0, len(indices), batch_size):
-            chosen = indices[start : start + batch_size]
+        for start in range(0, len(indices), BATCH):
+            chosen = indices[start : start + BATCH]
             fitted = [letterbox(images[i], size) for i in chosen]
             batch = torch.from_numpy(np.stack([image for image, _ in fitted])).to(device)
             with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
@@ -60,15 +66,15 @@ def overlaps_of(a: Floats, b: Floats) -> Floats:
     return overlaps
 
 
-def matched(boxes: Floats, truth: Floats, least_overlap: float = 0.5) -> Integers:
-    """For each box, best first, the true box it overlaps most among those still free, or -1."""
+def matched(boxes: Floats, truth: Floats) -> Integers:
+    """For each box, best first, the true box it overlaps most (IoU 0.5 at least) among those still free, or -1."""
     overlaps = overlaps_of(boxes, truth)
     matches = np.full(len(boxes), -1, np.int64)
     if len(truth) == 0:
         return matches
     for index, row in enumerate(overlaps):
         best = int(row.argmax())
-        if row[best] >= least_overlap:
+        if row[best] >= SAME:
             matches[index] = best
             overlaps[:, best] = 0
     return matches
@@ -90,7 +96,7 @@ class Tally:
         """
         self.objects += len(truth)
         matches = matched(found.boxes, truth)
-        of_ignored = overlaps_of(found.boxes, ignored).max(axis=1, initial=0.0) >= 0.5
+        of_ignored = overlaps_of(found.boxes, ignored).max(axis=1, initial=0.0) >= SAME
         for score, match, ignore in zip(found.scores.tolist(), matches.tolist(), of_ignored.tolist(), strict=True):
             if match >= 0 or (complete and not ignore):
                 self.scores.append(score)
@@ -118,15 +124,18 @@ class Tally:
         return sum(hit and score >= threshold for score, hit in zip(self.scores, self.hits, strict=True))
 
 
+def corner_error(found: Corners, truth: Corners) -> float:
+    """Mean distance of the corners in shares of the plate's height."""
+    return float(np.linalg.norm(found - truth, axis=1).mean()) / sides(truth)[1]
+
+
 def corner_errors(found: Detections, matches: Integers, corners: Floats) -> list[float]:
-    """Mean distance of the corners of each plate that was hit, in shares of the plate's height."""
+    """`corner_error` of each plate that was hit and whose corners are known."""
     errors = []
     for predicted, match in zip(found.corners, matches.tolist(), strict=True):
         if match < 0 or np.isnan(corners[match]).any():
             continue
-        actual = corners[match]
-        height = float(np.linalg.norm(actual[3] - actual[0]) + np.linalg.norm(actual[2] - actual[1])) / 2
-        errors.append(float(np.linalg.norm(predicted - actual, axis=1).mean()) / max(height, 1.0))
+        errors.append(corner_error(predicted, corners[match]))
     return errors
 
 

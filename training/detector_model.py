@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-LABELS: Final = ("plate", "car", "truck", "bus", "motorcycle")
+from training.data import VEHICLE_CLASSES
+
+LABELS: Final = ("plate", *VEHICLE_CLASSES)
 """Class names by index; the vehicles are all but the first."""
 
 PLATE: Final = 0
@@ -45,8 +47,6 @@ class Predictions(NamedTuple):
     """Shape (B, A, 8): x, y of four corners in units of the box, (0, 0) its upper left."""
     points: Tensor
     """Shape (A, 2): centres of the cells in input pixels."""
-    strides: Tensor
-    """Shape (A, 1): stride of the cell's level in input pixels."""
 
 
 class ConvUnit(nn.Sequential):
@@ -183,7 +183,7 @@ class Detector(nn.Module):
         reach = shapes[..., :4].clamp(max=5.3).exp() * (2 * strides)
         boxes = torch.cat([points - reach[..., :2], points + reach[..., 2:]], dim=-1)
         corners = shapes[..., 4:] * 0.25 + shapes.new_tensor(CORNERS_OF_BOX)
-        return Predictions(logits, boxes, corners, points, strides)
+        return Predictions(logits, boxes, corners, points)
 
 
 class Decoder(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from platelane.crops import Image
+from platelane.geometry import Box
 from training.detector_model import PLATE
 from training.detector_scenes import Scene
 from training.synthesis.catalogue import choose
@@ -50,8 +51,7 @@ class DrawnPlates:
             width, height = sides(corners[index])
             plate = self.plates[of_shape(self.aspects, width / height, random)]
             corners[index] = covering(corners[index], _aspect(plate))
-            low, high = corners[index].min(axis=0), corners[index].max(axis=0)
-            boxes[index] = [*low, *high]
+            boxes[index] = astuple(Box.around(corners[index]))
             _paste(image, corners[index], plate, random)
         return replace(scene, image=image, boxes=boxes, corners=corners)
 

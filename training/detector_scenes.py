@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.crops import Image
-from training.data import Part, Row, Split, box, corners
+from platelane.geometry import Box
+from training.data import VEHICLE_LABELS, Part, Row, Split, all_plates, all_vehicles, box, corners
 from training.detector_loss import VEHICLE
 from training.detector_model import LABELS, PLATE
 
@@ -25,7 +26,7 @@ Integers = NDArray[np.int64]
 PLATES, VEHICLES = 0, 1
 """Groups of classes that are labelled, or not, together."""
 
-CLASSES: Final = {name: index for index, name in enumerate(LABELS)} | {"vehicle": VEHICLE, "ambulance": VEHICLE}
+CLASSES: Final = dict.fromkeys(VEHICLE_LABELS, VEHICLE) | {name: index for index, name in enumerate(LABELS)}
 
 CROP_CLASSES: Final = {"Sedan": "car", "SUV": "car", "Van": "car", "Big Truck": "truck", "Bus": "bus"} | {
     "Motorcycle": "motorcycle",
@@ -35,6 +36,9 @@ CROP_CLASSES: Final = {"Sedan": "car", "SUV": "car", "Van": "car", "Big Truck": 
 
 CROP_SETS: Final = ("stanford_cars_train", "id_highway", "oi_vehicles")
 """Sets whose vehicle crops fit tightly around the vehicle."""
+
+CROP_MARGIN: Final = 0.02
+"""Share of such a picture's sides that is around the vehicle."""
 
 CROPS_A_TYPE: Final = 500
 
@@ -90,16 +94,14 @@ def empty_scene(image: Image, unknown: Collection[int] = ()) -> Scene:
 
 def labelled_scene(image: Image, rows: Sequence[Row]) -> Scene:
     """A photograph with its label rows; what its `labelled` column does not name exhaustively is unknown."""
-    labelled = rows[0]["labelled"].split()
-    unknown = [PLATES] if "plate" not in labelled else []
-    # Sets that say only "vehicle" box the close vehicles and leave out those behind.
-    unknown += [VEHICLES] if "car" not in labelled or "partly" in labelled else []
+    known = ((PLATES, all_plates(rows[0])), (VEHICLES, all_vehicles(rows[0])))
+    unknown = [group for group, all_of_it in known if not all_of_it]
     rows = [row for row in rows if row["class"] in CLASSES and row["xmin"]]
     known_corners = [corners(row) for row in rows]
     unlabelled = np.full((4, 2), np.nan, np.float32)
     return replace(
         empty_scene(image, unknown),
-        boxes=np.array([_sides(row) for row in rows], np.float32).reshape(-1, 4),
+        boxes=np.array([astuple(box(row)) for row in rows], np.float32).reshape(-1, 4),
         classes=np.array([CLASSES[row["class"]] for row in rows], np.int64),
         corners=np.array([unlabelled if c is None else c for c in known_corners], np.float32).reshape(-1, 4, 2),
     )
@@ -139,10 +141,7 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
         for kind, candidates in chosen.items()
         for row in _spread(candidates, CROPS_A_TYPE)
     }
-    crops = [
-        _filling_scene(image, CLASSES[kinds[name]], inset=0.02, unknown=[PLATES])
-        for name, image in part.pictures(kinds)
-    ]
+    crops = [_filling_scene(image, CLASSES[kinds[name]]) for name, image in part.pictures(kinds)]
 
     part = Part(root, "plates")
     rows_by_set: dict[str, list[Row]] = {}
@@ -182,23 +181,18 @@ def _cut_out(image: Image, row: Row) -> Scene:
     known = corners(row)
     return replace(
         empty_scene(image),
-        boxes=np.array([_sides(row)], np.float32),
+        boxes=np.array([astuple(box(row))], np.float32),
         classes=np.array([PLATE], np.int64),
         corners=(np.full((4, 2), np.nan, np.float32) if known is None else known)[None],
     )
 
 
-def _filling_scene(image: Image, kind: int, inset: float, unknown: Collection[int] = ()) -> Scene:
-    """An object that fills its picture but for the cutter's margin (`inset`, as a share of the sides)."""
+def _filling_scene(image: Image, kind: int) -> Scene:
+    """A vehicle that fills its picture but for the cutter's margin."""
     height, width = image.shape[:2]
     return replace(
-        empty_scene(image, unknown),
-        boxes=np.array([[inset * width, inset * height, (1 - inset) * width, (1 - inset) * height]], np.float32),
+        empty_scene(image, [PLATES]),
+        boxes=np.array([astuple(Box(0, 0, width, height).grown(-CROP_MARGIN))], np.float32),
         classes=np.array([kind], np.int64),
         corners=np.full((1, 4, 2), np.nan, np.float32),
     )
-
-
-def _sides(row: Row) -> tuple[float, float, float, float]:
-    area = box(row)
-    return area.xmin, area.ymin, area.xmax, area.ymax

@@ -35,9 +35,11 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator, who
 
     With `whole`, all of the picture is in the view and takes up to all of it: a letterbox of any size.
     """
-    focus, scale = (_fitted if whole else _focus)(scene, height, width, random)
     farthest = 0.35 if random.random() < STRETCHED else 0.12
     stretch = math.exp(random.uniform(-farthest, farthest))
+    focus, scale = (_fitted if whole else _focus)(scene, height, width, random)
+    if whole:
+        scale /= max(stretch, 1 / stretch)
     image, scale_x, scale_y = scene.image, scale * stretch, scale / stretch
     before = np.eye(3)
     if scale < 0.75:

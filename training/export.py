@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
-from numpy.typing import NDArray
+
+from training.runtime import Outputs, session
 
 OPSET = 17
 """Read by ONNX Runtime and TensorRT of every Triton release that Platelane supports."""
 
-Outputs = Sequence[NDArray[np.generic]]
 Difference = Callable[[Outputs, Outputs], float]
 """How far the framework's outputs (first) and the file's (second) are apart; 0 for equal ones."""
 
@@ -25,10 +24,6 @@ class ParityError(RuntimeError):
 
     def __init__(self, path: Path, shape: tuple[int, ...], difference: float, tolerance: float) -> None:
         super().__init__(f"{path}: outputs differ by {difference:.3g} (allowed {tolerance:.3g}) for input {shape}")
-        self.path = path
-        self.shape = shape
-        self.difference = difference
-        self.tolerance = tolerance
 
 
 def largest_difference(expected: Outputs, actual: Outputs) -> float:
@@ -113,12 +108,9 @@ def _check_parity(
     tolerance: float,
     difference: Difference,
 ) -> None:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     with torch.no_grad():
         expected = [output.numpy() for output in _as_tuple(model(torch.from_numpy(picture)))]
-    apart = difference(expected, session.run(None, {input_name: picture}))
+    apart = difference(expected, session(path).run(None, {input_name: picture}))
     if not apart <= tolerance:
         raise ParityError(path, shape, apart, tolerance)

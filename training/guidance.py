@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -23,12 +22,13 @@ from benchmarks import results
 from ocr import ctc
 from ocr.guidance import UNGUIDED, Guidance
 from ocr.reading import Cut, read
-from platelane import crops, models
+from platelane import models
 from platelane.pb.v1 import domain_pb2
 from platelane.regions import country, table
-from training.data import DEFAULT_DATA, Part, quadrilateral
-from training.evaluation import tables
+from training.data import DEFAULT_DATA, Part
+from training.evaluation import given_crops, tables
 from training.evaluation.labels import readable
+from training.runtime import session
 
 _BATCH: Final = 16
 
@@ -57,17 +57,12 @@ class Crop:
 
 
 def outputs(data: Path, model: Path) -> Iterator[Crop]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options)
+    reader = session(model)
     part = Part(data, "plates")
     rows = part.rows("val")
-    pictures = part.pictures([row["file"] for row in rows])
-    plates = []
-    for row, (_, picture) in zip(rows, pictures, strict=True):
-        plates.append(crops.rectify_plate(picture, quadrilateral(row)))
+    plates = given_crops.rectified(part, rows)
     for start in tqdm(range(0, len(plates), _BATCH), unit="batch"):
-        frames, heads = session.run(["characters", "region"], {"plate": np.stack(plates[start : start + _BATCH])})
+        frames, heads = reader.run(["characters", "region"], {"plate": np.stack(plates[start : start + _BATCH])})
         for row, one, head in zip(rows[start : start + _BATCH], frames, heads, strict=True):
             code = row["region"] if row["region"] in table() else ""
             yield Crop(one, head, readable(row["text"], row["region"]), code)

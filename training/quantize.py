@@ -24,7 +24,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -36,10 +35,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
 from detector import looks
+from detector.detections import PLATE
 from platelane.crops import Image, crop_vehicle, rectify_plate
-from training.data import DEFAULT_DATA, Part, Row, Split, box, quadrilateral
-
-Outputs = Sequence[np.ndarray[Any, Any]]
+from training.data import DEFAULT_DATA, VEHICLE_LABELS, Part, Row, Split, box, quadrilateral
+from training.runtime import Outputs, session
 
 SOURCE: Final = "source_sha256"
 """Metadata of a quantised file: the hash of the file that it was made from."""
@@ -63,7 +62,7 @@ class Recipe:
 
 def _looks(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
     large, small = looks.whole(image)
-    vehicles = [box(row) for row in rows if row["class"] != "plate"]
+    vehicles = [box(row) for row in rows if row["class"] in VEHICLE_LABELS]
     taken = [large, small, *looks.closer(image, vehicles, large.fit.scale, 1)]
     yield from (look.canvas for look in taken)
 
@@ -75,14 +74,14 @@ def _plates(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
 
 
 def _vehicles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
-    yield from (crop_vehicle(image, box(row)) for row in rows if row["class"] != "plate")
+    yield from (crop_vehicle(image, box(row)) for row in rows if row["class"] in VEHICLE_LABELS)
 
 
 def _same_plates(expected: Outputs, actual: Outputs) -> float:
     """Of the plates beyond doubt those that are found again, each corner within a twentieth of the width."""
     boxes, scores, classes, found = (output[0] for output in expected)
-    certain = (scores > 0.5) & (classes == 0)
-    others = actual[3][0][(actual[1][0] > 0.4) & (actual[2][0] == 0)]
+    certain = (scores > 0.5) & (classes == PLATE)
+    others = actual[3][0][(actual[1][0] > 0.4) & (actual[2][0] == PLATE)]
     if not certain.any():
         return float("nan")
     if not len(others):
@@ -111,7 +110,7 @@ def quantize(name: str, folder: Path, data: Path, count: int) -> None:
     recipe = RECIPES[name]
     source, target = folder / "model.onnx", folder / "model.int8.onnx"
     (tensor,) = onnx.load(source).graph.input
-    views = _Views(list(islice(_views(recipe, data, "train"), count)), tensor.name, tqdm(total=count, desc=name))
+    views = _Calibration(list(islice(_views(recipe, data, "train"), count)), tensor.name, tqdm(total=count, desc=name))
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch, "prepared.onnx")
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
@@ -139,16 +138,16 @@ def quantize(name: str, folder: Path, data: Path, count: int) -> None:
 
 def agreement(recipe: Recipe, source: Path, target: Path, data: Path, count: int) -> float:
     """How far the answers of two files agree on `val`, 0 to 1."""
-    sessions = [onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]) for file in (source, target)]
+    sessions = [session(file) for file in (source, target)]
     (tensor,) = sessions[0].get_inputs()
     shares = []
     for view in islice(_views(recipe, data, "val"), count):
-        expected, actual = (session.run(None, {tensor.name: view[None]}) for session in sessions)
+        expected, actual = (one.run(None, {tensor.name: view[None]}) for one in sessions)
         shares.append(recipe.agrees(expected, actual))
     return float(np.nanmean(shares))
 
 
-class _Views(CalibrationDataReader):  # type: ignore[misc]
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
     """Views as ONNX Runtime asks for them: by ranges."""
 
     def __init__(self, views: Sequence[Image], tensor: str, progress: tqdm[Any]) -> None:

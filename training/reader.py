@@ -21,7 +21,7 @@ import torch
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from platelane.crops import PLATE_SHAPE, Image, rectify_plate
+from platelane.crops import PLATE_SHAPE, rectify_plate
 from platelane.geometry import Corners
 from platelane.regions import country
 from training import loop
@@ -50,16 +50,19 @@ TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Plates (B, 64, 160, 3); the texts' classes one after the other, their lengths; regions (B, R).
+class Targets:
+    """The texts' classes one after the other, their lengths (B,); regions that the labels allow, BOOL (B, R).
 
     The length is 0 for what is no plate, and `UNKNOWN` where the text is not known.
     """
 
-    plates: Tensor
     classes: Tensor
     lengths: Tensor
     regions: Tensor
+
+
+Batch = tuple[Tensor, Targets]
+"""Plates (B, 64, 160, 3), and what is known about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,13 @@ class ReaderTask:
                 augmented(one.image, self._corners(one, random), now.severity * random.random(), random)
                 for one in chosen
             ]
-            yield self._batch(plates, chosen)
+            yield torch.from_numpy(np.stack(plates)), self.targets(chosen)
 
     def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
-        characters, regions = model(batch.plates.to(device))
-        return text_loss(characters, batch.classes.to(device), batch.lengths) + REGION_WEIGHT * region_loss(
-            regions, batch.regions.to(device)
+        plates, known = batch
+        characters, regions = model(plates.to(device))
+        return text_loss(characters, known.classes.to(device), known.lengths) + REGION_WEIGHT * region_loss(
+            regions, known.regions.to(device)
         )
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
@@ -165,10 +169,10 @@ class ReaderTask:
             return sample.corners
         return sample.cuts[random.integers(len(sample.cuts))]
 
-    def _batch(self, plates: Sequence[Image], samples: Sequence[Sample]) -> Batch:
+    def targets(self, samples: Sequence[Sample]) -> Targets:
+        """What the labels say."""
         texts = [sample.classes or () for sample in samples]
-        return Batch(
-            torch.from_numpy(np.stack(plates)),
+        return Targets(
             torch.tensor([index for classes in texts for index in classes]),
             torch.tensor([UNKNOWN if sample.classes is None else len(sample.classes) for sample in samples]),
             torch.from_numpy(np.stack([self.allowed[sample.region] for sample in samples])),
@@ -195,9 +199,9 @@ def region_loss(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tensor, region: Tensor) -> dict[str, float]:
-    """Exact match (strict, and with O/0 and I/1 taken as equal) and CER by group; regions right by country and state.
+    """Exact match (strict, and with O/0 and I/1 taken as equal) by group; regions right by country and state.
 
-    `score` is the strict exact match over all clear plates.
+    `score` is the strict exact match over all clear plates, `cer` the character error rate over all known texts.
     """
     kept: dict[str, list[float]] = defaultdict(list)
     mistakes = length = 0
@@ -222,10 +226,10 @@ def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tenso
 
 def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[float, float]:
     """The softening of both outputs under which the validation labels are most likely."""
-    batch = task._batch([np.zeros(PLATE_SHAPE, np.uint8)] * len(task.val), task.val)
+    known = task.targets(task.val)
     return (
-        min(TEMPERATURES, key=lambda t: float(text_loss(characters / t, batch.classes, batch.lengths))),
-        min(TEMPERATURES, key=lambda t: float(region_loss(region / t, batch.regions))),
+        min(TEMPERATURES, key=lambda t: float(text_loss(characters / t, known.classes, known.lengths))),
+        min(TEMPERATURES, key=lambda t: float(region_loss(region / t, known.regions))),
     )
 
 

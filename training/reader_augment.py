@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.crops import Image, rectify_plate
-from platelane.geometry import Corners
+from platelane.geometry import Box, Corners
 from training.camera import coarse, compressed, shaken
 from training.synthesis.paste import sides
 
@@ -31,8 +31,7 @@ def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Co
     A pixel is a larger share of the plate's height than of its width.
     """
     if random.random() < 0.18 * severity:
-        (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
-        plate = np.array([[xmin, ymin], [xmax, ymin], [xmax, ymax], [xmin, ymax]], dtype=np.float32)
+        plate = Box.around(plate).corners()
     size = np.array(sides(plate), dtype=np.float32)
     wobble = random.normal(0, 0.004 + 0.021 * severity, (4, 2)) * [0.6, 2.0]
     shift = random.normal(0, 0.005 + 0.015 * severity, (1, 2)) * [0.8, 1.6]

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from platelane.crops import Image
+from platelane.crops import Image, cut
 from platelane.geometry import Box, Corners
 from platelane.regions import country
 from training.areas import EUROPE
-from training.data import Part, Row, Split, box, quadrilateral
+from training.data import Part, Row, Split, all_plates, box, quadrilateral
 from training.reader_text import target
 
 SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05, "pk": 0.05, "in": 0.05, "others": 0.13}
@@ -69,7 +69,7 @@ def load_backgrounds(
     labelled = {
         file: [box(row) for row in rows if row["class"] == "plate"]
         for file, rows in photos.by_picture(split, exclude_sets).items()
-        if "plate" in rows[0]["labelled"].split()
+        if all_plates(rows[0])
     }
     found = [
         background(image, plates, random)
@@ -120,11 +120,8 @@ def allowed_regions(code: str, regions: Sequence[str]) -> NDArray[np.bool_]:
 
 def around(image: Image, plate: Corners, margin: float = 0.5) -> tuple[Image, Corners]:
     """The plate with a margin of its own size cut out of a photograph, and its corners in that cutting."""
-    (xmin, ymin), (xmax, ymax) = plate.min(axis=0), plate.max(axis=0)
-    area = Box(float(xmin), float(ymin), float(xmax), float(ymax)).grown(margin)
-    area = area.clipped(image.shape[1], image.shape[0])
-    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
-    return view.copy(), plate - np.array([area.xmin, area.ymin], dtype=np.float32)
+    area = Box.around(plate).grown(margin).clipped(image.shape[1], image.shape[0])
+    return cut(image, area).copy(), plate - np.array([area.xmin, area.ymin], dtype=np.float32)
 
 
 def _samples(

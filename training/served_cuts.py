@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from detector.detections import Detections
 from detector.looks import Look
-from platelane.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, letterbox, out_of_crop, rectify_plate
+from platelane.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, cut, letterbox, out_of_crop, rectify_plate
 from platelane.geometry import Box, Corners
+from training.runtime import session
 
 SAME_PLATE: Final = 0.4
 """IoU from which on a find is the labelled plate."""
@@ -30,7 +31,7 @@ class ServedCuts:
     @classmethod
     def of(cls, repository: Path) -> ServedCuts:
         """The models of a model repository, on one thread."""
-        return cls(*(_session(repository / name / "1" / "model.onnx") for name in ("detector", "aligner")))
+        return cls(*(session(repository / name / "1" / "model.onnx") for name in ("detector", "aligner")))
 
     def __call__(self, image: Image, plate: Box) -> tuple[Corners, ...]:
         """Corners as found, and as corrected; nothing where the plate is not found in its place."""
@@ -62,18 +63,11 @@ def _look_at(image: Image, plate: Box, reach: float) -> Look:
     x, y = plate.center
     reach *= max(plate.width, 2 * plate.height)
     area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
-    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
     # where the picture ends near the plate, a margin stands in for what is beyond
     margin = max(0.0, reach / max(area.width, area.height) - 0.5)
-    return Look(*letterbox(view, ZOOM_CANVAS, margin), area.xmin, area.ymin)
+    return Look(*letterbox(cut(image, area), ZOOM_CANVAS, margin), area.xmin, area.ymin)
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-def _run(session: onnxruntime.InferenceSession, picture: Image) -> dict[str, NDArray[Any]]:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {session.get_inputs()[0].name: picture[None]}), strict=True))
+def _run(model: onnxruntime.InferenceSession, picture: Image) -> dict[str, NDArray[Any]]:
+    names = [output.name for output in model.get_outputs()]
+    return dict(zip(names, model.run(names, {model.get_inputs()[0].name: picture[None]}), strict=True))

@@ -22,6 +22,7 @@ from benchmarks.results import table
 from platelane.crops import FAST_CANVASES, FRAME_CANVASES, PLATE_SHAPE, ZOOM_CANVAS
 from training.aligner_model import Aligner
 from training.detector_model import Decoder, Detector
+from training.reader import REGIONS
 from training.reader_model import Reader
 
 BATCHES: Final = (1, 8, 64)
@@ -35,7 +36,7 @@ def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
     steps = {f"detector {height}x{width}": (detector, (height, width, 3)) for height, width in canvases}
     return steps | {
         "aligner": (Aligner(), PLATE_SHAPE),
-        "reader": (Reader(100), PLATE_SHAPE),
+        "reader": (Reader(len(REGIONS.read_text(encoding="utf-8").split())), PLATE_SHAPE),
     }
 
 
@@ -76,10 +77,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("PyTorch finds no GPU")
-    torch.backends.cudnn.benchmark = True
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}: ms a batch, median (5th to 95th percentile)\n")
     rows = []
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=True):
         for name, (network, shape) in networks().items():
             cells = []
             for batch in BATCHES:

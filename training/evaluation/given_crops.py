@@ -45,11 +45,7 @@ class DescribedCrop:
 
 def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
     rows = part.rows(split)
-    pictures = dict(part.pictures([row["file"] for row in rows]))
-    inputs = []
-    for row in rows:
-        inputs.append(crops.rectify_plate(pictures[row["file"]], quadrilateral(row)))
-    outputs = asyncio.run(_infer(triton_url, models.READER, inputs))
+    outputs = asyncio.run(_infer(triton_url, models.READER, rectified(part, rows)))
     return [
         ReadCrop(
             row["set"],
@@ -64,6 +60,12 @@ def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
         )
         for row, output in zip(rows, outputs, strict=True)
     ]
+
+
+def rectified(part: Part, rows: Sequence[Row]) -> list[crops.Image]:
+    """The plates by their labelled corners; each row is of a picture of its own."""
+    pictures = part.pictures([row["file"] for row in rows])
+    return [crops.rectify_plate(image, quadrilateral(row)) for row, (_, image) in zip(rows, pictures, strict=True)]
 
 
 def describe_vehicles(triton_url: str, part: Part, split: Split) -> list[DescribedCrop]:

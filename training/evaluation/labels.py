@@ -6,13 +6,9 @@ import csv
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 from platelane.geometry import Box
-from training.data import Row, box
-
-VEHICLE_CLASSES: Final = ("car", "truck", "bus", "motorcycle")
-_VEHICLES: Final = frozenset({*VEHICLE_CLASSES, "vehicle", "ambulance"})
+from training.data import VEHICLE_LABELS, Row, all_plates, all_vehicles, box
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +67,6 @@ def plate_label(row: Row) -> PlateLabel:
 
 
 def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
-    labelled = rows[0]["labelled"].split()
     return PhotoLabels(
         file=file,
         set=rows[0]["set"],
@@ -86,10 +81,10 @@ def photo_labels(file: str, rows: list[Row]) -> PhotoLabels:
             for row in rows
             if row["class"] == "plate"
         ),
-        vehicles=tuple(VehicleLabel(box(row), row["class"]) for row in rows if row["class"] in _VEHICLES),
-        all_plates="plate" in labelled,
+        vehicles=tuple(VehicleLabel(box(row), row["class"]) for row in rows if row["class"] in VEHICLE_LABELS),
+        all_plates=all_plates(rows[0]),
         overlooked=_overlooked().get(file, ()),
-        all_vehicles="partly" not in labelled and ("vehicle" in labelled or "car" in labelled),
+        all_vehicles=all_vehicles(rows[0]),
     )
 
 

@@ -12,6 +12,8 @@ from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel
 Json = dict[str, Any]
 T = TypeVar("T")
 
+FOUND: Final = 0.5
+"""IoU from which on a find is the labelled object."""
 SAME: Final = 0.3
 """IoU with a plate that the labels lack from which on a find is taken for it: nobody drew its box exactly."""
 
@@ -51,11 +53,11 @@ class Matched:
     extra_vehicles: tuple[FoundVehicle, ...]
 
 
-def match(photo: PhotoLabels, answer: Json, iou: float = 0.5) -> Matched:
-    """Pairs of highest overlap first, each label and each find used once."""
+def match(photo: PhotoLabels, answer: Json) -> Matched:
+    """At IoU 0.5: pairs of highest overlap first, each label and each find used once."""
     plates, vehicles = found_plates(answer), _vehicles(answer)
-    plate_pairs = _pairs([label.box for label in photo.plates], [found.box for found in plates], iou)
-    vehicle_pairs = _pairs([label.box for label in photo.vehicles], [found.box for found in vehicles], iou)
+    plate_pairs = _pairs([label.box for label in photo.plates], [found.box for found in plates])
+    vehicle_pairs = _pairs([label.box for label in photo.vehicles], [found.box for found in vehicles])
     return Matched(
         photo,
         tuple((label, _at(plates, plate_pairs.get(i))) for i, label in enumerate(photo.plates)),
@@ -69,13 +71,13 @@ def match(photo: PhotoLabels, answer: Json, iou: float = 0.5) -> Matched:
     )
 
 
-def _pairs(labels: Sequence[Box], found: Sequence[Box], iou: float) -> dict[int, int]:
+def _pairs(labels: Sequence[Box], found: Sequence[Box]) -> dict[int, int]:
     overlaps = sorted(
         ((a.iou(b), i, j) for i, a in enumerate(labels) for j, b in enumerate(found)), key=lambda entry: -entry[0]
     )
     pairs: dict[int, int] = {}
     for overlap, i, j in overlaps:
-        if overlap >= iou and i not in pairs and j not in pairs.values():
+        if overlap >= FOUND and i not in pairs and j not in pairs.values():
             pairs[i] = j
     return pairs
 

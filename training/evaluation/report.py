@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Final, TypeGuard
 
 from benchmarks.results import table
+from gateway.fields import THRESHOLD_DETECTION, THRESHOLD_TEXT
 from platelane.regions import country
 from training.areas import area
+from training.data import VEHICLE_CLASSES
 from training.evaluation import figures
 from training.evaluation.figures import Reading
 from training.evaluation.given_crops import ReadCrop
-from training.evaluation.labels import VEHICLE_CLASSES, PlateLabel
+from training.evaluation.labels import PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
 from training.evaluation.tables import accuracy_row, bin_rows, percent
 
-THRESHOLD_TEXT: Final = 0.6
-"""`threshold_o` unless a request says otherwise."""
 MIN_SIDE: Final = 48
 MIN_GROUP: Final = 5
 
@@ -46,9 +46,10 @@ def end_to_end(photos: Sequence[Matched]) -> str:
         [
             "### Detection, through the API, IoU 0.5",
             table(_DETECTION_HEADER, detection),
-            "Default: with the API's own thresholds (`threshold_d` 0.2, `threshold_o` 0.6), which leave out plates "
-            "that cannot be read; the columns before: `threshold_o` 0. Where vehicles are not labelled exhaustively, "
-            "finds without a label do not count as false.",
+            f"Default: with the API's own thresholds (`threshold_d` {THRESHOLD_DETECTION}, `threshold_o` "
+            f"{THRESHOLD_TEXT}), which leave out plates that cannot be read; the columns before: `threshold_o` 0. "
+            "Where vehicles are not labelled exhaustively, finds without a label do not count as false. "
+            f"“Over {MIN_SIDE} px”: the longer side.",
             "### Reading, through the API",
             table(_READING_HEADER, rows),
             "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "

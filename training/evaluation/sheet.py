@@ -10,18 +10,18 @@ import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from platelane.crops import Image
-from platelane.geometry import Box
+from platelane.crops import Image, cut
 from training.data import decode
 from training.evaluation.labels import PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
 
 _TILE: Final = (240, 120)
 _COLUMNS: Final = 6
+_MOST: Final = 60
 _CAPTION: Final = 36
 
 
-def contact_sheet(photos: Sequence[Matched], encoded: Mapping[str, bytes], path: Path, count: int = 60) -> None:
+def contact_sheet(photos: Sequence[Matched], encoded: Mapping[str, bytes], path: Path) -> None:
     """Plates with the largest edit distance first; under each what is labelled and what was read."""
     failures = [
         (Levenshtein.distance(_text(found), label.text), matched.photo.file, label, found)
@@ -30,7 +30,7 @@ def contact_sheet(photos: Sequence[Matched], encoded: Mapping[str, bytes], path:
         if label.text and label.legibility == "clear" and _text(found) != label.text
     ]
     failures.sort(key=lambda failure: (-failure[0], failure[1]))
-    tiles = [_tile(decode(encoded[file]), label, found) for _, file, label, found in failures[:count]]
+    tiles = [_tile(decode(encoded[file]), label, found) for _, file, label, found in failures[:_MOST]]
     if not tiles:
         return
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
@@ -45,8 +45,7 @@ def _text(found: FoundPlate | None) -> str:
 
 def _tile(image: Image, label: PlateLabel, found: FoundPlate | None) -> Image:
     height, width = image.shape[:2]
-    area: Box = label.box.grown(0.3).clipped(width, height)
-    view = image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+    view = cut(image, label.box.grown(0.3).clipped(width, height))
     canvas = np.zeros((_TILE[1] + _CAPTION, _TILE[0], 3), dtype=np.uint8)
     scale = min(_TILE[0] / view.shape[1], _TILE[1] / view.shape[0])
     shown = cv2.resize(view, (max(1, int(view.shape[1] * scale)), max(1, int(view.shape[0] * scale))))

@@ -48,12 +48,10 @@ def _wide(
     )
 
 
-def _square(region: str, sign: str, *serials: str, paper: Color = WHITE, share: float = 0.25) -> Design:
+def _square(region: str, sign: str, *serials: str) -> Design:
     """A two-line plate of cars with little room and of motorcycles."""
     bands = (Band("left", 40, EU_BLUE, sign, True),) if sign else ()
-    return Design(
-        region, (300, 200), plain(paper), BLACK, serials, (40.0, 75.0), bands=bands, border=BLACK, share=share
-    )
+    return Design(region, (300, 200), plain(WHITE), BLACK, serials, (40.0, 75.0), bands=bands, border=BLACK, share=0.25)
 
 
 UNION: Final = (

@@ -67,11 +67,9 @@ def _one_line(
     )
 
 
-def _two_lines(
-    region: str, size: tuple[float, float], paper: Color, ink: Color, *serials: str, share: float = 0.5
-) -> Design:
+def _two_lines(region: str, size: tuple[float, float], paper: Color, ink: Color, *serials: str) -> Design:
     return Design(
-        region, size, plain(paper), ink, serials, (size[1] * 0.2, size[1] * 0.38), HEAVY_FACES, border=ink, share=share
+        region, size, plain(paper), ink, serials, (size[1] * 0.2, size[1] * 0.38), HEAVY_FACES, border=ink, share=0.5
     )
 
 

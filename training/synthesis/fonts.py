@@ -50,7 +50,6 @@ class FontsMissingError(RuntimeError):
         super().__init__(
             f"{path} is missing; run `npm install --prefix {FOLDER} @fontsource/NAME` for NAME in {', '.join(PACKAGES)}"
         )
-        self.path = path
 
 
 @cache
@@ -68,7 +67,7 @@ def glyph(font: str, character: str, width: int, height: int) -> Mask:
 
 @cache
 def line(font: str, text: str, height: int) -> Mask:
-    """A caption set as the font sets it, `height` pixels high in all."""
+    """A caption set as the font sets it, `height` pixels high in all. Raises `FontsMissingError`."""
     face = _face(font)
     left, top, right, bottom = face.getbbox(text, anchor="ls")
     image = Pillow.new("L", (round(right - left) + 4, round(bottom - top) + 4))

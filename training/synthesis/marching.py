@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.synthesis.solids import Field, Points, point
 
+STEPS: Final = 110
+LONGEST: Final = 14.0
+"""How far a ray is followed."""
+
 Solids = Callable[[Points], Field]
 """The distance to the nearest solid, for any points."""
 
 
-def march(
-    solids: Solids, origin: Points, ray: Points, low: Points, high: Points, longest: float = 14.0, steps: int = 110
-) -> tuple[Field, NDArray[np.bool_]]:
+def march(solids: Solids, origin: Points, ray: Points, low: Points, high: Points) -> tuple[Field, NDArray[np.bool_]]:
     """How far each ray gets until it meets a solid, and whether it does; all solids lie in the box `low` to `high`."""
     travelled = np.full(ray.x.shape, 2.5, dtype=np.float32)
     hit = np.zeros(ray.x.shape, dtype=bool)
     active = np.flatnonzero(_passes(origin, ray, low, high))
-    for _ in range(steps):
+    for _ in range(STEPS):
         if not len(active):
             break
         gap = solids(origin + ray[active] * travelled[active])
         touching = gap < 0.0012
         hit[active[touching]] = True
         travelled[active] += np.where(touching, 0, gap * 0.8)
-        active = active[~touching & (travelled[active] < longest)]
+        active = active[~touching & (travelled[active] < LONGEST)]
     return travelled, hit
 
 

@@ -12,8 +12,9 @@ import onnxruntime  # noqa: E402
 
 from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, corners_in_crop, out_of_crop  # noqa: E402
 from platelane.geometry import Box  # noqa: E402
-from training.aligner import LOOSEST, AlignerTask, error, shown, write  # noqa: E402
+from training.aligner import LOOSEST, AlignerTask, shown, write  # noqa: E402
 from training.aligner_model import Aligner  # noqa: E402
+from training.detector_metrics import corner_error  # noqa: E402
 from training.reader_augment import loosened  # noqa: E402
 from training.reader_samples import Sample  # noqa: E402
 
@@ -32,7 +33,7 @@ def test_a_few_steps_move_corners_towards_the_truth() -> None:
     task = AlignerTask(model, [], [])
     crops = torch.randint(0, 256, (4, *PLATE_SHAPE), dtype=torch.uint8)
     truth = (torch.from_numpy(corners_in_crop(ALIGNER_MARGIN)) + torch.tensor([4.0, -2.0])).expand(4, 4, 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
     losses = []
     for _ in range(20):
         loss = task.loss(model, (crops, truth), torch.device("cpu"))
@@ -69,12 +70,13 @@ def test_validation_tells_how_far_the_detector_is_off() -> None:
     sample = Sample(image, PLATE, None, "", legible=True, cuts=(PLATE + np.array([6, 0], np.float32),))
     figures = AlignerTask(Aligner().eval(), [], [sample]).validate(Aligner().eval(), torch.device("cpu"))
     # 6 of 30 pixels, and an untrained model changes nothing
-    assert figures["found_before"] == figures["found_after"] == pytest.approx(0.2)
+    assert figures["found_before"] == pytest.approx(0.2)
+    assert figures["found_after"] == pytest.approx(0.2, abs=1e-4)
     assert figures["score"] == -figures["found_after"]
 
 
 def test_the_error_is_a_share_of_the_height() -> None:
-    assert error(PLATE + np.float32(3) * np.array([1, 0], np.float32), PLATE) == pytest.approx(0.1)
+    assert corner_error(PLATE + np.float32(3) * np.array([1, 0], np.float32), PLATE) == pytest.approx(0.1)
 
 
 def test_the_exported_file_says_the_same(tmp_path: Path) -> None:

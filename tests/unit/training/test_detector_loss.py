@@ -36,7 +36,6 @@ def predictions(boxes: dict[int, list[float]] | None = None, logit: float = 0.0)
         boxes=all_boxes.requires_grad_(),
         corners=torch.tensor(CORNERS_OF_BOX).repeat(1, SIDE * SIDE, 1).requires_grad_(),
         points=points,
-        strides=torch.full((SIDE * SIDE, 1), float(STRIDE)),
     )
 
 

@@ -28,7 +28,6 @@ def answer(cells: int = 2 * TOP_K) -> Predictions:
         boxes=torch.cat([points - 5, points + torch.tensor([15.0, 5.0])], dim=1).unsqueeze(0),
         corners=torch.rand(1, cells, 8, generator=generator),
         points=points,
-        strides=torch.full((cells, 1), 8.0),
     )
 
 
@@ -38,7 +37,7 @@ def test_every_cell_of_every_level_predicts_and_none_twice(height: int, width: i
     cells = sum((height // stride) * (width // stride) for stride in (8, 16, 32))
     assert found.logits.shape == (2, cells, 5)
     assert found.boxes.shape == (2, cells, 4)
-    assert len({tuple(row) for row in torch.cat([found.points, found.strides], dim=1).tolist()}) == cells
+    assert len({tuple(point) for point in found.points.tolist()}) == cells
     assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
     assert ((found.points > 0) & (found.points < torch.tensor([width, height]))).all()
 

@@ -75,6 +75,25 @@ def test_a_cut_out_plate_is_all_there_and_is_where_its_label_says(seed: int) -> 
     assert (cut.boxes <= (width, height, width, height)).all()
 
 
+@pytest.mark.parametrize(("height", "width"), [(200, 60), (60, 200), (100, 100)])
+def test_nothing_of_a_whole_view_that_is_not_tilted_is_cut(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.detector_views._posture", lambda _: (np.eye(3), False))
+    corners = (0, 0, width, 0, width, height, 0, height)
+    label = row("plate", "plate car", 0, 0, width, height, corners=corners)
+    scene = labelled_scene(np.full((height, width, 3), 200, np.uint8), [label])
+    largest = 0.0
+    for seed in range(60):
+        seen = view(scene, 256, 384, np.random.default_rng(seed), whole=True)
+        assert not np.isnan(seen.corners).any()  # as they would be of a plate that the border cuts
+        low, high = seen.corners[0].min(axis=0), seen.corners[0].max(axis=0)
+        assert (low >= -1e-3).all()
+        assert (high <= np.array([384, 256]) + 1e-3).all()
+        largest = max(largest, *((high - low) / (384, 256)).tolist())
+    assert largest > 0.95
+
+
 def test_a_scene_without_a_wide_plate_is_not_cut() -> None:
     street = empty_scene(np.zeros((50, 80, 3), np.uint8))
     assert cut_around_plate(street, np.random.default_rng(0)) is street

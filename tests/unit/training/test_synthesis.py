@@ -9,7 +9,7 @@ import pytest
 from platelane.geometry import Box
 from training.synthesis import fonts
 from training.synthesis.catalogue import DESIGNS, choose
-from training.synthesis.designs import AMERICAN_FACES, EUROPEAN_FACES, HEAVY_FACES, Design
+from training.synthesis.designs import AMERICAN_FACES, CAPTION_FACES, EUROPEAN_FACES, HEAVY_FACES, SCRIPT, Design
 from training.synthesis.noise import clouds
 from training.synthesis.paste import covering, pasted, sides
 from training.synthesis.serials import compose
@@ -60,7 +60,7 @@ def test_designs_cover_every_state_and_all_faces_come_from_the_listed_packages()
     regions = {design.region for design in DESIGNS}
     assert sum(region.startswith("us-") for region in regions) == 51
     assert {"br", "ar", "in", "gb", "de", "mx", "ae-du", "ca-on", "au-nsw"} <= regions
-    faces = {*EUROPEAN_FACES, *AMERICAN_FACES, *HEAVY_FACES}
+    faces = {*EUROPEAN_FACES, *AMERICAN_FACES, *HEAVY_FACES, *CAPTION_FACES, SCRIPT}
     assert {face.rpartition("-")[0] for face in faces} <= set(fonts.PACKAGES)
 
 
