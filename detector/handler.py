@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detector import zones
 from detector.alignment import with_aligned_corners
 from detector.detections import Detections
-from detector.search import Found, search
+from detector.search import MAX_PLATES, Found, search
 from platelane import images, models
 from platelane.bus import Bus, subjects
 from platelane.crops import Image, crop_vehicle, rectify_plate
@@ -80,14 +80,20 @@ async def find(inference: InferenceClient, image: Image, options: domain_pb2.Opt
 
 
 def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
-    """What was found, without readings; in plate mode only the vehicles that carry a plate."""
+    """What was found, without readings; in plate mode, and in detection zones, only the vehicles that carry a plate."""
     height, width = image.shape[:2]
     carrying = {plate.vehicle for plate in found.plates}
     boxes = np.array([astuple(vehicle.box) for vehicle in found.vehicles], dtype=np.float32).reshape(-1, 4)
     wanted = zones.outside(boxes, job.options.excluded, width, height) & job.options.vehicles
-    shown = [i for i in range(len(found.vehicles)) if wanted[i] or i in carrying]
+    shown = [*np.flatnonzero(wanted).tolist(), *(i for i in np.flatnonzero(~wanted).tolist() if i in carrying)]
     position = {index: place for place, index in enumerate(shown)}
-    part = stages_pb2.DetectionPart(context=job.context, options=job.options, image_width=width, image_height=height)
+    part = stages_pb2.DetectionPart(
+        context=job.context,
+        options=job.options,
+        image_width=width,
+        image_height=height,
+        reported_vehicles=int(np.count_nonzero(wanted)),
+    )
     for plate in found.plates:
         corners = [domain_pb2.Point(x=float(x), y=float(y)) for x, y in plate.corners]
         part.plates.append(domain_pb2.Plate(box=_message(plate.box), corners=corners, detection_score=plate.score))
@@ -117,12 +123,13 @@ class Crops:
 
 
 def cut(image: Image, found: Found, vehicles: list[Box]) -> Crops:
-    """The plates that were found, and `vehicles`."""
+    """The plates that were found, more than `MAX_PLATES` in one cut each, and `vehicles`."""
+    cut_again = found.plates if len(found.plates) <= MAX_PLATES else ()
     return Crops(
         [rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
         [
             rectify_plate(image, corners).tobytes()
-            for plate in found.plates
+            for plate in cut_again
             for corners in (plate.corners_again, plate.box.corners())
         ],
         [crop_vehicle(image, box).tobytes() for box in vehicles],

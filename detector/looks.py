@@ -33,7 +33,7 @@ class Look:
 def whole(image: Image) -> tuple[Look, Look]:
     """All of the picture, large and at about half that size: what fills the picture is found better in the second.
 
-    A picture so small that it would have to be enlarged for that is shown at its size, and smaller in a margin.
+    A picture that fits into the small canvas is shown in that alone, filling it and in a margin.
     """
     height, width = image.shape[:2]
     if _is_small(image):
@@ -42,7 +42,7 @@ def whole(image: Image) -> tuple[Look, Look]:
 
 
 def once(image: Image) -> tuple[Look]:
-    """All of the picture in the one look of the fast mode; a small one at its size, in a margin."""
+    """All of the picture in the one look of the fast mode; a small one in a margin."""
     height, width = image.shape[:2]
     if _is_small(image):
         return (Look(*letterbox(image, ZOOM_CANVAS, DISTANCES[0])),)

@@ -29,6 +29,8 @@ parts; the small look sees them whole."""
 VEHICLE_RIVALS: Final = 0.4
 """Overlap of which only the better of two vehicles is kept; one that another hides most of is a vehicle, too."""
 MAX_PLATES: Final = 48
+MAX_REDACTED: Final = 200
+"""The same for redaction: so many cuts fit into a message of NATS."""
 MAX_VEHICLES: Final = 48
 BEYOND_DOUBT: Final = 0.6
 """Score from which on there is no need to look for another plate in its place."""
@@ -143,7 +145,7 @@ def _found(plates: Detections, vehicles: Detections, image: Image, options: doma
         box = box.clipped(width, height)
         kept.append(FoundPlate(box, plates.corners[i], box.corners(), float(scores[i]), owner))
     return Found(
-        tuple(kept[:MAX_PLATES]),
+        tuple(kept[: MAX_REDACTED if options.mode == domain_pb2.MODE_REDACTION else MAX_PLATES]),
         tuple(
             FoundVehicle(box.clipped(width, height), float(vehicles.scores[i])) for i, box in enumerate(vehicle_boxes)
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,8 @@ class Reader:
 
     async def __call__(self, job: stages_pb2.PlateCrops) -> None:
         """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
-        guidance = Guidance.of(job.options)
+        # the first time that regions are named, their automaton is made
+        guidance = await asyncio.to_thread(Guidance.of, job.options)
         deadline = job.context.deadline_us / 1e6
 
         async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:

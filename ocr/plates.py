@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -34,18 +35,24 @@ async def read_plates(
     Raises: what `model` raises.
     """
 
-    async def seen(chosen: Sequence[bytes]) -> list[Cut]:
-        outputs = await model(chosen)
+    def cuts_of(outputs: dict[str, NDArray[Any]]) -> list[Cut]:
         pairs = zip(outputs["characters"], outputs["region"], strict=True)
         return [Cut.of(frames, regions, characters, guidance) for frames, regions in pairs]
 
+    def read_each(plates: Sequence[Sequence[Cut]]) -> list[domain_pb2.Plate]:
+        return [read(cuts, characters, codes, guidance) for cuts in plates]
+
+    # decoding of many plates takes a while: other jobs go on meanwhile
+    async def seen(chosen: Sequence[bytes]) -> list[Cut]:
+        return await asyncio.to_thread(cuts_of, await model(chosen))
+
     cuts = await seen(crops)
-    plates = [read([cut], characters, codes, guidance) for cut in cuts]
+    plates = await asyncio.to_thread(read_each, [[cut] for cut in cuts])
     ways = len(other_crops) // max(1, len(crops))
     doubtful = [i for i, plate in enumerate(plates) if plate.text_score < DOUBT] if ways else []
     if doubtful:
         others = await seen([crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]])
-        for place, i in enumerate(doubtful):
-            own = others[place * ways : (place + 1) * ways]
-            plates[i] = read([cuts[i], *own], characters, codes, guidance)
+        together = [[cuts[i], *others[at * ways : (at + 1) * ways]] for at, i in enumerate(doubtful)]
+        for i, plate in zip(doubtful, await asyncio.to_thread(read_each, together), strict=True):
+            plates[i] = plate
     return plates

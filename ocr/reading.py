@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from ocr import ctc, evidence, guided
 from ocr.guidance import TRUST, UNGUIDED, Guidance
+from platelane.answers import CANDIDATES, TOP
 from platelane.pb.v1 import domain_pb2
 
-MAX_CANDIDATES: Final = 5
-MAX_REGIONS: Final = 3
 _MIN_CANDIDATE: Final = 0.01
 """Candidates whose probability is below this share of the best one's are not worth an operator's look."""
 _MIN_CHARACTER: Final = 1e-4
@@ -62,9 +61,9 @@ def read(
         _expected(texts, spelt, guidance), prior / prior.sum(), evidence.templates(tuple(codes))
     )
     plate = domain_pb2.Plate(
-        regions=[domain_pb2.Scored(value=codes[i], score=float(places[i])) for i in np.argsort(-places)[:MAX_REGIONS]]
+        regions=[domain_pb2.Scored(value=codes[i], score=float(places[i])) for i in np.argsort(-places)[:TOP]]
     )
-    order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0][:MAX_CANDIDATES]
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0][:CANDIDATES]
     if not order:
         return plate
     best = order[0]

@@ -70,9 +70,6 @@ class Box:
         dx, dy = self.width * fraction, self.height * fraction
         return Box(self.xmin - dx, self.ymin - dy, self.xmax + dx, self.ymax + dy)
 
-    def moved(self, dx: float, dy: float) -> Box:
-        return Box(self.xmin + dx, self.ymin + dy, self.xmax + dx, self.ymax + dy)
-
     def clipped(self, width: int, height: int) -> Box:
         """The part inside a picture of that size, in whole pixels, at least one pixel wide and high."""
         xmin = min(max(0, round(self.xmin)), width - 1)

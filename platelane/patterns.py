@@ -34,7 +34,6 @@ _ANCHORS: Final = {Charclass("^"), Charclass("$")}
 _CLASS_OR_ESCAPE: Final = re.compile(r"(\[\^?)((?:\\.|[^\\\]])+)\]|\\(.)", re.DOTALL)
 _ESCAPED: Final = "()*+.?[\\]{|}"
 """What the parser wants to see escaped outside of classes; all else may stand for itself."""
-_ESCAPED_IN_CLASSES: Final = "-[\\]^"
 _ZERO_WIDTH: Final = {"A": "^", "Z": "$", "b": ""}
 """The whole text is matched, so that there are words' ends at its own."""
 

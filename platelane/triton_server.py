@@ -13,7 +13,6 @@ import os
 import platform
 import shutil
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,15 +125,6 @@ def triton_program(
 def ready_url(http_port: int) -> str:
     """Answers 200 when the server and all of its models are ready."""
     return f"http://{LOOPBACK}:{http_port}/v2/health/ready"
-
-
-def is_ready(http_port: int) -> bool:
-    """Whether the server and all of its models are ready."""
-    try:
-        with urllib.request.urlopen(ready_url(http_port), timeout=1) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def find_environment(folder: Path = ENVIRONMENT) -> Environment:

@@ -56,11 +56,15 @@ class Aggregator:
         if recognition is None or context.id in self._answering:
             return
         self._answering.add(context.id)
+        answer = asyncio.create_task(self._answer(context, recognition))
         try:
-            await self._answer(context, recognition)
+            await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            # neither the deadline nor a cancelled call comes between what is counted and its event
+            await answer
+            raise
         finally:
             self._answering.discard(context.id)
-        self._seen.pop(context.id, None)
 
     async def _joined(self, job_id: str, data: bytes) -> domain_pb2.Recognition | None:
         delivery = current.delivery()
@@ -84,6 +88,7 @@ class Aggregator:
         reply = stages_pb2.Reply(job_id=context.id, recognition=recognition, calls=calls)
         await self._bus.send(context.reply_subject, reply)
         await self._bus.forget_parts(context.id)
+        self._seen.pop(context.id, None)
         log.info("answered", sightings=len(recognition.sightings), ms=round(recognition.processing_ms, 1))
 
 

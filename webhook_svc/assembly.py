@@ -54,7 +54,9 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
     redaction = options.mode == domain_pb2.MODE_REDACTION
     trusted: list[tuple[domain_pb2.Plate, int]] = []
     for plate, owner in zip(detection.plates, detection.plate_vehicle, strict=True):
-        plate.detection_score = with_reading(plate.detection_score, plate.text_score if plate.text else 0.0)
+        if not plate.text:  # what is sure then is that there is nothing to read
+            plate.text_score = 0.0
+        plate.detection_score = with_reading(plate.detection_score, plate.text_score)
         # redaction blurs a plate whether it can be read or not
         if not redaction and not _trusted(plate, options):
             continue
@@ -73,9 +75,8 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
             if heading is not None:
                 vehicle.direction.CopyFrom(heading)
         sightings.append(domain_pb2.Sighting(plate=plate, vehicle=vehicle))
-    if options.vehicles:
-        without = (vehicle for i, vehicle in enumerate(detection.vehicles) if i not in carried)
-        sightings += [domain_pb2.Sighting(vehicle=vehicle) for vehicle in without]
+    reported = enumerate(detection.vehicles[: detection.reported_vehicles])
+    sightings += [domain_pb2.Sighting(vehicle=vehicle) for i, vehicle in reported if i not in carried]
     return sightings
 
 

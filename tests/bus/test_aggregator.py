@@ -4,8 +4,9 @@ import asyncio
 import random
 
 import pytest
+from google.protobuf.message import Message
 
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, Worker, current, subjects, topology
 from platelane.pb.v1.stages_pb2 import STAGE_PLATES, STAGE_VEHICLES, DetectionPart, JobContext, PlatesPart, VehiclesPart
 from tests.bus.support import Caller, eventually, running, stored, unsettled
 from webhook_svc import aggregator
@@ -49,3 +50,29 @@ async def test_every_job_is_answered_and_counted_once_whoever_gets_its_parts(
 
     assert await stored(bus, topology.RESULTS) == JOBS
     assert await bus.counted("account", "1970-01") == JOBS
+
+
+async def test_a_deadline_does_not_come_between_the_count_and_the_event(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted, go_on = asyncio.Event(), asyncio.Event()
+    publish = bus.publish
+
+    async def slow(subject: str, message: Message, message_id: str, deadline: float | None = None) -> None:
+        counted.set()
+        await go_on.wait()
+        await publish(subject, message, message_id, deadline)
+
+    monkeypatch.setattr(bus, "publish", slow)
+    context = JobContext(id="j1", account="account", accepted_us=1)
+    part = Part(context, DetectionPart(context=context).SerializeToString())
+    current.enter(current.Delivery(1, 1, subjects.part("j1", subjects.DETECTION)))
+    handled = asyncio.create_task(Aggregator(bus).handle(part))
+    await counted.wait()
+    handled.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await handled
+    assert await stored(bus, topology.RESULTS) == 1
+    assert await bus.counted("account", "1970-01") == 1

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,20 @@ from onnx import TensorProto, helper
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec, Tensor
 from platelane.supervisor.ports import LOOPBACK, Ports
-from platelane.triton_server import ENVIRONMENT, is_ready, triton_program
+from platelane.triton_server import ENVIRONMENT, ready_url, triton_program
 
 ELEMENTS = {"UINT8": TensorProto.UINT8, "FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
 MAX_BATCH_SIZE = 8
 START_SECONDS = 60.0
+
+
+def is_ready(http_port: int) -> bool:
+    """Whether the server and all of its models are ready."""
+    try:
+        with urllib.request.urlopen(ready_url(http_port), timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)

@@ -18,9 +18,9 @@ import pytest
 from platelane.errors import CannotStart
 from platelane.inference import InferenceClient
 from platelane.models import ModelSpec
-from platelane.triton_server import ENVIRONMENT, assemble_backends, find_environment, is_ready
+from platelane.triton_server import ENVIRONMENT, assemble_backends, find_environment
 
-from .conftest import Server, ServerFactory
+from .conftest import Server, ServerFactory, is_ready
 
 
 def has_vnni() -> bool:

@@ -50,6 +50,24 @@ def test_every_format_decodes_to_the_same_blue_green_red_picture(format: str) ->
     assert red < 60
 
 
+@pytest.mark.parametrize(("kind", "channels"), [("P5", 1), ("P6", 3)])
+@pytest.mark.parametrize("largest", [31, 255, 1023, 4095, 65535])
+def test_the_largest_value_of_a_pnm_is_white(kind: str, channels: int, largest: int) -> None:
+    values = np.full((4, 6, channels), largest, dtype=">u2" if largest > 255 else np.uint8)
+    values[:, :3] = 0
+    image = images.decode(f"{kind}\n6 4\n{largest}\n".encode() + values.tobytes())
+    assert image.shape == (4, 6, 3)
+    assert (image[:, :3] == 0).all()
+    assert (image[:, 3:] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["Pf", "PF"])
+def test_floating_point_pictures_are_refused(kind: str) -> None:
+    data = f"{kind}\n6 4\n-1.0\n".encode() + np.ones((4, 6, 3 if kind == "PF" else 1), "<f4").tobytes()
+    with pytest.raises(BadImage):
+        images.decode(data)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "I;16", "CMYK"])
 def test_every_pixel_type_becomes_eight_bit_colour(mode: str) -> None:
     picture = Pillow.fromarray(np.full((32, 64), 40000, dtype=np.uint16)) if mode == "I;16" else scene().convert(mode)

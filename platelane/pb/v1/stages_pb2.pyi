@@ -89,7 +89,7 @@ class Part(_message.Message):
     def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ...) -> None: ...
 
 class DetectionPart(_message.Message):
-    __slots__ = ("context", "options", "image_width", "image_height", "plates", "vehicles", "plate_vehicle", "due")
+    __slots__ = ("context", "options", "image_width", "image_height", "plates", "vehicles", "plate_vehicle", "due", "reported_vehicles")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_WIDTH_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class DetectionPart(_message.Message):
     VEHICLES_FIELD_NUMBER: _ClassVar[int]
     PLATE_VEHICLE_FIELD_NUMBER: _ClassVar[int]
     DUE_FIELD_NUMBER: _ClassVar[int]
+    REPORTED_VEHICLES_FIELD_NUMBER: _ClassVar[int]
     context: JobContext
     options: _domain_pb2.Options
     image_width: int
@@ -106,7 +107,8 @@ class DetectionPart(_message.Message):
     vehicles: _containers.RepeatedCompositeFieldContainer[_domain_pb2.Vehicle]
     plate_vehicle: _containers.RepeatedScalarFieldContainer[int]
     due: _containers.RepeatedScalarFieldContainer[Stage]
-    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., plates: _Optional[_Iterable[_Union[_domain_pb2.Plate, _Mapping]]] = ..., vehicles: _Optional[_Iterable[_Union[_domain_pb2.Vehicle, _Mapping]]] = ..., plate_vehicle: _Optional[_Iterable[int]] = ..., due: _Optional[_Iterable[_Union[Stage, str]]] = ...) -> None: ...
+    reported_vehicles: int
+    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., image_width: _Optional[int] = ..., image_height: _Optional[int] = ..., plates: _Optional[_Iterable[_Union[_domain_pb2.Plate, _Mapping]]] = ..., vehicles: _Optional[_Iterable[_Union[_domain_pb2.Vehicle, _Mapping]]] = ..., plate_vehicle: _Optional[_Iterable[int]] = ..., due: _Optional[_Iterable[_Union[Stage, str]]] = ..., reported_vehicles: _Optional[int] = ...) -> None: ...
 
 class PlatesPart(_message.Message):
     __slots__ = ("context", "plates")

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from detector.calibration import uncalibrated
 from detector.detections import Detections
-from detector.search import search
+from detector.search import MAX_PLATES, search
 from platelane.pb.v1 import domain_pb2
 from platelane.plate_score import least_detection
 
@@ -57,6 +57,13 @@ async def test_fast_mode_is_one_look() -> None:
     assert found.plates[0].vehicle == 0
     # 1280 pixels are 480 there, below 9 pixels of margin
     assert (found.vehicles[0].box.xmin, found.vehicles[0].box.ymin) == pytest.approx((853, 429), abs=1)
+
+
+async def test_redaction_keeps_every_plate_and_others_so_many() -> None:
+    plates: list[Row] = [(10 * i, 40 * j, 10 * i + 8, 40 * j + 4, 0.9, PLATE) for i in range(14) for j in range(5)]
+    everything = await search(Scripted([plates]), PHOTO, options(mode=domain_pb2.MODE_REDACTION))
+    assert len(everything.plates) == 70
+    assert len((await search(Scripted([plates]), PHOTO, options())).plates) == MAX_PLATES
 
 
 async def test_what_only_the_small_look_shows_is_found_in_its_place() -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ocr.guidance import UNGUIDED, Guidance
-from ocr.reading import MAX_CANDIDATES, Cut, read
+from ocr.reading import Cut, read
 from platelane import patterns, regions
+from platelane.answers import CANDIDATES
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2
 
@@ -130,7 +131,7 @@ def lattices(draw: st.DrawFn) -> NDArray[np.float32]:
     return frames(*places)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lattices(),
     st.lists(st.sampled_from(["gb", "us", "fr", "nowhere"]), max_size=2),
@@ -144,7 +145,7 @@ def test_answers_keep_their_promises(
     found = plate(lattice, guidance)
     scores = [each.score for each in found.candidates]
     assert scores == sorted(scores, reverse=True)
-    assert len(scores) <= MAX_CANDIDATES
+    assert len(scores) <= CANDIDATES
     assert all(0 < score <= 1 for score in scores)
     if found.candidates:
         assert found.candidates[0].value == found.text

@@ -31,6 +31,7 @@ def detection(
         vehicles=[domain_pb2.Vehicle(detection_score=0.8) for _ in range(vehicles)],
         plate_vehicle=owners,
         due=due,
+        reported_vehicles=vehicles if wanted else 0,
     ).SerializeToString()
 
 
@@ -74,6 +75,30 @@ def test_readings_and_attributes_join_what_was_found() -> None:
     assert sighting.plate.box.xmax == 1, "what the detector said is still there"
     assert sighting.vehicle.colors[0].value == "red"
     assert recognition.processing_ms > 0
+
+
+def test_where_nothing_can_be_read_the_score_is_none() -> None:
+    """Redaction reports such finds; how sure it is that there is no text says nothing for a plate."""
+    parts = {
+        "detection": detection([stages_pb2.STAGE_PLATES], [-1, -1], mode=domain_pb2.MODE_REDACTION),
+        "plates": read(("", 0.97), ("ab12", 0.4)),
+    }
+    recognition = assemble(parts)
+    assert recognition is not None
+    assert [(seen.plate.text, round(seen.plate.text_score, 3)) for seen in recognition.sightings] == [
+        ("ab12", 0.4),
+        ("", 0),
+    ]
+
+
+def test_a_vehicle_that_only_carries_a_find_is_not_reported_without_it() -> None:
+    message = stages_pb2.DetectionPart.FromString(detection([stages_pb2.STAGE_PLATES], [1], 2, wanted=True))
+    message.reported_vehicles = 1  # the other one is in a detection zone
+    for score, vehicles in ((0.9, [True, True]), (0.2, [False])):
+        parts = {"detection": message.SerializeToString(), "plates": read(("ab12", score))}
+        recognition = assemble(parts)
+        assert recognition is not None
+        assert [seen.HasField("plate") for seen in recognition.sightings] == [score > 0.6, False][-len(vehicles) :]
 
 
 def test_the_best_plate_comes_first_and_doubtful_ones_are_dropped() -> None:
