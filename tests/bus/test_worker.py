@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, Worker, attempt, subjects, topology
-from platelane.bus.worker import pause_after
+from platelane.bus.worker import GRACE, pause_after
 from platelane.errors import BadImage, BadRequest, EngineUnavailable, Undecodable
 from platelane.pb.v1.stages_pb2 import (
     FAILURE_KIND_BAD_IMAGE,
@@ -17,9 +17,16 @@ from platelane.pb.v1.stages_pb2 import (
     DeadLetter,
     Job,
 )
+from platelane.settings import Settings
 from tests.bus.support import Caller, NatsServer, eventually, job, running, stored, unsettled
 
 Handler = Callable[[Job], Awaitable[Outcome | None]]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """On a busy machine a worker may be silent for half a second."""
+    return settings.model_copy(update={"ack_wait": 2.0})
 
 
 def detector(bus: Bus, handler: Handler, in_flight: int = 4) -> Callable[[asyncio.Event], Awaitable[None]]:
@@ -165,7 +172,7 @@ async def test_fault_of_the_caller_is_answered_once(bus: Bus, caller: Caller, er
         await bus.publish(subjects.DETECT, job("a", reply_subject=caller.subject), "a")
         reply = await caller.reply()
         await queue_is_empty(bus)
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(bus.settings.ack_wait + 0.5)
 
     assert (reply.job_id, reply.failure.kind, reply.failure.detail) == ("a", kind, str(error))
     assert handled == 1
@@ -208,7 +215,7 @@ async def test_a_wait_beyond_the_deadline_is_not_waited(bus: Bus, caller: Caller
 
     async with running(detector(bus, handler)):
         await bus.publish(subjects.DETECT, job("a", reply_subject=caller.subject), "a")
-        reply = await caller.reply(timeout=2)
+        reply = await caller.reply()
         await queue_is_empty(bus)
 
     assert reply.failure.kind == FAILURE_KIND_UNAVAILABLE
@@ -282,11 +289,11 @@ async def test_handler_is_stopped_at_the_deadline(bus: Bus) -> None:
 
     started = time.monotonic()
     async with running(detector(bus, handler)):
-        await bus.publish(subjects.DETECT, job("a", seconds=0.8), "a")
+        await bus.publish(subjects.DETECT, job("a", seconds=3), "a")
         await queue_is_empty(bus)
 
     assert len(ended) == 1
-    assert 0.5 < ended[0] - started < 3
+    assert 2 < ended[0] - started < 20
 
 
 async def test_timeout_inside_a_handler_is_a_failure_like_any_other(bus: Bus) -> None:
@@ -309,7 +316,7 @@ async def test_slow_handler_keeps_its_message(bus: Bus, other_bus: Bus) -> None:
 
     async def handler(work: Job) -> None:
         handled.append(work.context.id)
-        await asyncio.sleep(4 * bus.settings.ack_wait)
+        await asyncio.sleep(2 * bus.settings.ack_wait)
 
     async with running(detector(bus, handler), detector(other_bus, handler)):
         await bus.publish(subjects.DETECT, job("a"), "a")
@@ -366,7 +373,7 @@ async def test_idle_worker_stops_at_once(bus: Bus) -> None:
     async with running(detector(bus, handler)):
         await asyncio.sleep(0.1)
         started = time.monotonic()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < GRACE
 
 
 async def test_stop_while_the_server_is_away(bus: Bus, server: NatsServer) -> None:
@@ -378,7 +385,7 @@ async def test_stop_while_the_server_is_away(bus: Bus, server: NatsServer) -> No
         server.kill()
         await asyncio.sleep(0.1)
         started = time.monotonic()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < GRACE
 
 
 async def test_crops_go_to_the_consumer_of_their_kind(bus: Bus) -> None:

@@ -119,7 +119,7 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:  # the next one starts with what is there, and stops in order
         processes = stack.processes()
         assert stack.stop(signal.SIGINT) == 0
-        assert gone(processes, seconds=0.5)
+        assert gone(processes, seconds=5)
         assert "Everything is stopped after" in stack.said
         assert not (stack.state_dir / "up.json").exists()
 
@@ -135,7 +135,7 @@ def test_other_ports_are_used_when_the_usual_ones_are_taken_and_stages_scale(tmp
             assert {"ocr-1", "ocr-2"} < set(stack.names)
             processes = stack.processes()
             assert stack.stop(signal.SIGTERM) == 0
-            assert gone(processes, seconds=0.5)
+            assert gone(processes, seconds=5)
 
 
 def test_a_second_up_with_the_same_directory_is_refused(stack: Stack) -> None:

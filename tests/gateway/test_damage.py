@@ -36,7 +36,7 @@ REQUESTS = [
 ]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_request_is_answered(client: httpx.Client, data: st.DataObject) -> None:
     content_type, body = data.draw(st.sampled_from(REQUESTS))
@@ -53,7 +53,7 @@ def test_a_damaged_request_is_answered(client: httpx.Client, data: st.DataObject
     assert ("error" in answer) == (response.status_code == 400)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH"]),
     path=st.text(max_size=12),

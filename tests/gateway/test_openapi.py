@@ -74,7 +74,7 @@ def test_the_server_does_what_the_document_says(api: schemathesis.BaseSchema, me
         case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
         | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
     )
-    @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=80, database=None, suppress_health_check=list(HealthCheck))
     def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=checks, timeout=20)
 

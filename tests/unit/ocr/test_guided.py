@@ -60,7 +60,7 @@ def every_text(frames: NDArray[np.float32]) -> dict[str, float]:
     return best
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(frames=distributions(), expression=expressions())
 def test_is_the_best_of_all_that_match(frames: NDArray[np.float32], expression: str) -> None:
     matching = {
@@ -79,7 +79,7 @@ def test_is_the_best_of_all_that_match(frames: NDArray[np.float32], expression: 
     assert found.log_probability <= best_path(frames) + 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(frames=distributions(), floor=st.floats(0.01, 0.4))
 def test_a_floor_rules_out_what_is_below_it_and_nothing_else(frames: NDArray[np.float32], floor: float) -> None:
     kept = np.where(frames >= floor, frames, 0)

@@ -67,7 +67,7 @@ async def test_a_program_that_ignores_the_signal_is_killed(
     await process.ready(client)
     started = time.monotonic()
     await process.stop()
-    assert 0.2 < time.monotonic() - started < 2
+    assert 0.2 < time.monotonic() - started < 20
     assert await process.ended() == "was ended by SIGKILL"
 
 
