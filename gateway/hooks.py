@@ -33,7 +33,7 @@ _PATH: Final = "/v1/webhooks"
 
 
 class HookRoutes:
-    """The API over `Hooks`. With tokens, everybody sees and changes what is theirs, and sees the environment's."""
+    """The API over `Hooks`. With tokens, everybody changes what is theirs, and the environment's are only listed."""
 
     def __init__(self, bus: Bus, hooks: Hooks, accounts: Accounts, settings: Settings) -> None:
         self._bus = bus
@@ -174,12 +174,13 @@ class HookRoutes:
         """The hook that the path names.
 
         Raises:
-            NotFound: there is none, or it is somebody else's.
+            NotFound: there is none, or it is somebody else's, as those of the environment are with tokens.
             BadRequest: it is to be changed and is one of the environment.
         """
         named = request.path_params["hook"]  # compared as text, since a number may have any length
-        hook = next((hook for hook in self._visible(self._account(request)) if str(hook.id) == named), None)
-        if hook is None:
+        account = self._account(request)
+        hook = next((hook for hook in self._visible(account) if str(hook.id) == named), None)
+        if hook is None or (account and hook.from_environment):
             raise NotFound("There is no such webhook.")
         if to_change and hook.from_environment:
             raise BadRequest("This webhook is set by PLATELANE_WEBHOOK_TARGETS; change that, or make one here.")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final, Self
 
 import httpx
@@ -27,6 +28,8 @@ class Poster:
             follow_redirects=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30),
             headers={"Accept-Encoding": "identity"},
+            # none is kept: receivers on one host are not to get each other's
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def __aenter__(self) -> Self:
@@ -39,21 +42,22 @@ class Poster:
         """Post once; the whole exchange takes at most the timeout."""
         at, start = datetime.now(UTC), time.monotonic()
         status: int | None = None
-        retry_after = 0.0
+        retry_after, excerpt, problem = 0.0, "", ""
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 self._client.stream("POST", target, content=payload.body, headers=dict(payload.headers)) as response,
             ):
-                body = await _beginning(response)
+                # first, since they hold whether or not the body comes to an end
                 status, retry_after = response.status_code, seconds_until(response.headers.get("Retry-After"), at)
-                detail = _excerpt(response, body)
+                excerpt = _excerpt(response, await _beginning(response))
         except TimeoutError:
-            detail = f"not done within {self._timeout:g} seconds"
+            problem = f"not done within {self._timeout:g} seconds"
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
-            detail = f"{type(error).__name__}: {error}"[:EXCERPT]
+            problem = f"{type(error).__name__}: {error}"[:EXCERPT]
         seconds = round(time.monotonic() - start, 3)
         metrics.webhook(status, seconds)
+        detail = problem if status is None else excerpt
         return Response(at=at, status=status, seconds=seconds, detail=detail, retry_after=retry_after)
 
 

@@ -129,9 +129,12 @@ class Process:
 
     def log_tail(self, lines: int = 12) -> str:
         """The last log lines since the latest start, each indented."""
-        with self.log.open("rb") as log:
-            log.seek(max(self._log_start, self.log.stat().st_size - 16_384))
-            text = log.read().decode(errors="replace")
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(self._log_start, self.log.stat().st_size - 16_384))
+                text = log.read().decode(errors="replace")
+        except OSError:
+            text = "(its log is gone)"
         last = text.splitlines()[-lines:] or ["(its log is empty)"]
         return "\n".join(f"  | {line}" for line in last)
 

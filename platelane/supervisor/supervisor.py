@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -93,15 +93,19 @@ class Supervisor:
                 delay = _FIRST_DELAY
             process.kill()  # what it may have left behind
             self._write_state()
-            self._listener.died(process, how, delay)
+            with contextlib.suppress(OSError):  # where nobody can be told, programs are kept all the same
+                self._listener.died(process, how, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY)
             try:
                 await process.start()
                 self._write_state()
-                self._listener.back(process, await process.ready(self._client))
+                seconds = await process.ready(self._client)
             except (CannotStart, OSError):  # a full disk, for one
                 process.kill()  # it may hang; `ended` then tells how it went
+            else:
+                with contextlib.suppress(OSError):
+                    self._listener.back(process, seconds)
 
     async def stop(self) -> None:
         """Stops the programs in the order of the plan; none is left when this returns."""
@@ -140,7 +144,7 @@ class Supervisor:
             log.warning("state_not_written", error=str(error))
 
 
-@contextmanager
+@contextlib.contextmanager
 def only_one(state_dir: Path) -> Iterator[None]:
     """Holds the state directory for one supervisor; CannotStart when another one runs with it."""
     try:

@@ -187,9 +187,31 @@ def test_tokens_see_their_own_hooks(tmp_path: Path) -> None:
         assert client.delete(path, headers=two).status_code == 404
         seen = client.get("/v1/webhooks/", headers=one).json()["results"]
         assert [hook["target"] for hook in seen] == [given, "http://one.example/"]
-        environment = f"/v1/webhooks/{seen[0]['id']}/"
-        assert client.patch(environment, json={"enabled": False}, headers=one).status_code == 400
-        assert client.delete(environment, headers=one).status_code == 400
+
+
+def test_hooks_of_the_environment_are_the_operators(tmp_path: Path) -> None:
+    environment: dict[str, Any] = {"webhook_targets": "http://everybody.example/"}
+    requests = [
+        *(("GET", ""), ("PATCH", ""), ("DELETE", "")),
+        *(("GET", "dead/"), ("POST", "replay/"), ("POST", "enable/"), ("POST", "test/")),
+    ]
+    with (
+        running_nats(tmp_path) as server,
+        running_gateway(server, profile="cloud", tokens="one", **environment) as cloud,
+        running_gateway(server, **environment) as on_premise,
+        cloud.client() as tenant,
+        on_premise.client() as operator,
+    ):
+        tenant.headers["Authorization"] = "Token one"
+        (listed,) = tenant.get("/v1/webhooks/").json()["results"]
+        path = f"/v1/webhooks/{listed['id']}/"
+        refused = [tenant.request(method, path + what, json={}).status_code for method, what in requests]
+        answers = [operator.request(method, path + what, json={}).status_code for method, what in requests]
+        shown = tenant.get("/info/").json()["webhooks"]
+    assert listed["from_environment"] is True
+    assert refused == [404] * len(requests)
+    assert answers == [200, 400, 400, 200, 200, 200, 200]
+    assert shown == ["http://everybody.example/"]
 
 
 async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, picture: bytes) -> None:

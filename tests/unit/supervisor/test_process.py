@@ -94,6 +94,14 @@ async def test_the_log_tail_starts_at_the_latest_start(make_program: MakeProgram
     assert process.log_tail().count("pid") == 1
 
 
+async def test_a_log_that_was_removed(make_program: MakeProgram, start: Start) -> None:
+    process = start(make_program(code=""))
+    await process.start()
+    await process.ended()
+    process.log.unlink()
+    assert process.log_tail() == "  | (its log is gone)"
+
+
 _SUPERVISOR = """
 import asyncio, sys
 from pathlib import Path

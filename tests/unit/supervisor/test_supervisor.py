@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from pathlib import Path
@@ -100,6 +101,43 @@ async def test_a_program_that_dies_is_started_again_after_a_growing_delay(
         "server was ended by SIGKILL, again in 0.4",
         "server back",
     ]
+
+
+class FullDisk(Events):
+    """Cannot say that a program died or is back."""
+
+    def died(self, process: Process, how: str, delay: float) -> None:
+        super().died(process, how, delay)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def back(self, process: Process, seconds: float) -> None:
+        super().back(process, seconds)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_programs_are_kept_where_nobody_can_be_told(tmp_path: Path, make_program: MakeProgram) -> None:
+    asked = tmp_path / "asked"
+    code = f"""
+import pathlib, signal, sys
+def finish(*_):
+    pathlib.Path({str(asked)!r}).touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, finish)
+{SERVER}"""
+    events = FullDisk()
+    supervisor = Supervisor(plan(tmp_path, (make_program(code=code),)), events)
+    await supervisor.start()
+    try:
+        running = state.read(tmp_path)
+        assert running is not None
+        pid = running.processes["server"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await events.wait_for("server back")
+    finally:
+        await supervisor.stop()
+    assert events == ["server ready", "server was ended by SIGKILL, again in 0.2", "server back"]
+    assert asked.exists(), "what came back was killed before it was asked to stop"
 
 
 async def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, make_program: MakeProgram) -> None:

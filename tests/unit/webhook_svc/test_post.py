@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -59,6 +60,50 @@ async def test_endless_answer_is_cut(poster: Poster) -> None:
     assert len(response.detail) == 500
 
 
+@asynccontextmanager
+async def saying(head: bytes, *, hangs_up: bool) -> AsyncIterator[str]:
+    """The address of a receiver that says this to whoever comes, and then hangs up or says nothing more."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(head)
+        if not hangs_up:
+            await reader.read()  # until the other side does
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+@pytest.mark.parametrize(("status", "success"), [(b"200 OK", True), (b"503 Busy", False)])
+async def test_a_status_holds_however_the_body_ends(
+    poster: Poster, status: bytes, success: bool, hangs_up: bool
+) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 10\r\nRetry-After: 7\r\n\r\nha"
+    async with saying(head, hangs_up=hangs_up) as url:
+        response = await poster.post(url, PAYLOAD)
+    assert (response.status, response.is_success) == (int(status[:3]), success)
+    assert (response.retry_after, response.detail) == (7.0, "")
+
+
+async def test_no_receiver_gets_the_cookies_of_another(poster: Poster) -> None:
+    async def with_cookie(_: Received) -> Answer:
+        return Answer(headers={"Set-Cookie": "known=secret; Path=/"})
+
+    async with receiving(with_cookie) as receiver:
+        for _ in range(2):
+            await poster.post(receiver.url, PAYLOAD)
+    assert ["cookie" in got.headers for got in receiver.received] == [False, False]
+
+
+async def test_silence_ends_at_the_timeout(poster: Poster) -> None:
+    async with saying(b"", hangs_up=False) as url:
+        response = await poster.post(url, PAYLOAD)
+    assert response.status is None
+    assert "0.5 seconds" in response.detail
+
+
 async def test_dripping_answer_ends_at_the_timeout(poster: Poster) -> None:
     async def drip() -> AsyncIterator[bytes]:
         while True:
@@ -70,8 +115,7 @@ async def test_dripping_answer_ends_at_the_timeout(poster: Poster) -> None:
 
     async with receiving(answer) as receiver:
         response = await poster.post(receiver.url, PAYLOAD)
-    assert response.status is None
-    assert "0.5 seconds" in response.detail
+    assert response.is_success
     assert response.seconds < 20
 
 
