@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,8 @@ from platelane.settings import Settings
 
 _AT_ONCE: Final = 2
 """Pictures that are decoded in this process at a time: one of 50 million pixels takes 300 MB."""
+
+T = TypeVar("T")
 
 
 def routes(recognizer: Recognizer, accounts: Accounts, fetcher: Fetcher, settings: Settings) -> list[Route]:
@@ -49,12 +52,20 @@ def routes(recognizer: Recognizer, accounts: Accounts, fetcher: Fetcher, setting
                 [(point.x, point.y) for point in each.plate.corners] or _corners(each.plate.box)
                 for each in answer.recognition.sightings
             ]
-            async with places:
-                image = await asyncio.to_thread(blurring.blurred, photograph.image, polygons, intensity)
+            image = await _in_place(places, lambda: blurring.blurred(photograph.image, polygons, intensity))
         plates = [{"polygon": each["polygon"], "result": each} for each in seen]
         return {"blur": image and _file(image, photograph.filename), "plates": plates, "faces": [], **body}
 
     return [Route("/v1/blur", blur, methods=["POST"])]
+
+
+async def _in_place(places: asyncio.Semaphore, work: Callable[[], T]) -> T:
+    """What `work` returns, done in a thread; who leaves before its turn has come leaves it undone."""
+    await places.acquire()
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+    # a thread cannot be cancelled: its end frees the place, whoever has left before
+    running.add_done_callback(lambda _: places.release())
+    return await asyncio.shield(running)
 
 
 def _file(image: bytes, filename: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from gateway.history import LARGEST_PAGE, PAGE, History, Query, query_of
 from gateway.origins import refuse_foreign_pages
 from gateway.responses import JsonResponse
 from platelane.bus import Bus, subjects
-from platelane.errors import BadRequest, EngineUnavailable, Overloaded
+from platelane.errors import BadRequest, EngineUnavailable, Forbidden, Overloaded
 from platelane.settings import Settings
 
 MOST_LISTENERS: Final = 200
@@ -79,9 +79,9 @@ class EventRoutes:
         seen = request.headers.get("last-event-id") or request.query_params.get("last_event_id") or ""
         # an id from another life of the stream is ahead of it
         start = max(first, min(int(seen) + 1, following)) if re.fullmatch("[0-9]{1,18}", seen) else following
-        return StreamingResponse(self._stream(query, start), media_type="text/event-stream", headers=_HEADERS)
+        return StreamingResponse(self._stream(request, query, start), media_type="text/event-stream", headers=_HEADERS)
 
-    async def _stream(self, query: Query, position: int) -> AsyncIterator[bytes]:
+    async def _stream(self, request: Request, query: Query, position: int) -> AsyncIterator[bytes]:
         listener = _Listener(None if query.camera is None else subjects.encode(query.camera))
         self._listeners.add(listener)
         try:
@@ -90,8 +90,10 @@ class EventRoutes:
                 listener.news.clear()
                 try:
                     found, last = await self._history.after(query, position, _AT_ONCE)
-                except EngineUnavailable:
-                    return  # the client comes again with the last id it has seen
+                    if found:
+                        self._account(request)
+                except (EngineUnavailable, Forbidden):
+                    return  # the client comes again with the last id it has seen, or to hear that its token is revoked
                 if found:
                     yield b"".join(_event(each) for each in found)
                 if last is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -25,6 +26,8 @@ ZOOM_IN_VEHICLES: Final = 4
 STRONGEST: Final = 10
 
 MAX_REGIONS: Final = 50
+_MOST_WORDS: Final = 1_000
+"""Region codes that are looked at, also where they are the same again and again."""
 _LONGEST_CODE: Final = 20
 _MOST_PLATES: Final = 32
 _MOST_ZOOMS: Final = 32
@@ -61,8 +64,10 @@ def options(
 
 def regions(values: Iterable[object]) -> list[str]:
     """Region codes, lower-case, each once, in the order given; repeated fields and comma lists alike."""
-    words = [word for value in values if isinstance(value, str) for word in re.findall(r"[\w-]+", value.lower())]
-    return list(dict.fromkeys(word for word in words if len(word) <= _LONGEST_CODE))[:MAX_REGIONS]
+    texts = (value.lower() for value in islice(values, _MOST_WORDS) if isinstance(value, str))
+    words = (word[0] for text in texts for word in re.finditer(r"[\w-]+", text))
+    codes = (word for word in islice(words, _MOST_WORDS) if len(word) <= _LONGEST_CODE)
+    return list(dict.fromkeys(codes))[:MAX_REGIONS]
 
 
 def flag(value: object) -> bool:

@@ -20,6 +20,9 @@ from gateway import pictures
 from platelane.errors import BadRequest
 
 MAX_FIELDS: Final = 200
+OTHER_FIELDS: Final = 64 << 10
+"""Characters of text in all fields but the upload."""
+_TOO_MANY: Final = f"The form has more than {MAX_FIELDS} fields."
 _FILENAME_LENGTH: Final = 200
 _UPLOAD: Final = "upload"
 
@@ -47,8 +50,16 @@ def parse(body: bytes, content_type: str) -> Form:
     """The fields in `body`.
 
     Raises:
-        BadRequest: it is none of the encodings, or broken.
+        BadRequest: it is none of the encodings, broken, or has too many or too long fields.
     """
+    form = _form(body, content_type)
+    texts = (value for values in form.values.values() for value in values if isinstance(value, str))
+    if sum(len(text) + 1 for text in texts) > OTHER_FIELDS:
+        raise BadRequest(f"The fields other than upload hold more than {OTHER_FIELDS} characters.")
+    return form
+
+
+def _form(body: bytes, content_type: str) -> Form:
     if pictures.extension(body):
         return Form(upload=body)
     if boundary := _boundary(body, content_type):
@@ -89,7 +100,7 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
 
     def part_begin() -> None:
         if len(parts) == MAX_FIELDS:
-            raise BadRequest(f"The form has more than {MAX_FIELDS} fields.")
+            raise BadRequest(_TOO_MANY)
         parts.append(_Part())
 
     def header_field(data: bytes, start: int, end: int) -> None:
@@ -126,7 +137,7 @@ def _multipart(body: bytes, boundary: bytes) -> Form:
         if name == _UPLOAD:
             if not upload:
                 upload, upload_name = part.data, bare_name(filename)
-        else:
+        elif not filename or len(part.data) <= OTHER_FIELDS:  # some send more pictures than the one to be read
             values.setdefault(_plain(name), []).append(_text(part.data))
     return Form(upload, upload_name, values)
 
@@ -136,6 +147,8 @@ def _json(body: bytes) -> Form:
         fields = orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}") from error
+    if len(fields) > MAX_FIELDS:
+        raise BadRequest(_TOO_MANY)
     upload = fields.pop(_UPLOAD, None)
     if upload is not None and not isinstance(upload, str):
         raise BadRequest("The field upload has to be base64 text in JSON.")
@@ -144,9 +157,9 @@ def _json(body: bytes) -> Form:
 
 
 def _urlencoded(body: bytes) -> Form:
-    pairs = body.split(b"&", MAX_FIELDS)
+    pairs = pictures.with_few_escapes(body).split(b"&", MAX_FIELDS)
     if len(pairs) > MAX_FIELDS:
-        raise BadRequest(f"The form has more than {MAX_FIELDS} fields.")
+        raise BadRequest(_TOO_MANY)
     upload: bytes | None = None
     values: dict[str, list[Any]] = {}
     for pair in pairs:

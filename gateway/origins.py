@@ -17,5 +17,12 @@ def refuse_foreign_pages(request: Request, settings: Settings) -> None:
         Forbidden: the request comes from a page of another site, and nothing else says who makes it.
     """
     origin = request.headers.get("origin")
-    if settings.profile == "sdk" and origin and urlsplit(origin).netloc != request.headers.get("host"):
+    if settings.profile == "sdk" and origin and not _is_ours(origin, request):
         raise Forbidden("Pages of other sites may not use this.")
+
+
+def _is_ours(origin: str, request: Request) -> bool:
+    try:
+        return urlsplit(origin).netloc == request.headers.get("host")
+    except ValueError:
+        return False

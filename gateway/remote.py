@@ -90,7 +90,10 @@ class Fetcher:
                 found = await self._get(pool, target)
             if isinstance(found, bytes):
                 return found, bare_name(unquote(target.path))
-            address = urljoin(address, found)
+            try:
+                address = urljoin(address, found)
+            except ValueError as error:
+                raise BadRequest(_UNREACHABLE) from error
         raise BadRequest("upload_url redirects too often.")
 
     async def _get(self, pool: httpcore.AsyncConnectionPool, target: SplitResult) -> bytes | str:

@@ -22,7 +22,7 @@ from platelane.settings import Settings
 log = structlog.get_logger(__name__)
 
 HEAD_LIMIT: Final = 64 << 10
-"""Bytes of request line and headers."""
+"""Bytes of request line and headers, and of what stands between two pieces of a body or behind the last."""
 UNREAD_LIMIT: Final = 64 << 20
 """Bytes of a refused upload that are received for politeness."""
 _IDLE: Final = 65
@@ -63,7 +63,8 @@ class _OneWrite:
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection."""
 
-    _head_size = 0
+    _beside_body = 0
+    """Bytes of the head; after it, those since the last of the body, which are extensions of chunks and trailers."""
     _in_head = True
     _unread = 0
 
@@ -73,9 +74,8 @@ class Protocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_size += len(data)
-        elif not self.cycle.response_complete:
+        self._beside_body += len(data)
+        if not self._in_head and not self.cycle.response_complete:
             self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -84,17 +84,24 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response("This is not an HTTP request.")
         else:
-            if self._in_head and self._head_size > HEAD_LIMIT:
+            if self._in_head and self._beside_body > HEAD_LIMIT:
                 self.send_400_response("The request's headers are too long.")
+            elif self._beside_body > HEAD_LIMIT:
+                self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # trailers come here too, and nobody reads them
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if not self.parser.should_upgrade():
             self._unset_keepalive_if_required()
-            self._in_head, self._unread = False, 0
+            self._in_head, self._beside_body, self._unread = False, 0, 0
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
+        self._beside_body = 0
         if self.cycle.response_complete:
             # refused already; the rest is let pass, so that the client gets to read why, but not for ever
             self._unread += len(body)
@@ -103,7 +110,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
-            self._in_head, self._head_size = True, 0
+            self._in_head, self._beside_body = True, 0
             super().on_message_complete()
 
     def _decline_upgrade(self, rest: bytes) -> None:
@@ -120,7 +127,7 @@ class Protocol(HttpToolsProtocol):
         if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
             head.append(b"connection: close")
         self.parser = httptools.HttpRequestParser(self)
-        self._head_size = 0
+        self._beside_body = 0
         self.data_received(b"\r\n".join([*head, b"", rest]))
 
     def send_400_response(self, msg: str) -> None:

@@ -18,8 +18,6 @@ from platelane.settings import Settings
 
 _WRAPPING: Final = 1.6
 """What base64, line breaks and escapes add to a picture at most."""
-_OTHER_FIELDS: Final = 64 << 10
-"""Bytes for the other fields and the headers of the parts."""
 
 
 async def read_form(request: Request, settings: Settings, fetcher: Fetcher) -> forms.Form:
@@ -41,7 +39,7 @@ async def read_form(request: Request, settings: Settings, fetcher: Fetcher) -> f
 
 
 async def _read(request: Request, settings: Settings) -> bytes:
-    limit = int(settings.upload_limit * _WRAPPING) + _OTHER_FIELDS
+    limit = int(settings.upload_limit * _WRAPPING) + forms.OTHER_FIELDS
     if int(request.headers.get("content-length", "0")) > limit:
         raise UploadTooLarge(settings.upload_limit)
     body = bytearray()

@@ -60,11 +60,11 @@ class PlateReader:
     async def RecognizeStream(  # noqa: N802
         self, _requests: object, context: Context
     ) -> None:
-        account = await self._account(context)
+        await self._account(context)
         await context.send_initial_metadata(((ADMITTED, "1"),))
         places, writing = asyncio.Semaphore(STREAM_IN_FLIGHT), asyncio.Lock()
 
-        async def answer(request: service_pb2.RecognizeRequest) -> None:
+        async def answer(request: service_pb2.RecognizeRequest, account: Account) -> None:
             if request.request_id:
                 response = await self._response(request, account, context)
             else:
@@ -76,9 +76,14 @@ class PlateReader:
         async with asyncio.TaskGroup() as group:
             await places.acquire()
             while request := await self._next(context):
-                group.create_task(answer(request))
+                try:
+                    account = self._caller(context)
+                except Forbidden:
+                    break
+                group.create_task(answer(request, account))
                 del request
                 await places.acquire()
+        await self._account(context)  # whose token may have been revoked
         if self._stop.is_set():
             await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
@@ -96,6 +101,7 @@ class PlateReader:
             async with aclosing(self._results.follow(start, frozenset(request.camera_ids))) as results:
                 while result := await self._until_stop(anext(results)):
                     if result.account == account.id:
+                        await self._account(context)
                         yield result.recognition
         except EngineUnavailable as error:
             await _abort(context, to_status(error))
@@ -112,10 +118,14 @@ class PlateReader:
         }
         return grpc.method_handlers_generic_handler(NAME, methods)
 
-    async def _account(self, context: Context) -> Account:
+    def _caller(self, context: Context) -> Account:
         metadata = dict(context.invocation_metadata() or ())
+        return self._accounts.of(str(metadata.get("authorization", "")))
+
+    async def _account(self, context: Context) -> Account:
+        """The caller's account, as it is now; a call without one ends here."""
         try:
-            return self._accounts.of(str(metadata.get("authorization", "")))
+            return self._caller(context)
         except Forbidden as error:
             await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -53,7 +54,8 @@ async def up(settings: Settings, scale: Mapping[str, int], photo: Path | None, c
                 serving.result()
         finally:
             started = time.monotonic()
-            console.print("Stopping ... (Ctrl-C again to stop at once)", style="dim", highlight=False)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                console.print("Stopping ... (Ctrl-C again to stop at once)", style="dim", highlight=False)
             await supervisor.stop()
             console.print(f"Everything is stopped after {time.monotonic() - started:.1f} s.", highlight=False)
 

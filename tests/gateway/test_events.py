@@ -105,6 +105,12 @@ async def test_rare_camera_among_many(client: httpx.AsyncClient, bus: Bus) -> No
     assert busy == [f"job{number}" for number in reversed(range(10, 1500))]
 
 
+@pytest.mark.parametrize("path", ["/v1/results/", "/v1/events/", "/v1/webhooks/"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://["])
+async def test_pages_of_other_sites_read_nothing(client: httpx.AsyncClient, path: str, origin: str) -> None:
+    assert (await client.get(path, headers={"Origin": origin})).status_code == 403
+
+
 @pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"before": "x"}, {"page_size": "-1"}])
 async def test_nonsense(client: httpx.AsyncClient, wrong: dict[str, str]) -> None:
     response = await client.get("/v1/results/", params=wrong)

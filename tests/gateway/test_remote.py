@@ -118,6 +118,7 @@ async def test_redirects_end() -> None:
         "http://169.254.169.254/latest/meta-data/",
         "file:///etc/passwd",
         "gopher://127.0.0.2:{port}/",
+        "http://[",
     ],
 )
 async def test_a_redirect_is_judged_like_an_address(target: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +15,16 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from platelane.bus import Bus, subjects
+from platelane.client import PlateReader, Request
+from platelane.client import request as picture_request
+from platelane.errors import Forbidden
+from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.settings import Settings
+from platelane.tokens import account, fingerprint
 
 from .conftest import PATIENCE, Engine, Gateway, NatsServer, running_gateway, running_nats
+from .test_grpc import free_port
 from .test_wire import connected, request
 
 PATH = "/v1/plate-reader/"
@@ -115,6 +123,61 @@ def test_a_token_works_once_it_is_created_until_it_is_revoked(cloud: Cloud, pict
     assert cloud.command("revoke", "gate 7").returncode == 0
     cloud.wait_for(picture, token, 403)
     assert "gate 7" not in cloud.command("list").stdout
+
+
+async def test_open_streams_end_at_the_next_picture_once_their_token_is_revoked(cloud: Cloud, picture: bytes) -> None:
+    token = await asyncio.to_thread(cloud.create, "streams")
+    revoked = asyncio.Event()
+
+    async def pictures() -> AsyncIterator[Request]:
+        yield picture_request(picture, "before")
+        await revoked.wait()
+        yield picture_request(picture, "after")
+        await asyncio.Event().wait()
+
+    async def store(bus: Bus, name: str) -> None:
+        recognition = domain_pb2.Recognition(id=name, camera_id="gate")
+        result = stages_pb2.Result(recognition=recognition, account=account(fingerprint(token)))
+        await bus.publish(subjects.result("gate", name), result, f"{name}.final")
+
+    ids: list[str] = []
+
+    async def collect() -> None:
+        async for recognition in subscribed:
+            ids.append(recognition.id)
+
+    port = free_port()
+    bus = await Bus.connect(Settings(nats_url=cloud.nats.url), "test")
+    headers = {"Authorization": f"Token {token}"}
+    with running_gateway(cloud.nats, profile="cloud", rate_limit=0, grpc_port=port) as gateway:
+        async with (
+            asyncio.timeout(PATIENCE),
+            PlateReader(f"127.0.0.1:{port}", token) as reader,
+            httpx.AsyncClient(base_url=gateway.url, headers=headers, trust_env=False) as client,
+            client.stream("GET", "/v1/events/") as response,
+        ):
+            answers, lines = reader.recognize_all(pictures()), response.aiter_lines()
+            subscribed = reader.subscribe()
+            first = asyncio.ensure_future(anext(subscribed))
+            assert (await anext(answers))[0] == "before"
+            while not first.done():
+                await store(bus, f"before{time.monotonic_ns()}")
+                await asyncio.sleep(0.1)
+            seen = [await anext(lines) for _ in range(5)]
+            assert seen[2].startswith("id: ")
+
+            assert (await asyncio.to_thread(cloud.command, "revoke", "streams")).returncode == 0
+            while (await client.get("/v1/statistics/")).status_code != 403:
+                await asyncio.sleep(0.02)
+            revoked.set()
+            await store(bus, "after")
+            with pytest.raises(Forbidden, match="Invalid token"):
+                await anext(answers)
+            with pytest.raises(Forbidden, match="Invalid token"):
+                await collect()
+            assert "after" not in ids
+            assert not [line async for line in lines if '"id":"after"' in line]
+    await bus.close()
 
 
 def test_only_the_hash_is_stored(cloud: Cloud, picture: bytes) -> None:

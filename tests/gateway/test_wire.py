@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.server import UNREAD_LIMIT
+from gateway.server import HEAD_LIMIT, UNREAD_LIMIT
 
 from .conftest import PATIENCE, Gateway, NatsServer, digest, running_gateway
 
@@ -191,6 +191,31 @@ def test_an_endless_upload_is_cut_off(small: Gateway) -> None:
                 connection.send(chunk)
                 sent += len(chunk)
     assert sent < 2 * UNREAD_LIMIT
+
+
+@pytest.mark.parametrize("beginning", [b"1\r\nx\r\n1;", b"1\r\nx\r\n0\r\n"], ids=["extension", "trailers"])
+def test_endless_text_beside_the_chunks_is_cut_off(gateway: Gateway, beginning: bytes) -> None:
+    text = b"X-Trailer: %s\r\n" % (b"x" * 10_000) if beginning.endswith(b"\n") else b"x" * 10_000
+    sent = 0
+    with connected(gateway) as connection:
+        connection.send(request(TYPE, "Transfer-Encoding: chunked") + beginning)
+        with contextlib.suppress(OSError):
+            while sent < 1_000 * HEAD_LIMIT:
+                connection.send(text)
+                sent += len(text)
+    assert sent < 500 * HEAD_LIMIT  # most of which never left this machine's buffers
+
+
+def test_trailers_are_no_headers(cloud: Gateway) -> None:
+    chunks = b"".join(chunked(b'{"zones": []}', 5)).removesuffix(b"\r\n")
+    for headers, trailer, status in (
+        ((), "Authorization: Token secret-one", 403),
+        (("Authorization: Token secret-one",), "X-Checksum: 5", 200),
+    ):
+        with connected(cloud) as connection:
+            head = request(*headers, "Transfer-Encoding: chunked", path="/v1/zones/gate", method="PUT")
+            connection.send(head + chunks + trailer.encode() + b"\r\n\r\n")
+            assert connection.answer().status == status
 
 
 def test_the_limit_is_the_pictures_size_in_every_encoding(small: Gateway, picture: bytes) -> None:

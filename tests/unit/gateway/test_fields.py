@@ -141,6 +141,8 @@ def test_any_values_never_raise_anything_else(config: object, regions: list[obje
         (["br_sc", "th-10b"], ["br_sc", "th-10b"]),
         ([None, 7, {}, "de"], ["de"]),
         (["a" * 2_000_000, "de"], ["de"]),
+        (["a," * 1_000 + "de"], ["a"]),
+        ([""] * 1_000 + ["de"], []),
     ],
 )
 def test_regions(values: list[object], codes: list[str]) -> None:

@@ -142,11 +142,38 @@ def test_a_text_part_may_be_as_large_as_an_upload() -> None:
         ("application/json", b'{"upload": "\xff"}'),
         ("", multipart(*[REGIONS] * (forms.MAX_FIELDS + 1))),
         ("", b"&".join([b"regions=mx"] * (forms.MAX_FIELDS + 1))),
+        ("", orjson.dumps({f"field{number}": 1 for number in range(forms.MAX_FIELDS + 1)})),
+        ("", multipart(*[(field("regions"), b"a," * 10_000)] * 4)),
+        ("", multipart(*[(field("regions", '; filename="a.txt"'), b"a," * 10_000)] * 4)),
+        ("", b"regions=" + b"a," * 40_000),
+        ("", orjson.dumps({"upload": TEXT.decode(), "regions": ["a,"] * 40_000})),
+        ("", orjson.dumps({"upload": TEXT.decode(), "regions": [""] * 80_000})),
+        ("", b"upload=" + b"%" * 20_000),
+        ("", b"%" * 20_000),
+        ("", b"camera_id=" + b"%41" * 20_000),
     ],
 )
-def test_broken_bodies_are_bad_requests(content_type: str, body: bytes) -> None:
+def test_bodies_that_are_broken_or_cost_too_much_are_bad_requests(content_type: str, body: bytes) -> None:
     with pytest.raises(BadRequest):
         forms.parse(body, content_type)
+
+
+@pytest.mark.parametrize("data", [b"\xff" * 200_000, b"\xfe\x01\x7f" * 60_000, bytes(range(256)) * 800])
+@pytest.mark.parametrize("line", [48, 64, 1_000_000])
+def test_real_base64_has_few_escapes(data: bytes, line: int) -> None:
+    """White pictures, which are all slashes, too."""
+    picture = b"\xff\xd8\xff" + data
+    text = base64.b64encode(picture)
+    lines = b"\r\n".join(text[start : start + line] for start in range(0, len(text), line))
+    for body in (urlencode({"upload": lines}), "upload=" + quote(lines, safe=""), "upload=" + quote(quote(lines))):
+        for spelling in (body, body.replace("%2F", "%2f")):
+            upload = forms.parse(spelling.encode(), "").upload
+            assert pictures.decode_upload(upload or b"") == picture
+
+
+def test_another_picture_beside_the_upload_is_ignored() -> None:
+    form = forms.parse(multipart(FILE, (field("thumbnail", '; filename="small.jpg"'), PICTURE * 200), REGIONS), "")
+    assert (form.upload, form.values) == (PICTURE, {"regions": ["mx"]})
 
 
 @pytest.mark.parametrize("body", [b"", b"[1, 2]", b"null", b"hello", b"--", b"=&=&", b"%", b"--\r\n"])

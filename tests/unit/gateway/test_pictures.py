@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway import pictures
-from platelane.errors import BadImage
+from platelane.errors import BadImage, BadRequest
 
 FORMATS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp", "PPM": "pnm", "GIF": "gif", "TIFF": "tif"}
 
@@ -87,6 +87,13 @@ def test_what_is_no_picture_has_no_extension(text: bytes) -> None:
 def test_other_uploads_are_refused(upload: bytes) -> None:
     with pytest.raises(BadImage):
         pictures.decode_upload(upload)
+
+
+def test_more_escapes_than_base64_has_are_not_undone() -> None:
+    with pytest.raises(BadRequest, match="escapes"):
+        pictures.decode_upload(b"%" * 20_000)
+    white = b"\xff\xd8\xff" + b"\xff" * 200_000
+    assert pictures.decode_upload(quote(base64.b64encode(white), safe="").encode()) == white
 
 
 @given(st.binary(max_size=300))
