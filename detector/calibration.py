@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-SLOPE: Final = 3.00
-OFFSET: Final = 1.67
+SLOPE: Final = 2.98
+OFFSET: Final = 1.60
 
 
 def calibrated(scores: NDArray[np.float32]) -> NDArray[np.float32]:

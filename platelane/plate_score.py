@@ -11,8 +11,8 @@ import math
 from typing import Final
 
 DETECTION: Final = 0.78
-READING: Final = 5.20
-OFFSET: Final = -2.46
+READING: Final = 5.31
+OFFSET: Final = -2.48
 
 
 def with_reading(detection: float, text_score: float) -> float:
