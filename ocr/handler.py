@@ -30,8 +30,9 @@ class Reader:
 
     async def __call__(self, job: stages_pb2.PlateCrops) -> None:
         """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
+        options = job.options
         # the first time that regions are named, their automaton is made
-        guidance = await asyncio.to_thread(Guidance.of, job.options)
+        guidance = await asyncio.to_thread(Guidance.of, options) if options.regions else Guidance.of(options)
         deadline = job.context.deadline_us / 1e6
 
         async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:

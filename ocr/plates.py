@@ -39,20 +39,21 @@ async def read_plates(
         pairs = zip(outputs["characters"], outputs["region"], strict=True)
         return [Cut.of(frames, regions, characters, guidance) for frames, regions in pairs]
 
-    def read_each(plates: Sequence[Sequence[Cut]]) -> list[domain_pb2.Plate]:
-        return [read(cuts, characters, codes, guidance) for cuts in plates]
+    def read_alone(outputs: dict[str, NDArray[Any]]) -> tuple[list[Cut], list[domain_pb2.Plate]]:
+        cuts = cuts_of(outputs)
+        return cuts, [read([cut], characters, codes, guidance) for cut in cuts]
+
+    def read_together(outputs: dict[str, NDArray[Any]]) -> list[domain_pb2.Plate]:
+        others = cuts_of(outputs)
+        cuts_of_each = [[cuts[i], *others[at * ways : (at + 1) * ways]] for at, i in enumerate(doubtful)]
+        return [read(own, characters, codes, guidance) for own in cuts_of_each]
 
     # decoding of many plates takes a while: other jobs go on meanwhile
-    async def seen(chosen: Sequence[bytes]) -> list[Cut]:
-        return await asyncio.to_thread(cuts_of, await model(chosen))
-
-    cuts = await seen(crops)
-    plates = await asyncio.to_thread(read_each, [[cut] for cut in cuts])
+    cuts, plates = await asyncio.to_thread(read_alone, await model(crops))
     ways = len(other_crops) // max(1, len(crops))
     doubtful = [i for i, plate in enumerate(plates) if plate.text_score < DOUBT] if ways else []
     if doubtful:
-        others = await seen([crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]])
-        together = [[cuts[i], *others[at * ways : (at + 1) * ways]] for at, i in enumerate(doubtful)]
-        for i, plate in zip(doubtful, await asyncio.to_thread(read_each, together), strict=True):
+        outputs = await model([crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]])
+        for i, plate in zip(doubtful, await asyncio.to_thread(read_together, outputs), strict=True):
             plates[i] = plate
     return plates
