@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from training.attributes_labels import HEADS
 
+LEAST_ROWS: Final = 10
+"""Held-out rows a class below which no offsets are fitted."""
+
 
 class Block(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al. 2016; pooled shortcut as in He et al. 2019)."""
@@ -105,9 +108,6 @@ def pooled_by(logits: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
     """
     members = groups[None, :] == torch.arange(int(groups.max()) + 1, device=groups.device)[:, None]
     return torch.logsumexp(logits[:, None, :].masked_fill(~members[None], -torch.inf), dim=2)
-
-
-LEAST_ROWS: Final = 10
 
 
 def fit_calibration(logits: torch.Tensor, classes: torch.Tensor) -> Calibration:

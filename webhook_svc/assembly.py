@@ -56,6 +56,7 @@ def _sightings(detection: stages_pb2.DetectionPart) -> list[domain_pb2.Sighting]
     for plate, owner in zip(detection.plates, detection.plate_vehicle, strict=True):
         if not plate.text:  # what is sure then is that there is nothing to read
             plate.text_score = 0.0
+            plate.ClearField("candidates")
         plate.detection_score = with_reading(plate.detection_score, plate.text_score)
         # redaction blurs a plate whether it can be read or not
         if not redaction and not _trusted(plate, options):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from platelane.answers import recognition_body
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.plate_score import with_reading
 from webhook_svc.assembly import assemble
@@ -79,12 +80,15 @@ def test_readings_and_attributes_join_what_was_found() -> None:
 
 def test_where_nothing_can_be_read_the_score_is_none() -> None:
     """Redaction reports such finds; how sure it is that there is no text says nothing for a plate."""
+    readings = stages_pb2.PlatesPart.FromString(read(("", 0.97), ("ab12", 0.4)))
+    readings.plates[0].candidates.add(value="", score=0.97)
     parts = {
         "detection": detection([stages_pb2.STAGE_PLATES], [-1, -1], mode=domain_pb2.MODE_REDACTION),
-        "plates": read(("", 0.97), ("ab12", 0.4)),
+        "plates": readings.SerializeToString(),
     }
     recognition = assemble(parts)
     assert recognition is not None
+    assert recognition_body(recognition)["results"][1]["candidates"] == [{"score": 0.0, "plate": ""}]
     assert [(seen.plate.text, round(seen.plate.text_score, 3)) for seen in recognition.sightings] == [
         ("ab12", 0.4),
         ("", 0),
