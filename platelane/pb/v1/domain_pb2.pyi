@@ -43,12 +43,14 @@ class Polygon(_message.Message):
     def __init__(self, points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ...) -> None: ...
 
 class Scored(_message.Message):
-    __slots__ = ("value", "score")
+    __slots__ = ("value", "score", "character_scores")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_SCORES_FIELD_NUMBER: _ClassVar[int]
     value: str
     score: float
-    def __init__(self, value: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
+    character_scores: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, value: _Optional[str] = ..., score: _Optional[float] = ..., character_scores: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class MakeModel(_message.Message):
     __slots__ = ("make", "model", "score", "first_year", "last_year")
@@ -65,7 +67,7 @@ class MakeModel(_message.Message):
     def __init__(self, make: _Optional[str] = ..., model: _Optional[str] = ..., score: _Optional[float] = ..., first_year: _Optional[int] = ..., last_year: _Optional[int] = ...) -> None: ...
 
 class Plate(_message.Message):
-    __slots__ = ("box", "corners", "detection_score", "text", "text_score", "candidates", "regions", "character_scores")
+    __slots__ = ("box", "corners", "detection_score", "text", "text_score", "candidates", "regions", "character_scores", "crop")
     BOX_FIELD_NUMBER: _ClassVar[int]
     CORNERS_FIELD_NUMBER: _ClassVar[int]
     DETECTION_SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +76,7 @@ class Plate(_message.Message):
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     CHARACTER_SCORES_FIELD_NUMBER: _ClassVar[int]
+    CROP_FIELD_NUMBER: _ClassVar[int]
     box: Box
     corners: _containers.RepeatedCompositeFieldContainer[Point]
     detection_score: float
@@ -82,7 +85,8 @@ class Plate(_message.Message):
     candidates: _containers.RepeatedCompositeFieldContainer[Scored]
     regions: _containers.RepeatedCompositeFieldContainer[Scored]
     character_scores: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., corners: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., detection_score: _Optional[float] = ..., text: _Optional[str] = ..., text_score: _Optional[float] = ..., candidates: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., character_scores: _Optional[_Iterable[float]] = ...) -> None: ...
+    crop: int
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., corners: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., detection_score: _Optional[float] = ..., text: _Optional[str] = ..., text_score: _Optional[float] = ..., candidates: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[Scored, _Mapping]]] = ..., character_scores: _Optional[_Iterable[float]] = ..., crop: _Optional[int] = ...) -> None: ...
 
 class Direction(_message.Message):
     __slots__ = ("degrees", "score")
@@ -119,7 +123,7 @@ class Sighting(_message.Message):
     def __init__(self, plate: _Optional[_Union[Plate, _Mapping]] = ..., vehicle: _Optional[_Union[Vehicle, _Mapping]] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color", "excluded", "direction")
+    __slots__ = ("mode", "strict_detection", "vehicles", "regions", "strict_region", "text_formats", "threshold_detection", "threshold_text", "plates_per_vehicle", "zoom_in_vehicles", "make_model_color", "excluded", "direction", "characters", "explicit_thresholds")
     MODE_FIELD_NUMBER: _ClassVar[int]
     STRICT_DETECTION_FIELD_NUMBER: _ClassVar[int]
     VEHICLES_FIELD_NUMBER: _ClassVar[int]
@@ -133,6 +137,8 @@ class Options(_message.Message):
     MAKE_MODEL_COLOR_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_FIELD_NUMBER: _ClassVar[int]
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    EXPLICIT_THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     strict_detection: bool
     vehicles: bool
@@ -146,7 +152,9 @@ class Options(_message.Message):
     make_model_color: bool
     excluded: _containers.RepeatedCompositeFieldContainer[Polygon]
     direction: bool
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ..., excluded: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., direction: _Optional[bool] = ...) -> None: ...
+    characters: bool
+    explicit_thresholds: bool
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., strict_detection: _Optional[bool] = ..., vehicles: _Optional[bool] = ..., regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., threshold_detection: _Optional[float] = ..., threshold_text: _Optional[float] = ..., plates_per_vehicle: _Optional[int] = ..., zoom_in_vehicles: _Optional[int] = ..., make_model_color: _Optional[bool] = ..., excluded: _Optional[_Iterable[_Union[Polygon, _Mapping]]] = ..., direction: _Optional[bool] = ..., characters: _Optional[bool] = ..., explicit_thresholds: _Optional[bool] = ...) -> None: ...
 
 class Recognition(_message.Message):
     __slots__ = ("id", "camera_id", "filename", "timestamp_us", "image_width", "image_height", "sightings", "options", "processing_ms")

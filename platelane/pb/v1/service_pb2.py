@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from platelane.pb.v1 import domain_pb2 as platelane_dot_v1_dot_domain__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aplatelane/v1/service.proto\x12\x0cplatelane.v1\x1a\x17google/rpc/status.proto\x1a\x19platelane/v1/domain.proto\"\xa9\x01\n\x10RecognizeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x15.platelane.v1.OptionsH\x00\x88\x01\x01\x12\x11\n\tcamera_id\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x14\n\x0ctimestamp_us\x18\x06 \x01(\x03\x42\n\n\x08_options\"\x98\x01\n\x11RecognizeResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.platelane.v1.RecognitionH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x04\x42\t\n\x07outcome\"&\n\x10SubscribeRequest\x12\x12\n\ncamera_ids\x18\x01 \x03(\t2\xfd\x01\n\x0bPlateReader\x12L\n\tRecognize\x12\x1e.platelane.v1.RecognizeRequest\x1a\x1f.platelane.v1.RecognizeResponse\x12V\n\x0fRecognizeStream\x12\x1e.platelane.v1.RecognizeRequest\x1a\x1f.platelane.v1.RecognizeResponse(\x01\x30\x01\x12H\n\tSubscribe\x12\x1e.platelane.v1.SubscribeRequest\x1a\x19.platelane.v1.Recognition0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aplatelane/v1/service.proto\x12\x0cplatelane.v1\x1a\x17google/rpc/status.proto\x1a\x19platelane/v1/domain.proto\"\xc2\x01\n\x10RecognizeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x15.platelane.v1.OptionsH\x00\x88\x01\x01\x12\x11\n\tcamera_id\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x14\n\x0ctimestamp_us\x18\x06 \x01(\x03\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\tB\n\n\x08_options\"\x98\x01\n\x11RecognizeResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.platelane.v1.RecognitionH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x04\x42\t\n\x07outcome\"&\n\x10SubscribeRequest\x12\x12\n\ncamera_ids\x18\x01 \x03(\t2\xfd\x01\n\x0bPlateReader\x12L\n\tRecognize\x12\x1e.platelane.v1.RecognizeRequest\x1a\x1f.platelane.v1.RecognizeResponse\x12V\n\x0fRecognizeStream\x12\x1e.platelane.v1.RecognizeRequest\x1a\x1f.platelane.v1.RecognizeResponse(\x01\x30\x01\x12H\n\tSubscribe\x12\x1e.platelane.v1.SubscribeRequest\x1a\x19.platelane.v1.Recognition0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'platelane.v1.service_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECOGNIZEREQUEST']._serialized_start=97
-  _globals['_RECOGNIZEREQUEST']._serialized_end=266
-  _globals['_RECOGNIZERESPONSE']._serialized_start=269
-  _globals['_RECOGNIZERESPONSE']._serialized_end=421
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=423
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=461
-  _globals['_PLATEREADER']._serialized_start=464
-  _globals['_PLATEREADER']._serialized_end=717
+  _globals['_RECOGNIZEREQUEST']._serialized_end=291
+  _globals['_RECOGNIZERESPONSE']._serialized_start=294
+  _globals['_RECOGNIZERESPONSE']._serialized_end=446
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=448
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=486
+  _globals['_PLATEREADER']._serialized_start=489
+  _globals['_PLATEREADER']._serialized_end=742
 # @@protoc_insertion_point(module_scope)

@@ -9,20 +9,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RecognizeRequest(_message.Message):
-    __slots__ = ("request_id", "image", "options", "camera_id", "filename", "timestamp_us")
+    __slots__ = ("request_id", "image", "options", "camera_id", "filename", "timestamp_us", "idempotency_key")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     CAMERA_ID_FIELD_NUMBER: _ClassVar[int]
     FILENAME_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_US_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     image: bytes
     options: _domain_pb2.Options
     camera_id: str
     filename: str
     timestamp_us: int
-    def __init__(self, request_id: _Optional[str] = ..., image: _Optional[bytes] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., camera_id: _Optional[str] = ..., filename: _Optional[str] = ..., timestamp_us: _Optional[int] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, request_id: _Optional[str] = ..., image: _Optional[bytes] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., camera_id: _Optional[str] = ..., filename: _Optional[str] = ..., timestamp_us: _Optional[int] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class RecognizeResponse(_message.Message):
     __slots__ = ("request_id", "recognition", "error", "calls")

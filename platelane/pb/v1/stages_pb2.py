@@ -25,41 +25,49 @@ _sym_db = _symbol_database.Default()
 from platelane.pb.v1 import domain_pb2 as platelane_dot_v1_dot_domain__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19platelane/v1/stages.proto\x12\x0cplatelane.v1\x1a\x19platelane/v1/domain.proto\"\xa5\x01\n\nJobContext\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x61\x64line_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x61\x63\x63\x65pted_us\x18\x03 \x01(\x03\x12\x15\n\rreply_subject\x18\x04 \x01(\t\x12\x11\n\tcamera_id\x18\x05 \x01(\t\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\x14\n\x0ctimestamp_us\x18\x07 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x08 \x01(\t\"g\n\x03Job\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\r\n\x05image\x18\x03 \x01(\x0c\"\x89\x01\n\nPlateCrops\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\r\n\x05\x63rops\x18\x03 \x03(\x0c\x12\x13\n\x0bother_crops\x18\x05 \x03(\x0cJ\x04\x08\x04\x10\x05\"p\n\x0cVehicleCrops\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\r\n\x05\x63rops\x18\x03 \x03(\x0c\"1\n\x04Part\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\"\xaf\x02\n\rDetectionPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\x13\n\x0bimage_width\x18\x03 \x01(\r\x12\x14\n\x0cimage_height\x18\x04 \x01(\r\x12#\n\x06plates\x18\x05 \x03(\x0b\x32\x13.platelane.v1.Plate\x12\'\n\x08vehicles\x18\x06 \x03(\x0b\x32\x15.platelane.v1.Vehicle\x12\x15\n\rplate_vehicle\x18\x07 \x03(\x11\x12 \n\x03\x64ue\x18\x08 \x03(\x0e\x32\x13.platelane.v1.Stage\x12\x19\n\x11reported_vehicles\x18\t \x01(\r\"\\\n\nPlatesPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12#\n\x06plates\x18\x02 \x03(\x0b\x32\x13.platelane.v1.Plate\"b\n\x0cVehiclesPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12\'\n\x08vehicles\x18\x02 \x03(\x0b\x32\x15.platelane.v1.Vehicle\"B\n\x07\x46\x61ilure\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.platelane.v1.FailureKind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x8d\x01\n\x05Reply\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x30\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.platelane.v1.RecognitionH\x00\x12(\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x15.platelane.v1.FailureH\x00\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x04\x42\t\n\x07outcome\"I\n\x06Result\x12.\n\x0brecognition\x18\x01 \x01(\x0b\x32\x19.platelane.v1.Recognition\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"0\n\x08\x44\x65livery\x12$\n\x06result\x18\x02 \x01(\x0b\x32\x14.platelane.v1.Result\";\n\nDeadLetter\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t*D\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_PLATES\x10\x01\x12\x12\n\x0eSTAGE_VEHICLES\x10\x02*\x9e\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x41ILURE_KIND_BAD_IMAGE\x10\x01\x12\x1c\n\x18\x46\x41ILURE_KIND_BAD_REQUEST\x10\x02\x12\x1c\n\x18\x46\x41ILURE_KIND_UNAVAILABLE\x10\x03\x12\x19\n\x15\x46\x41ILURE_KIND_INTERNAL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19platelane/v1/stages.proto\x12\x0cplatelane.v1\x1a\x19platelane/v1/domain.proto\"\xa5\x01\n\nJobContext\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x61\x64line_us\x18\x02 \x01(\x03\x12\x13\n\x0b\x61\x63\x63\x65pted_us\x18\x03 \x01(\x03\x12\x15\n\rreply_subject\x18\x04 \x01(\t\x12\x11\n\tcamera_id\x18\x05 \x01(\t\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\x14\n\x0ctimestamp_us\x18\x07 \x01(\x03\x12\x0f\n\x07\x61\x63\x63ount\x18\x08 \x01(\t\"g\n\x03Job\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\r\n\x05image\x18\x03 \x01(\x0c\"b\n\x0eReadingOptions\x12\x0f\n\x07regions\x18\x04 \x03(\t\x12\x15\n\rstrict_region\x18\x05 \x01(\x08\x12\x14\n\x0ctext_formats\x18\x06 \x03(\t\x12\x12\n\ncharacters\x18\x0e \x01(\x08\"\x90\x01\n\nPlateCrops\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12-\n\x07options\x18\x02 \x01(\x0b\x32\x1c.platelane.v1.ReadingOptions\x12\r\n\x05\x63rops\x18\x03 \x03(\x0c\x12\x13\n\x0bother_crops\x18\x05 \x03(\x0cJ\x04\x08\x04\x10\x05\"N\n\x0cVehicleCrops\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12\r\n\x05\x63rops\x18\x03 \x03(\x0cJ\x04\x08\x02\x10\x03\"1\n\x04Part\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\"\xaf\x02\n\rDetectionPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12&\n\x07options\x18\x02 \x01(\x0b\x32\x15.platelane.v1.Options\x12\x13\n\x0bimage_width\x18\x03 \x01(\r\x12\x14\n\x0cimage_height\x18\x04 \x01(\r\x12#\n\x06plates\x18\x05 \x03(\x0b\x32\x13.platelane.v1.Plate\x12\'\n\x08vehicles\x18\x06 \x03(\x0b\x32\x15.platelane.v1.Vehicle\x12\x15\n\rplate_vehicle\x18\x07 \x03(\x11\x12 \n\x03\x64ue\x18\x08 \x03(\x0e\x32\x13.platelane.v1.Stage\x12\x19\n\x11reported_vehicles\x18\t \x01(\r\"\\\n\nPlatesPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12#\n\x06plates\x18\x02 \x03(\x0b\x32\x13.platelane.v1.Plate\"b\n\x0cVehiclesPart\x12)\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x18.platelane.v1.JobContext\x12\'\n\x08vehicles\x18\x02 \x03(\x0b\x32\x15.platelane.v1.Vehicle\"B\n\x07\x46\x61ilure\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.platelane.v1.FailureKind\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x8d\x01\n\x05Reply\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x30\n\x0brecognition\x18\x02 \x01(\x0b\x32\x19.platelane.v1.RecognitionH\x00\x12(\n\x07\x66\x61ilure\x18\x03 \x01(\x0b\x32\x15.platelane.v1.FailureH\x00\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x04\x42\t\n\x07outcome\"C\n\x0cKeyedRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x13\n\x0b\x64\x65\x61\x64line_us\x18\x03 \x01(\x03\"I\n\x06Result\x12.\n\x0brecognition\x18\x01 \x01(\x0b\x32\x19.platelane.v1.Recognition\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\"e\n\x08\x44\x65livery\x12$\n\x06result\x18\x02 \x01(\x0b\x32\x14.platelane.v1.Result\x12\x11\n\tqueued_us\x18\x03 \x01(\x03\x12\x10\n\x08sequence\x18\x04 \x01(\x04\x12\x0e\n\x06\x64ue_us\x18\x05 \x01(\x03\"3\n\tKeptCrops\x12&\n\x06plates\x18\x01 \x03(\x0b\x32\x16.platelane.v1.KeptCrop\"*\n\x08KeptCrop\x12\r\n\x05plate\x18\x01 \x01(\x0c\x12\x0f\n\x07vehicle\x18\x02 \x01(\x0c\";\n\nDeadLetter\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t*D\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_PLATES\x10\x01\x12\x12\n\x0eSTAGE_VEHICLES\x10\x02*\x9e\x01\n\x0b\x46\x61ilureKind\x12\x1c\n\x18\x46\x41ILURE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x41ILURE_KIND_BAD_IMAGE\x10\x01\x12\x1c\n\x18\x46\x41ILURE_KIND_BAD_REQUEST\x10\x02\x12\x1c\n\x18\x46\x41ILURE_KIND_UNAVAILABLE\x10\x03\x12\x19\n\x15\x46\x41ILURE_KIND_INTERNAL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'platelane.v1.stages_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAGE']._serialized_start=1546
-  _globals['_STAGE']._serialized_end=1614
-  _globals['_FAILUREKIND']._serialized_start=1617
-  _globals['_FAILUREKIND']._serialized_end=1775
+  _globals['_STAGE']._serialized_start=1838
+  _globals['_STAGE']._serialized_end=1906
+  _globals['_FAILUREKIND']._serialized_start=1909
+  _globals['_FAILUREKIND']._serialized_end=2067
   _globals['_JOBCONTEXT']._serialized_start=71
   _globals['_JOBCONTEXT']._serialized_end=236
   _globals['_JOB']._serialized_start=238
   _globals['_JOB']._serialized_end=341
-  _globals['_PLATECROPS']._serialized_start=344
-  _globals['_PLATECROPS']._serialized_end=481
-  _globals['_VEHICLECROPS']._serialized_start=483
-  _globals['_VEHICLECROPS']._serialized_end=595
-  _globals['_PART']._serialized_start=597
-  _globals['_PART']._serialized_end=646
-  _globals['_DETECTIONPART']._serialized_start=649
-  _globals['_DETECTIONPART']._serialized_end=952
-  _globals['_PLATESPART']._serialized_start=954
-  _globals['_PLATESPART']._serialized_end=1046
-  _globals['_VEHICLESPART']._serialized_start=1048
-  _globals['_VEHICLESPART']._serialized_end=1146
-  _globals['_FAILURE']._serialized_start=1148
-  _globals['_FAILURE']._serialized_end=1214
-  _globals['_REPLY']._serialized_start=1217
-  _globals['_REPLY']._serialized_end=1358
-  _globals['_RESULT']._serialized_start=1360
-  _globals['_RESULT']._serialized_end=1433
-  _globals['_DELIVERY']._serialized_start=1435
-  _globals['_DELIVERY']._serialized_end=1483
-  _globals['_DEADLETTER']._serialized_start=1485
-  _globals['_DEADLETTER']._serialized_end=1544
+  _globals['_READINGOPTIONS']._serialized_start=343
+  _globals['_READINGOPTIONS']._serialized_end=441
+  _globals['_PLATECROPS']._serialized_start=444
+  _globals['_PLATECROPS']._serialized_end=588
+  _globals['_VEHICLECROPS']._serialized_start=590
+  _globals['_VEHICLECROPS']._serialized_end=668
+  _globals['_PART']._serialized_start=670
+  _globals['_PART']._serialized_end=719
+  _globals['_DETECTIONPART']._serialized_start=722
+  _globals['_DETECTIONPART']._serialized_end=1025
+  _globals['_PLATESPART']._serialized_start=1027
+  _globals['_PLATESPART']._serialized_end=1119
+  _globals['_VEHICLESPART']._serialized_start=1121
+  _globals['_VEHICLESPART']._serialized_end=1219
+  _globals['_FAILURE']._serialized_start=1221
+  _globals['_FAILURE']._serialized_end=1287
+  _globals['_REPLY']._serialized_start=1290
+  _globals['_REPLY']._serialized_end=1431
+  _globals['_KEYEDREQUEST']._serialized_start=1433
+  _globals['_KEYEDREQUEST']._serialized_end=1500
+  _globals['_RESULT']._serialized_start=1502
+  _globals['_RESULT']._serialized_end=1575
+  _globals['_DELIVERY']._serialized_start=1577
+  _globals['_DELIVERY']._serialized_end=1678
+  _globals['_KEPTCROPS']._serialized_start=1680
+  _globals['_KEPTCROPS']._serialized_end=1731
+  _globals['_KEPTCROP']._serialized_start=1733
+  _globals['_KEPTCROP']._serialized_end=1775
+  _globals['_DEADLETTER']._serialized_start=1777
+  _globals['_DEADLETTER']._serialized_end=1836
 # @@protoc_insertion_point(module_scope)

@@ -60,6 +60,18 @@ class Job(_message.Message):
     image: bytes
     def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., image: _Optional[bytes] = ...) -> None: ...
 
+class ReadingOptions(_message.Message):
+    __slots__ = ("regions", "strict_region", "text_formats", "characters")
+    REGIONS_FIELD_NUMBER: _ClassVar[int]
+    STRICT_REGION_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMATS_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    regions: _containers.RepeatedScalarFieldContainer[str]
+    strict_region: bool
+    text_formats: _containers.RepeatedScalarFieldContainer[str]
+    characters: bool
+    def __init__(self, regions: _Optional[_Iterable[str]] = ..., strict_region: _Optional[bool] = ..., text_formats: _Optional[_Iterable[str]] = ..., characters: _Optional[bool] = ...) -> None: ...
+
 class PlateCrops(_message.Message):
     __slots__ = ("context", "options", "crops", "other_crops")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -67,20 +79,18 @@ class PlateCrops(_message.Message):
     CROPS_FIELD_NUMBER: _ClassVar[int]
     OTHER_CROPS_FIELD_NUMBER: _ClassVar[int]
     context: JobContext
-    options: _domain_pb2.Options
+    options: ReadingOptions
     crops: _containers.RepeatedScalarFieldContainer[bytes]
     other_crops: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ..., other_crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[ReadingOptions, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ..., other_crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class VehicleCrops(_message.Message):
-    __slots__ = ("context", "options", "crops")
+    __slots__ = ("context", "crops")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
-    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     CROPS_FIELD_NUMBER: _ClassVar[int]
     context: JobContext
-    options: _domain_pb2.Options
     crops: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., options: _Optional[_Union[_domain_pb2.Options, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    def __init__(self, context: _Optional[_Union[JobContext, _Mapping]] = ..., crops: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("context",)
@@ -146,6 +156,16 @@ class Reply(_message.Message):
     calls: int
     def __init__(self, job_id: _Optional[str] = ..., recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., calls: _Optional[int] = ...) -> None: ...
 
+class KeyedRequest(_message.Message):
+    __slots__ = ("job_id", "digest", "deadline_us")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_US_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    digest: bytes
+    deadline_us: int
+    def __init__(self, job_id: _Optional[str] = ..., digest: _Optional[bytes] = ..., deadline_us: _Optional[int] = ...) -> None: ...
+
 class Result(_message.Message):
     __slots__ = ("recognition", "account")
     RECOGNITION_FIELD_NUMBER: _ClassVar[int]
@@ -155,10 +175,30 @@ class Result(_message.Message):
     def __init__(self, recognition: _Optional[_Union[_domain_pb2.Recognition, _Mapping]] = ..., account: _Optional[str] = ...) -> None: ...
 
 class Delivery(_message.Message):
-    __slots__ = ("result",)
+    __slots__ = ("result", "queued_us", "sequence", "due_us")
     RESULT_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_US_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DUE_US_FIELD_NUMBER: _ClassVar[int]
     result: Result
-    def __init__(self, result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
+    queued_us: int
+    sequence: int
+    due_us: int
+    def __init__(self, result: _Optional[_Union[Result, _Mapping]] = ..., queued_us: _Optional[int] = ..., sequence: _Optional[int] = ..., due_us: _Optional[int] = ...) -> None: ...
+
+class KeptCrops(_message.Message):
+    __slots__ = ("plates",)
+    PLATES_FIELD_NUMBER: _ClassVar[int]
+    plates: _containers.RepeatedCompositeFieldContainer[KeptCrop]
+    def __init__(self, plates: _Optional[_Iterable[_Union[KeptCrop, _Mapping]]] = ...) -> None: ...
+
+class KeptCrop(_message.Message):
+    __slots__ = ("plate", "vehicle")
+    PLATE_FIELD_NUMBER: _ClassVar[int]
+    VEHICLE_FIELD_NUMBER: _ClassVar[int]
+    plate: bytes
+    vehicle: bytes
+    def __init__(self, plate: _Optional[bytes] = ..., vehicle: _Optional[bytes] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
     __slots__ = ("subject", "data", "reason")
