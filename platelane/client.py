@@ -17,8 +17,8 @@ from typing import Any, Final, Self
 import grpc
 
 from platelane.errors import PlatelaneError
+from platelane.grpc_status import ADMITTED, from_call, from_status
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc
-from platelane.statuses import ADMITTED, from_call, from_status
 
 _CHANNEL: Final = [
     ("grpc.max_send_message_length", -1),

@@ -3,10 +3,14 @@
 PlatelaneError
 ├── RequestError            change the request
 │   ├── BadRequest              400  a field or the config cannot be understood
+│   │   └── ForbiddenAddress         a host that callers may not name
 │   ├── BadImage                400  no image, or one that cannot be decoded
 │   ├── Forbidden               403  wrong token, or out of credits
 │   ├── NotFound                404
+│   ├── TooSlow                 408  the request does not arrive in time, or fast enough
 │   ├── UploadTooLarge          413  more bytes than the server accepts
+│   ├── KeyReused               422  another request had this Idempotency-Key
+│   ├── UnsupportedEncoding     415  a Content-Encoding other than those in `accepted`
 │   └── Throttled               429  too many calls: again after `retry_after`
 ├── Unavailable             503  send the same request again after `retry_after`
 │   ├── Overloaded              queues are full
@@ -20,6 +24,7 @@ PlatelaneError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -43,6 +48,13 @@ class BadRequest(RequestError):
     """A field or the config cannot be understood."""
 
 
+class ForbiddenAddress(BadRequest):
+    """A host has an address that is not public, where callers may name only public ones."""
+
+    def __init__(self) -> None:
+        super().__init__("The host has an address that this server may not connect to.")
+
+
 class BadImage(RequestError):
     """There is no image, or it cannot be decoded."""
 
@@ -59,6 +71,12 @@ class NotFound(RequestError):
     status = 404
 
 
+class TooSlow(RequestError):
+    """The request does not arrive in time, or fast enough."""
+
+    status = 408
+
+
 class UploadTooLarge(RequestError):
     """More bytes than `limit`."""
 
@@ -67,6 +85,26 @@ class UploadTooLarge(RequestError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"The upload is larger than the limit of {limit} bytes.")
         self.limit = limit
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed in a way that is not in `accepted`."""
+
+    status = 415
+
+    def __init__(self, encoding: str, accepted: Sequence[str]) -> None:
+        names = " and ".join(accepted)
+        super().__init__(f"Content-Encoding {encoding[:40]!r} is not supported; {names} are, and none at all.")
+        self.accepted = accepted
+
+
+class KeyReused(RequestError):
+    """Another request was sent with this Idempotency-Key."""
+
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__("Another request was sent with this Idempotency-Key: use a new one.")
 
 
 class Throttled(RequestError):

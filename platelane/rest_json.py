@@ -5,22 +5,22 @@ The gateway answers with them, and webhooks carry them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from platelane import times
 from platelane.pb.v1 import domain_pb2
 
 Json = dict[str, Any]
 
 API_VERSION: Final = 1
 TOP: Final = 3
-"""How many makes, colours, orientations and regions are reported at most."""
+"""How many makes, years, colours, orientations and regions are reported at most."""
 CANDIDATES: Final = 5
 """How many readings of a plate are reported at most."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOWHERE: Final = {"xmin": 0, "ymin": 0, "xmax": 0, "ymax": 0}
 
 
@@ -40,12 +40,11 @@ def recognition_body(
     `zulu` picks the cloud's timestamps (2020-10-12T16:17:27.574008Z) over the on-premise ones (2020-10-12
     16:17:27.574008); both are UTC. `usage` is left out when None.
     """
-    picture = _Picture(recognition.image_width, recognition.image_height)
+    picture = _Picture(recognition.image_width, recognition.image_height, recognition.options)
     if recognition.options.vehicles:
         results = [picture.sighting(sighting) for sighting in recognition.sightings]
     else:
-        mmc = recognition.options.make_model_color
-        results = [picture.plate(seen, mmc=mmc) for seen in recognition.sightings if seen.HasField("plate")]
+        results = [picture.plate(seen) for seen in recognition.sightings if seen.HasField("plate")]
     body: Json = {
         "processing_time": round(recognition.processing_ms, 3),
         "results": results,
@@ -63,7 +62,7 @@ def recognition_body(
 
 def timestamp(microseconds: int, *, zulu: bool) -> str:
     """UTC with microseconds, as the cloud (`zulu`) or the on-premise server writes it."""
-    moment = (_EPOCH + timedelta(microseconds=microseconds)).replace(tzinfo=None)
+    moment = times.moment(microseconds).replace(tzinfo=None)
     return moment.isoformat("T", "microseconds") + "Z" if zulu else moment.isoformat(" ", "microseconds")
 
 
@@ -74,12 +73,13 @@ def score(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """The frame that boxes have to stay in."""
+    """The frame that boxes have to stay in, and what is wanted of it."""
 
     width: int
     height: int
+    options: domain_pb2.Options
 
-    def plate(self, seen: domain_pb2.Sighting, *, mmc: bool) -> Json:
+    def plate(self, seen: domain_pb2.Sighting) -> Json:
         """A result of plate mode."""
         plate = seen.plate
         region = _regions(plate)[0]
@@ -88,19 +88,23 @@ class _Picture:
             "plate": plate.text,
             "region": {"code": region["value"], "score": region["score"]},
             "score": score(plate.text_score),
-            "candidates": [{"score": score(each.score), "plate": each.value} for each in _candidates(plate)],
+            "candidates": [
+                {"score": score(each.score), "plate": each.value, **self.characters(each)}
+                for each in _candidates(plate)
+            ],
             "dscore": score(plate.detection_score),
             "vehicle": self.vehicle_summary(seen),
         }
-        if mmc:
+        if self.options.make_model_color:
             result["model_make"] = _makes(seen.vehicle)
             result["color"] = [{"color": e["value"], "score": e["score"]} for e in _colors(seen.vehicle)]
             result["orientation"] = [
                 {"orientation": e["value"], "score": e["score"]} for e in _orientations(seen.vehicle)
             ]
+            result |= _years(seen.vehicle)
         result |= _direction(seen.vehicle)
         result["polygon"] = self.polygon(plate)
-        return result
+        return result | self.characters(_read(plate))
 
     def vehicle_summary(self, seen: domain_pb2.Sighting) -> Json:
         """The vehicle of a plate-mode result; all zero when the plate stands alone."""
@@ -122,9 +126,23 @@ class _Picture:
             "type": "Plate",
             "score": score(plate.detection_score),
             "box": self.box(plate.box),
-            "props": {"plate": _scored(_candidates(plate)), "region": _regions(plate)},
+            "props": {
+                "plate": [
+                    {"value": each.value, "score": score(each.score), **self.characters(each)}
+                    for each in _candidates(plate)
+                ],
+                "region": _regions(plate),
+            },
             "polygon": self.polygon(plate),
+            **self.characters(_read(plate)),
         }
+
+    def characters(self, text: domain_pb2.Scored) -> Json:
+        """Each character of a text with its confidence; nothing where that is not wanted."""
+        if not self.options.characters:
+            return {}
+        pairs = zip(text.value, text.character_scores, strict=False)
+        return {"characters": [{"char": char, "score": score(value)} for char, value in pairs]}
 
     def vehicle_part(self, vehicle: domain_pb2.Vehicle) -> Json:
         kind, confidence = _type(vehicle)
@@ -136,6 +154,7 @@ class _Picture:
                 "make_model": _makes(vehicle),
                 "orientation": _orientations(vehicle),
                 "color": _colors(vehicle),
+                **_years(vehicle),
             },
         }
 
@@ -163,7 +182,12 @@ def _span(low: float, high: float, size: int) -> tuple[int, int]:
 
 
 def _candidates(plate: domain_pb2.Plate) -> Sequence[domain_pb2.Scored]:
-    return plate.candidates[:CANDIDATES] or [domain_pb2.Scored(value=plate.text, score=plate.text_score)]
+    return plate.candidates[:CANDIDATES] or [_read(plate)]
+
+
+def _read(plate: domain_pb2.Plate) -> domain_pb2.Scored:
+    """The text that was read."""
+    return domain_pb2.Scored(value=plate.text, score=plate.text_score, character_scores=plate.character_scores)
 
 
 def _type(vehicle: domain_pb2.Vehicle) -> tuple[str, float]:
@@ -194,6 +218,19 @@ def _direction(vehicle: domain_pb2.Vehicle) -> Json:
 def _makes(vehicle: domain_pb2.Vehicle) -> list[Json]:
     known = [{"make": each.make, "model": each.model, "score": score(each.score)} for each in vehicle.make_models[:TOP]]
     return known or [{"make": "generic", "model": "Unknown", "score": 0.0}]
+
+
+def _years(vehicle: domain_pb2.Vehicle) -> Json:
+    """The years of the generations that it may be of, best first; empty where none is known.
+
+    Probabilities of all models whose generations have the same years are summed.
+    """
+    scores: defaultdict[tuple[int, int], float] = defaultdict(float)
+    for each in vehicle.make_models:
+        if each.first_year:
+            scores[each.first_year, each.last_year] += each.score
+    best = sorted(scores.items(), key=lambda item: -item[1])[:TOP]
+    return {"year": [{"year_range": list(years), "score": score(value)} for years, value in best]} if best else {}
 
 
 def _scored(values: Iterable[domain_pb2.Scored]) -> list[Json]:

@@ -7,7 +7,10 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+TokenName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Calls = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Token(BaseModel):
@@ -15,12 +18,14 @@ class Token(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: TokenName
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     rate_limit: Annotated[int, Field(ge=0)] | None = None
     """Uploads a second; 0 for any number."""
     max_calls: Annotated[int, Field(ge=0)] | None = None
     """Calls a month."""
+    admin: bool = False
+    """Whether it may manage tokens."""
 
 
 def new_token() -> str:

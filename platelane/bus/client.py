@@ -1,14 +1,13 @@
-"""What the services say to each other, in their own words: messages, parts, counters."""
+"""What the services say to each other: stored messages, plain ones, and the streams they share."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from google.protobuf.message import Message
@@ -16,15 +15,17 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
-from nats.js.api import Header, PubAck, StatusCode
-from nats.js.errors import APIError, NotFoundError
+from nats.js.api import Header, PubAck
+from nats.js.errors import APIError
 
-from platelane import tracing
-from platelane.bus import current, subjects, topology
-from platelane.bus.connection import FULL, Connection
-from platelane.bus.inbox import status
-from platelane.errors import EngineUnavailable, Fault, Overloaded
-from platelane.settings import Settings
+from platelane.bus import subjects, topology
+from platelane.bus.connection import Connection
+from platelane.bus.publisher import OfJob
+from platelane.bus.requirements import Requirements
+from platelane.bus.streams import Stream, refusal
+from platelane.pb.v1.stages_pb2 import JobContext
+from platelane.runtime import tracing
+from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +33,6 @@ SEND_PATIENCE: Final = 3.0
 """Seconds that a plain message is offered while nobody listens."""
 CONFIRM_PATIENCE: Final = 0.3
 """Seconds that the sender itself waits for the receiver to say that it has it."""
-PARTS_PATIENCE: Final = 5.0
-"""Seconds that reading the parts of a job may take."""
 
 _CONFIRM: Final = {"Platelane-Confirm": "yes"}
 """Header of plain messages: the receiver is to answer that it has it. (JetStream answers publishers the same way.)"""
@@ -42,34 +41,24 @@ _CONFIRM: Final = {"Platelane-Confirm": "yes"}
 class Bus:
     """A process's way to all others. After an outage of NATS everything goes on where it was."""
 
-    def __init__(self, connection: Connection, settings: Settings, makes_streams: bool) -> None:
+    def __init__(self, connection: Connection, settings: Settings, service: str) -> None:
         """Use `connect`."""
         self.connection = connection
         self.settings = settings
-        self._makes_streams = makes_streams
-        self._restoring = False
+        self.requirements = Requirements(connection, settings, topology.REQUIRED.get(service, ()))
+        """What the service needs of the topology; nothing where it is none of ours."""
 
     @classmethod
     async def connect(cls, settings: Settings, name: str, patience: float | None = None) -> Bus:
-        """Connect, waiting for the server as `Connection.open` does, and make streams and consumers.
-
-        The stages do not make them: they need no more than their queue, and NATS may let them do no more.
+        """Connect, waiting for the server. Streams and consumers are not made here: see `requirements`.
 
         Raises:
-            EngineUnavailable: the server cannot be reached in that time.
-            Fault: the address cannot be understood, or the server refuses a stream.
-            CannotStart: as `Connection.open`.
+            EngineUnavailable, Fault, CannotStart: as `Connection.open`.
         """
-        bus = cls(await Connection.open(settings, name, patience), settings, name not in topology.STAGES)
+        bus = cls(await Connection.open(settings, name, patience), settings, name)
         if bus.client.max_payload < settings.upload_limit:
             log.warning("nats_max_payload_too_small", max_payload=bus.client.max_payload, needed=settings.upload_limit)
-        try:
-            if bus._makes_streams:
-                await topology.ensure_topology(bus.client.jsm(timeout=2), settings)
-        except (EngineUnavailable, Fault):
-            await bus.close()
-            raise
-        bus.connection.on_reconnect(bus.restore)
+        bus.connection.on_reconnect(bus.requirements.recheck)
         return bus
 
     @property
@@ -82,7 +71,9 @@ class Bus:
         """Whether NATS is there right now."""
         return self.client.is_connected
 
-    async def publish(self, subject: str, message: Message, message_id: str, deadline: float | None = None) -> bool:
+    async def publish(
+        self, subject: str, message: Message | OfJob, message_id: str, deadline: float | None = None
+    ) -> bool:
         """Store a message in the stream of its subject; retried under the same id until `deadline` (unix seconds).
 
         Returns:
@@ -93,8 +84,27 @@ class Bus:
             EngineUnavailable: NATS did not confirm in time.
         """
         headers: dict[str, str] = {Header.MSG_ID: message_id, **tracing.headers()}
-        acknowledgement = await self._store(subject, message.SerializeToString(), headers, deadline)
-        return not acknowledgement.duplicate
+        end = time.time() + self.settings.deadline if deadline is None else deadline
+        try:
+            answer = await self.connection.ask(subject, message.SerializeToString(), end, headers)
+        except APIError as error:
+            raise refusal(subject, error) from error
+        return not PubAck.from_response(answer).duplicate
+
+    async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
+        """Store a job's message in the partition of its camera, until the job's deadline; otherwise as `publish`.
+
+        `step` tells the messages of one job apart; a message of the same job and step is stored once.
+        """
+        context = message.context
+        message_id = f"{context.id}.{step}" if step else context.id
+        deadline = context.deadline_us / 1e6 if context.deadline_us else None
+        divided = subjects.in_partition(subject, self.partition_of(context))
+        return await self.publish(divided, message, message_id, deadline)
+
+    def partition_of(self, context: JobContext) -> int:
+        """The partition that a job belongs to."""
+        return topology.partition_of(context.camera_id, context.id, self.settings)
 
     async def send(self, subject: str, message: Message) -> None:
         """Send a plain message to the `subscribe` of another process, and wait until it has arrived there.
@@ -144,88 +154,40 @@ class Bus:
         """A subject nobody else uses."""
         return self.client.new_inbox()
 
-    async def parts(self, job_id: str) -> dict[str, bytes]:
-        """The parts of a job that are there: stage (last token of the subject) to message.
-
-        Inside a handler of parts the one at hand is among them, even where a replica that lags behind answers first.
-
-        Raises:
-            EngineUnavailable: NATS did not answer in `PARTS_PATIENCE` seconds.
-        """
-        at_hand = current.delivery()
-        needed = at_hand.sequence if at_hand and self.settings.nats_replicas > 1 else 0
-
-        async def read(patience: float) -> dict[str, bytes]:
-            found, known = await self._last_of_each(topology.PARTS, subjects.parts(job_id), patience)
-            if known < needed and (found or await self._is_stored(topology.PARTS, needed, patience)):
-                raise _Lagging
-            return found
-
-        return await self.connection.persist(read, time.time() + PARTS_PATIENCE)
-
-    async def forget_parts(self, job_id: str) -> None:
-        """Remove the parts of a job. What cannot be removed now goes by its age."""
-        request = json.dumps({"filter": subjects.parts(job_id)}).encode()
-        with contextlib.suppress(APIError, EngineUnavailable):
-            await self.connection.ask(f"$JS.API.STREAM.PURGE.{topology.PARTS}", request, time.time() + 1)
-
-    async def count(self, account: str, month: str, message_id: str) -> int:
-        """Count one call of an account, exactly once per `message_id`; the total of that month.
-
-        Raises:
-            EngineUnavailable, Overloaded: as `publish`.
-        """
-        headers: dict[str, str] = {Header.MSG_ID: message_id, Header.INCR: "+1"}
-        acknowledgement = await self._store(subjects.usage(account, month), b"", headers, None)
-        if acknowledgement.duplicate or acknowledgement.val is None:
-            return await self.counted(account, month)
-        return int(acknowledgement.val)
-
-    async def counted(self, account: str, month: str) -> int:
-        """The calls of an account in a month.
-
-        Raises:
-            EngineUnavailable: NATS does not answer.
-        """
-        request = json.dumps({"last_by_subj": subjects.usage(account, month)}).encode()
-        try:
-            answer = await self.connection.ask(
-                f"$JS.API.STREAM.MSG.GET.{topology.USAGE}", request, time.time() + self.settings.deadline
-            )
-        except NotFoundError:
-            return 0
-        except APIError as error:
-            raise Fault(f"NATS does not tell the number of calls: {error.description}") from error
-        return int(json.loads(base64.b64decode(answer["message"]["data"]))["val"])
+    def stream(self, name: str, patience: float | None = None) -> Stream:
+        """What a stream holds; its methods wait for NATS for `patience` seconds (the settings' deadline)."""
+        return Stream(self.connection, name, self.settings.deadline if patience is None else patience)
 
     async def waiting(self, consumer: topology.Consumer) -> tuple[int, int]:
-        """Messages that wait for a worker of a consumer, and those that workers have.
+        """Messages that wait for a worker of a consumer, and those that workers have, in all partitions.
 
         Raises:
             EngineUnavailable: NATS does not answer within a second.
         """
-        subject = f"$JS.API.CONSUMER.INFO.{consumer.stream}.{consumer.name}"
-        info = await self.connection.ask(subject, b"", time.time() + 1)
-        return int(info["num_pending"]), int(info["num_ack_pending"])
+        deadline = time.time() + 1
+        partitions = consumer.partitions(self.settings)
+        requests = (f"$JS.API.CONSUMER.INFO.{each.stream}.{each.name}" for each in partitions)
+        found = await asyncio.gather(*(self.connection.ask(request, b"", deadline) for request in requests))
+        return sum(int(info["num_pending"]) for info in found), sum(int(info["num_ack_pending"]) for info in found)
 
-    def restore(self) -> None:
-        """Make streams and consumers again, in the background: a server may come back without its files."""
-        if self._makes_streams and not self._restoring:
-            self._restoring = True
-            self.connection.spawn(self._restore())
+    async def all_streams(self, patience: float) -> list[dict[str, Any]]:
+        """Configuration and state of every stream; NATS tells of 256 at a time.
+
+        Raises:
+            EngineUnavailable: NATS does not answer within `patience` seconds.
+        """
+        found: list[dict[str, Any]] = []
+        end = time.time() + patience
+        while True:
+            page = await self.connection.ask("$JS.API.STREAM.LIST", json.dumps({"offset": len(found)}).encode(), end)
+            streams = page.get("streams") or []
+            found += streams
+            if not streams or len(found) >= page["total"]:
+                return found
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
         await self.connection.close()
-
-    async def _store(self, subject: str, data: bytes, headers: dict[str, str], deadline: float | None) -> PubAck:
-        end = time.time() + self.settings.deadline if deadline is None else deadline
-        try:
-            return PubAck.from_response(await self.connection.ask(subject, data, end, headers))
-        except APIError as error:
-            if error.err_code in FULL:
-                raise Overloaded(f"The queue is full: {error.description}.") from error
-            raise Fault(f"NATS refuses a message on {subject}: {error.description}") from error
 
     async def _deliver(self, subject: str, data: bytes, deadline: float) -> bool:
         """Whether anybody listened."""
@@ -245,36 +207,6 @@ class Bus:
             if await self._deliver(subject, data, deadline):
                 return
         log.info("nobody_listens", subject=subject)
-
-    async def _last_of_each(self, stream: str, subject: str, patience: float) -> tuple[dict[str, bytes], int]:
-        """The last message of each matching subject, by its last token, and the last sequence this replica knows."""
-        request = json.dumps({"multi_last": [subject]}).encode()
-        *messages, end = await self.connection.inbox.gather(
-            f"$JS.API.DIRECT.GET.{stream}", request, None, patience, lambda answer: status(answer) is not None
-        )
-        if status(end) == StatusCode.NO_MESSAGES:
-            return {}, 0
-        found = {_headers(message)["Nats-Subject"].rpartition(".")[2]: message.data for message in messages}
-        return found, int(_headers(end)["Nats-UpTo-Sequence"])
-
-    async def _is_stored(self, stream: str, sequence: int, patience: float) -> bool:
-        """What the leader says; a replica may lag behind."""
-        request = json.dumps({"seq": sequence}).encode()
-        try:
-            await self.connection.ask_once(f"$JS.API.STREAM.MSG.GET.{stream}", request, patience)
-        except NotFoundError:
-            return False
-        return True
-
-    async def _restore(self) -> None:
-        try:
-            await topology.ensure_topology(self.client.jsm(timeout=2), self.settings)
-        finally:
-            self._restoring = False
-
-
-class _Lagging(NatsError):
-    """A replica answered that has not heard of the newest messages."""
 
 
 def _headers(message: Msg) -> dict[str, str]:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Self, TypeVar
@@ -18,9 +20,10 @@ from nats.errors import MaxPayloadError, SecureConnWantedError, UnexpectedEOF
 from nats.js.errors import APIError
 
 from platelane.bus.inbox import Inbox
+from platelane.bus.transport import LARGE, PiecewiseTransport
 from platelane.errors import EngineUnavailable, Fault, PlatelaneError, UploadTooLarge
-from platelane.settings import Settings
-from platelane.tls import nats_context
+from platelane.runtime.settings import Settings
+from platelane.runtime.tls import nats_context
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -30,7 +33,11 @@ CONNECT_PATIENCE: Final = 30.0
 FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
 
-_PENDING_SIZE: Final = 64 << 20
+_QUIET: Final = 2.0
+"""Seconds after which a service that still waits for NATS says so."""
+_PENDING_SIZE: Final = 128 << 20
+_SLOWEST: Final = 16 << 20
+"""Bytes a second; what is larger gets more time before it is sent again."""
 _IN_PROCESS: Final = 10158
 """JetStream's error code where a first attempt under the same message id has not come through the cluster yet."""
 
@@ -64,7 +71,11 @@ class Connection:
         servers = [url.strip() for url in settings.nats_url.split(",") if url.strip()]
         connecting = asyncio.create_task(connection._connect(servers, settings, name))
         try:
-            await asyncio.wait({connecting}, timeout=CONNECT_PATIENCE if patience is None else patience)
+            wait = CONNECT_PATIENCE if patience is None else patience
+            await asyncio.wait({connecting}, timeout=min(wait, _QUIET))
+            if not connecting.done() and wait > _QUIET:
+                log.warning("nats_not_reached_yet", servers=_public(servers), error=_words(connection._problem))
+                await asyncio.wait({connecting}, timeout=wait - _QUIET)
             if connecting.done():
                 connecting.result()
         except (NatsError, OSError) as error:
@@ -76,8 +87,8 @@ class Connection:
                 await asyncio.wait({connecting}, timeout=0.1)
         if not connected:
             await connection.close()
-            reason = f": {connection._problem}" if connection._problem else ""
-            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}")
+            reason = f": {_words(connection._problem)}" if connection._problem else ""
+            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}.")
         connection.online.set()
         await connection.inbox.open()
         return connection
@@ -125,7 +136,12 @@ class Connection:
             APIError: an answer that repeating the request would not change.
             EngineUnavailable, UploadTooLarge: as `persist`.
         """
-        return await self.persist(lambda patience: self.ask_once(subject, data, patience, headers), deadline)
+        transfer = len(data) / _SLOWEST
+
+        async def request(patience: float) -> dict[str, Any]:
+            return await self.ask_once(subject, data, patience + transfer, headers)
+
+        return await self.persist(request, deadline)
 
     async def ask_once(
         self, subject: str, data: bytes, patience: float, headers: dict[str, str] | None = None
@@ -147,32 +163,36 @@ class Connection:
         """
         patience, pause = 1.0, 0.02
         problem: Exception | None = None
-        while (left := deadline - time.time()) > 0:
-            if self.client.is_closed:
-                raise EngineUnavailable("The connection to NATS is closed")
-            try:
-                async with asyncio.timeout(left):
-                    await self.online.wait()
-                    return await request(patience)
-            except MaxPayloadError as error:
-                raise UploadTooLarge(self.client.max_payload) from error
-            except APIError as error:
-                if error.err_code in FULL or not _passing(error):
-                    raise
-                problem = error
-            except (NatsError, TimeoutError) as error:
-                problem = error
-            patience *= 2
-            await asyncio.sleep(min(pause, max(0.0, deadline - time.time())))
-            pause = min(2 * pause, 0.5)
-        raise EngineUnavailable("NATS did not answer in time") from problem
+        try:
+            while (left := deadline - time.time()) > 0:
+                if self.client.is_closed:
+                    raise EngineUnavailable("The connection to NATS is closed")
+                try:
+                    async with asyncio.timeout(left):
+                        await self.online.wait()
+                        return await request(patience)
+                except MaxPayloadError as error:
+                    raise UploadTooLarge(self.client.max_payload) from error
+                except APIError as error:
+                    if error.err_code in FULL or not _passing(error):
+                        raise
+                    problem = error
+                except (NatsError, TimeoutError) as error:
+                    problem = error
+                patience *= 2
+                await asyncio.sleep(min(pause, max(0.0, deadline - time.time())))
+                pause = min(2 * pause, 0.5)
+            raise EngineUnavailable("NATS did not answer in time") from problem
+        finally:
+            del problem  # refers to this frame, and so to itself and to what was to be sent
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
         self._closing = True
         for task in self._background:
             task.cancel()
-        with contextlib.suppress(NatsError, OSError):  # the server may be away already
+        # the server may be away already; the client library then writes to a transport that has been closed
+        with contextlib.suppress(NatsError, OSError, RuntimeError):
             if self.client.is_connected:
                 await self.client.drain()
             else:
@@ -203,6 +223,29 @@ class Connection:
 
 
 class _Client(Client):
+    def __init__(self) -> None:
+        super().__init__()
+        self._transport = PiecewiseTransport()
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+    ) -> None:
+        """The library would copy the payload four times, in one go."""
+        if payload_size < LARGE:
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        # names may be members of an enumeration, which an f-string would call by their Python names
+        lines = "".join(part for name, value in (headers or {}).items() for part in (name, ": ", value, "\r\n"))
+        head = f"NATS/1.0\r\n{lines}\r\n".encode()
+        command = f"HPUB {subject} {reply} {len(head)} {len(head) + payload_size}\r\n".encode()
+        # one after the other, with nothing of others between them
+        self._pending += [command, head, payload]
+        self._pending_data_size += len(command) + len(head) + payload_size
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        await self._send_command(b"\r\n")
+        await self._flush_pending()
+
     def _connect_command(self) -> bytes:
         """The library would send the password to a server that says it speaks no TLS, whoever it is."""
         if "tls" in self.options and not self._server_info.get("tls_required"):
@@ -220,6 +263,13 @@ async def _logged(work: Coroutine[None, None, None]) -> None:
         await work
     except (PlatelaneError, NatsError) as error:
         log.error("background_work_failed", error=str(error))
+
+
+def _words(problem: Exception | None) -> str:
+    """What went wrong, without numbers and names of calls."""
+    # an error of TLS is one of the system by its class, and has a number of its own
+    number = problem.errno if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) else None
+    return os.strerror(number) if number else str(problem or "").removesuffix(".")
 
 
 def _public(servers: list[str]) -> str:

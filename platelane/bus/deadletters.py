@@ -12,9 +12,11 @@ from nats.js.errors import APIError, NotFoundError
 
 from platelane.bus import topology
 from platelane.bus.client import Bus
+from platelane.bus.message_info import MessageInfo
 from platelane.bus.worker import INTERNAL_ERROR, Worker, bury, fail
 from platelane.errors import Undecodable
-from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, PlatesPart
+from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Part
+from platelane.runtime import metrics
 
 _GONE: Final = 10043
 """JetStream's error code where a message has been deleted before."""
@@ -51,10 +53,13 @@ class DeadLetters:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`."""
+        for stream in {consumer.stream for consumer in topology.CONSUMERS}:
+            metrics.dead_letter(stream, 0)
         await Worker(self._bus, topology.DEAD_LETTERS, Advisory, self._bury, in_flight=2).run(stop)
 
-    async def _bury(self, advisory: Advisory) -> None:
+    async def _bury(self, advisory: Advisory, _info: MessageInfo) -> None:
         stream, sequence = advisory.stream, advisory.sequence
+        whole = topology.undivided(stream)
         manager = self._bus.client.jsm()
         try:
             message = await manager.get_msg(stream, seq=sequence)
@@ -64,9 +69,9 @@ class DeadLetters:
         reason = f"{advisory.consumer} was given it {advisory.deliveries} times"
         letter = DeadLetter(subject=message.subject or "", data=data, reason=reason)
         await bury(self._bus, stream, f"{stream}.{sequence}", letter)
-        if stream in topology.JOB_STREAMS:
+        if whole in topology.JOB_STREAMS:
             await self._tell_caller(data)
-        if stream in topology.WORK_QUEUES:
+        if whole in topology.WORK_QUEUES:
             try:
                 await manager.delete_msg(stream, sequence)
             except APIError as error:
@@ -75,7 +80,7 @@ class DeadLetters:
 
     async def _tell_caller(self, data: bytes) -> None:
         try:
-            context = PlatesPart.FromString(data).context
+            context = Part.FromString(data).context  # the first field of every message of a job; others are skipped
         except DecodeError:
             return
         await fail(self._bus, context, FAILURE_KIND_INTERNAL, INTERNAL_ERROR)

@@ -4,62 +4,80 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import structlog
 from nats.aio.msg import Msg
-from nats.js.api import PubAck
-from nats.js.errors import APIError
+from nats.errors import Error as NatsError
 
 from platelane.bus import subjects
 from platelane.bus.client import Bus
-from platelane.bus.connection import FULL
-from platelane.bus.streams import Stream
-from platelane.errors import EngineUnavailable, Fault, Overloaded
+from platelane.errors import PlatelaneError
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
+RECONCILE_EVERY: Final = 2.0
+"""Seconds after which the bucket is compared, whatever messages came: no change stays unknown for longer."""
 _PAGE: Final = 500
 _DELETED: Final = {"KV-Operation": "DEL"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[T]):
+    """`value` is None where it was deleted, or cannot be read."""
+
     sequence: int
     value: T | None
+    deleted: bool
 
 
 class Mirror(Generic[T]):
     """The entries of a bucket, decoded; keys are subject tokens joined by dots.
 
-    The stream sends on what it has stored, as plain messages, and this listens; after a reconnect it reads everything
-    anew. So looking something up asks nobody, and nothing has to be fetched again by the clock.
+    The stream sends on what it has stored, as plain messages, of which any may be lost. So their sequence numbers are
+    watched: where one is missing, the stream is read on from there. Every `RECONCILE_EVERY` seconds the stream itself
+    is asked how far it is, which also finds the loss of the last message, and streams that were made anew.
     """
 
-    def __init__(self, bus: Bus, bucket: str, decode: Callable[[bytes], T]) -> None:
-        """`decode` raises ValueError for what is not understood, which is then left out."""
+    def __init__(
+        self,
+        bus: Bus,
+        bucket: str,
+        decode: Callable[[bytes], T],
+        is_key: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """`decode` raises ValueError for what is not understood, which is then left out; `is_key` says which keys
+        count at all."""
         self._bus = bus
         self._bucket = bucket
         self._decode = decode
-        self._stream = Stream(bus, f"KV_{bucket}")
+        self._is_key = is_key
+        self._stream = bus.stream(f"KV_{bucket}")
         self._entries: dict[str, _Entry[T]] = {}
-        self._changes: dict[str, _Entry[T]] = {}
-        """Those since the last reading began, which may have missed them."""
-        self._loading = asyncio.Lock()
+        self._created = ""
+        """When the stream was made that the entries are from."""
+        self._position = 0
+        """Up to this sequence nothing is missing."""
+        self._look = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
 
     async def start(self) -> None:
-        """Read what is there, and keep up from now on.
+        """Read what is there, and keep up from now on, for the life of the connection.
 
         Raises:
             EngineUnavailable: NATS does not answer.
         """
         await self._bus.client.subscribe(subjects.changed(self._bucket, ">"), cb=self._on_change)
-        self._bus.connection.on_reconnect(lambda: self._bus.connection.spawn(self._reload()))
-        await self._load()
+        await self._reconcile()
+        self._bus.connection.on_reconnect(self._look.set)
+        self._bus.connection.spawn(self._follow())
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever an entry has changed."""
+        self._listeners.append(listener)
 
     def get(self, key: str) -> T | None:
         """The value under a key."""
@@ -70,67 +88,115 @@ class Mirror(Generic[T]):
         """All keys with their values."""
         return ((key, entry.value) for key, entry in self._entries.items() if entry.value is not None)
 
-    async def put(self, key: str, data: bytes) -> None:
+    def names(self) -> Iterator[str]:
+        """All keys, also of entries that cannot be read."""
+        return (key for key, entry in self._entries.items() if not entry.deleted)
+
+    async def put(self, key: str, data: bytes, expected: int | None = None) -> bool:
         """Store an entry; this mirror knows it at once, the others a moment later.
+
+        False if the entry's sequence is not `expected` (0: there is none) any more; nothing is stored then.
 
         Raises:
             Overloaded: the bucket is full.
             EngineUnavailable: NATS did not confirm in time.
         """
-        self._apply(key, await self._store(key, data, None), data)
+        return await self._store(key, data, expected, None)
 
     async def delete(self, key: str) -> None:
         """Remove an entry. Raises as `put`."""
-        self._apply(key, await self._store(key, b"", _DELETED), b"")
+        await self._store(key, b"", None, _DELETED)
 
-    async def _store(self, key: str, data: bytes, headers: dict[str, str] | None) -> int:
-        deadline = time.time() + self._bus.settings.deadline
-        try:
-            answer = await self._bus.connection.ask(subjects.entry(self._bucket, key), data, deadline, headers)
-        except APIError as error:
-            if error.err_code in FULL:
-                raise Overloaded(f"The bucket {self._bucket} is full: {error.description}.") from error
-            raise Fault(f"NATS refuses an entry of {self._bucket}: {error.description}") from error
-        return PubAck.from_response(answer).seq
+    async def _store(self, key: str, data: bytes, expected: int | None, headers: dict[str, str] | None) -> bool:
+        sequence = await self._stream.put(subjects.entry(self._bucket, key), data, expected, headers)
+        if sequence is None:
+            return False
+        self._keep(key, sequence, data)
+        self._tell()
+        return True
 
     async def _on_change(self, message: Msg) -> None:
-        key = message.subject.removeprefix(subjects.changed(self._bucket, ""))
-        self._apply(key, int((message.headers or {})["Nats-Sequence"]), message.data)
+        sequence = int((message.headers or {})["Nats-Sequence"])
+        self._keep(message.subject.removeprefix(subjects.changed(self._bucket, "")), sequence, message.data)
+        if sequence == self._position + 1:
+            self._position = sequence
+        elif sequence > self._position:
+            self._look.set()
+        self._tell()
 
-    async def _reload(self) -> None:
-        loaded = False
-        while not loaded and not self._bus.client.is_closed:
-            with contextlib.suppress(EngineUnavailable):
-                await self._load()
-                loaded = True
+    async def _follow(self) -> None:
+        told = False
+        while not self._bus.client.is_closed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RECONCILE_EVERY):
+                    await self._look.wait()
+            self._look.clear()
+            try:
+                await self._reconcile()
+                told = False
+            except (PlatelaneError, NatsError) as error:
+                if not told:
+                    log.warning("bucket_not_read", bucket=self._bucket, error=str(error))
+                told = True
 
-    async def _load(self) -> None:
-        async with self._loading:
-            self._changes = {}
-            found: dict[str, _Entry[T]] = {}
-            start = 1
-            while page := await self._stream.read(subjects.entry(self._bucket, ">"), start, _PAGE):
-                for record in page:
-                    key = record.subject.removeprefix(subjects.entry(self._bucket, ""))
-                    found[key] = self._entry(key, record.sequence, record.data)
-                start = page[-1].sequence + 1
-            self._entries = found
-            for key, entry in self._changes.items():
-                self._keep(key, entry)
+    async def _reconcile(self) -> None:
+        """Read what is missing, and forget what is not there any more."""
+        info = await self._stream.info()
+        if info is None:
+            return
+        if info["created"] != self._created or info["state"]["last_seq"] < self._position:
+            # another stream; what is known stays in use until that one has been read
+            self._entries, self._position = await self._read({}, 0)
+            self._created = info["created"]
+            self._tell()
+        elif info["state"]["last_seq"] > self._position:
+            before = self._position
+            self._entries, position = await self._read(self._entries, before)
+            self._position = max(self._position, position)
+            if position > before:
+                self._tell()
+        if len(self._entries) > info["state"]["messages"]:
+            await self._forget_purged()
 
-    def _apply(self, key: str, sequence: int, data: bytes) -> None:
-        self._changes[key] = self._entry(key, sequence, data)
-        self._keep(key, self._changes[key])
+    async def _read(self, entries: dict[str, _Entry[T]], position: int) -> tuple[dict[str, _Entry[T]], int]:
+        """The entries with what the stream has behind `position`, and the new position."""
+        while page := await self._stream.read(subjects.entry(self._bucket, ">"), position + 1, _PAGE):
+            for record in page:
+                key = record.subject.removeprefix(subjects.entry(self._bucket, ""))
+                self._keep(key, record.sequence, record.data, entries)
+            position = page[-1].sequence
+        return entries, position
 
-    def _keep(self, key: str, entry: _Entry[T]) -> None:
-        known = self._entries.get(key)
-        if known is None or known.sequence < entry.sequence:
-            self._entries[key] = entry
+    async def _forget_purged(self) -> None:
+        """Entries that were deleted without a trace; the stream's leader knows."""
+        state = await self._stream.state(subjects.entry(self._bucket, ">")) or {}
+        there = {subject.removeprefix(subjects.entry(self._bucket, "")) for subject in state.get("subjects") or ()}
+        purged = [
+            key
+            for key, entry in self._entries.items()
+            if key not in there and entry.sequence <= int(state.get("last_seq", 0))
+        ]
+        for key in purged:
+            del self._entries[key]
+        if purged:
+            self._tell()
 
-    def _entry(self, key: str, sequence: int, data: bytes) -> _Entry[T]:
-        """What a message says; a deleted entry has no data."""
+    def _keep(self, key: str, sequence: int, data: bytes, entries: dict[str, _Entry[T]] | None = None) -> None:
+        """Take an entry in, unless a later one is known. A deleted entry has no data."""
+        entries = self._entries if entries is None else entries
+        known = entries.get(key)
+        if known is None or known.sequence < sequence:
+            entries[key] = _Entry(sequence, self._decoded(key, data) if data else None, not data)
+
+    def _decoded(self, key: str, data: bytes) -> T | None:
+        if not self._is_key(key):
+            return None
         try:
-            return _Entry(sequence, self._decode(data) if data else None)
+            return self._decode(data)
         except ValueError as error:
             log.error("undecodable_entry", bucket=self._bucket, key=key, error=str(error))
-            return _Entry(sequence, None)
+            return None
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()

@@ -19,10 +19,17 @@ class RetryAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """The same message again, `seconds` from now, because it is not its time yet: nothing has failed."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """No attempt will ever succeed: keep the message as a dead letter."""
 
     reason: str
 
 
-Outcome = Done | RetryAfter | Reject
+Outcome = Done | Postpone | RetryAfter | Reject

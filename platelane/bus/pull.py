@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
 import structlog
@@ -36,10 +36,20 @@ class Pull:
     for the next, and nothing is polled.
     """
 
-    def __init__(self, bus: Bus, consumer: Consumer, missing: Callable[[], None] | None = None) -> None:
-        """`missing` is called, again and again, while there is no such consumer; by default the bus makes its own."""
+    def __init__(
+        self,
+        bus: Bus,
+        consumer: Consumer,
+        hand_back: Callable[[Msg], Awaitable[None]],
+        missing: Callable[[], None] | None = None,
+    ) -> None:
+        """`hand_back` gives away what came too late.
+
+        `missing` is called, again and again, while there is no such consumer; by default the bus looks.
+        """
         self._bus = bus
-        self._missing = missing or bus.restore
+        self._hand_back = hand_back
+        self._missing = missing or bus.requirements.recheck
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
         self._inbox = bus.new_inbox()
         self._arrived: asyncio.Queue[Msg | None] = asyncio.Queue()
@@ -61,7 +71,7 @@ class Pull:
             while not self._arrived.empty():
                 message = self._arrived.get_nowait()
                 if message is not None and status(message) is None:
-                    await message.nak()
+                    await self._hand_back(message)
 
     async def next(self) -> Msg | None:
         """The next message, however long it takes; None after `stop`."""

@@ -11,19 +11,21 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.js.api import Header, PubAck, StatusCode
 from nats.js.errors import APIError, NotFoundError
 
-from platelane.bus.client import Bus
-from platelane.bus.connection import FULL
+from platelane.bus.connection import FULL, Connection
 from platelane.bus.inbox import status
 from platelane.errors import Fault, Overloaded
 
 _WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
+_GONE: Final = 10043
+"""JetStream's error code where a message has been deleted before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,11 @@ class Record:
 
 
 class Stream:
-    """One stream. Every method raises EngineUnavailable where NATS does not answer in time."""
+    """One stream. Every method raises EngineUnavailable where NATS does not answer within `patience` seconds."""
 
-    def __init__(self, bus: Bus, name: str) -> None:
-        self._bus = bus
+    def __init__(self, connection: Connection, name: str, patience: float) -> None:
+        self._connection = connection
+        self._patience = patience
         self.name = name
 
     async def get(self, subject: str) -> Record | None:
@@ -58,54 +61,110 @@ class Stream:
         data = base64.b64decode(message.get("data", ""))
         return Record(message["subject"], int(message["seq"]), _unix(message["time"]), data)
 
-    async def last(self, subject: str) -> tuple[list[Record], int]:
-        """The last message of each matching subject, and the last sequence that the answering replica knows."""
-        *found, end = await self._direct({"multi_last": [subject]})
-        if status(end) == StatusCode.NO_MESSAGES:
-            return [], 0
-        return [_record(message) for message in found], int((end.headers or {})["Nats-UpTo-Sequence"])
+    async def last(self, subject: str, at_least: int = 0) -> tuple[list[Record], int]:
+        """The last message of each matching subject, and the last sequence that the answering replica knows.
+
+        A replica that lags behind message number `at_least` is asked again, unless that message has been removed.
+        """
+
+        async def read(patience: float) -> tuple[list[Record], int]:
+            *found, end = await self._direct_once({"multi_last": [subject]}, patience)
+            if status(end) == StatusCode.NO_MESSAGES:
+                records, known = [], 0
+            else:
+                records = [_record(message) for message in found]
+                known = int((end.headers or {})["Nats-UpTo-Sequence"])
+            if known < at_least and (records or await self._is_stored(at_least, patience)):
+                raise _Lagging
+            return records, known
+
+        return await self._connection.persist(read, self._deadline())
+
+    async def first_since(self, moment: float) -> int | None:
+        """The sequence of the first message that was stored at `moment` (unix seconds) or later."""
+        start = datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+        try:
+            answer = await self._api("MSG.GET", {"start_time": start, "next_by_subj": ">"})
+        except NotFoundError:
+            return None
+        return int(answer["message"]["seq"])
+
+    async def first_on(self, subject: str, moment: float) -> Record | None:
+        """The first message on a matching subject that was stored at `moment` (unix seconds) or later."""
+        start = datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+        found = await self._direct({"start_time": start, "next_by_subj": subject, "batch": 1})
+        return _record(found[0]) if len(found) > 1 else None
 
     async def read(self, subject: str, start: int, limit: int) -> list[Record]:
         """Up to `limit` messages on matching subjects, in order, from sequence `start` on."""
         *found, _ = await self._direct({"seq": max(1, start), "next_by_subj": subject, "batch": limit})
         return [_record(message) for message in found]
 
-    async def put(self, subject: str, data: bytes, expected: int | None = None) -> int | None:
+    async def put(
+        self, subject: str, data: bytes, expected: int | None = None, headers: dict[str, str] | None = None
+    ) -> int | None:
         """Store a message; its sequence. None if the subject's last one is not number `expected` (0: none) any more.
 
         Raises:
             Overloaded: the stream is full.
         """
-        headers: dict[str, str] = {Header.MSG_ID: secrets.token_hex(8)}
+        sent: dict[str, str] = {Header.MSG_ID: secrets.token_hex(8), **(headers or {})}
         if expected is not None:
-            headers[Header.EXPECTED_LAST_SUBJECT_SEQUENCE] = str(expected)
+            sent[Header.EXPECTED_LAST_SUBJECT_SEQUENCE] = str(expected)
         try:
-            acknowledgement = await self._store(subject, data, headers)
+            answer = await self._connection.ask(subject, data, self._deadline(), sent)
         except APIError as error:
             if error.err_code in _WRONG_LAST_SEQUENCE:
                 return None
-            if error.err_code in FULL:
-                raise Overloaded(f"The store is full: {error.description}.") from error
-            raise Fault(f"NATS refuses to store {subject}: {error.description}") from error
-        return acknowledgement.seq
+            raise refusal(subject, error) from error
+        return PubAck.from_response(answer).seq
 
-    async def add(self, subject: str, amount: int) -> int:
-        """Add to a counter, once; its new value. For streams of counters."""
-        headers: dict[str, str] = {Header.MSG_ID: secrets.token_hex(8), Header.INCR: f"{amount:+d}"}
-        acknowledgement = await self._store(subject, b"", headers)
+    async def add(self, subject: str, amount: int, message_id: str = "") -> int:
+        """Add to a counter, once for each `message_id` within the stream's window; its new value.
+
+        Raises:
+            Overloaded: the stream is full.
+        """
+        headers: dict[str, str] = {Header.MSG_ID: message_id or secrets.token_hex(8), Header.INCR: f"{amount:+d}"}
+        try:
+            answer = await self._connection.ask(subject, b"", self._deadline(), headers)
+        except APIError as error:
+            raise refusal(subject, error) from error
+        acknowledgement = PubAck.from_response(answer)
         if acknowledgement.val is not None:
             return int(acknowledgement.val)
-        record = await self.get(subject)  # a repeated request, whose first answer was lost
+        return await self.value(subject)  # it was counted before, and the server does not repeat the value
+
+    async def value(self, subject: str) -> int:
+        """The value of a counter."""
+        record = await self.get(subject)
         return counter(record.data) if record else 0
 
-    async def state(self) -> dict[str, Any] | None:
-        """Numbers of messages and bytes, first and last sequence; None where there is no such stream."""
+    async def delete(self, sequence: int) -> None:
+        """Remove one message; nothing happens where it is gone already."""
         try:
-            answer = await self._api("INFO", {})
+            await self._api("MSG.DELETE", {"seq": sequence})
+        except NotFoundError:
+            return
+        except APIError as error:
+            if error.err_code != _GONE:
+                raise
+
+    async def state(self, subject: str = "") -> dict[str, Any] | None:
+        """Numbers of messages and bytes, first and last sequence; None where there is no such stream.
+
+        With `subject`, `subjects` holds the number of messages of each matching one, 100,000 at most.
+        """
+        info = await self.info(subject)
+        state: dict[str, Any] | None = info["state"] if info else None
+        return state
+
+    async def info(self, subject: str = "") -> dict[str, Any] | None:
+        """When it was `created`, its `config`, and its `state` as above; None where there is no such stream."""
+        try:
+            return await self._api("INFO", {"subjects_filter": subject} if subject else {})
         except NotFoundError:
             return None
-        state: dict[str, Any] = answer["state"]
-        return state
 
     async def purge(self, **selection: object) -> int:
         """Remove what `selection` (`filter`, `keep`, `seq`) says, all if nothing; how many went."""
@@ -116,24 +175,40 @@ class Stream:
 
     async def _api(self, what: str, request: dict[str, Any]) -> dict[str, Any]:
         subject = f"$JS.API.STREAM.{what}.{self.name}"
-        return await self._bus.connection.ask(subject, json.dumps(request).encode(), self._deadline())
-
-    async def _store(self, subject: str, data: bytes, headers: dict[str, str]) -> PubAck:
-        return PubAck.from_response(await self._bus.connection.ask(subject, data, self._deadline(), headers))
+        return await self._connection.ask(subject, json.dumps(request).encode(), self._deadline())
 
     async def _direct(self, request: dict[str, Any]) -> list[Msg]:
+        return await self._connection.persist(lambda patience: self._direct_once(request, patience), self._deadline())
+
+    async def _direct_once(self, request: dict[str, Any], patience: float) -> list[Msg]:
         """All answers, the last of which has a status."""
+        subject, data = f"$JS.API.DIRECT.GET.{self.name}", json.dumps(request).encode()
+        return await self._connection.inbox.gather(
+            subject, data, None, patience, lambda answer: status(answer) is not None
+        )
 
-        async def ask(patience: float) -> list[Msg]:
-            subject, data = f"$JS.API.DIRECT.GET.{self.name}", json.dumps(request).encode()
-            return await self._bus.connection.inbox.gather(
-                subject, data, None, patience, lambda answer: status(answer) is not None
-            )
-
-        return await self._bus.connection.persist(ask, self._deadline())
+    async def _is_stored(self, sequence: int, patience: float) -> bool:
+        """What the leader says; a replica may lag behind."""
+        request = json.dumps({"seq": sequence}).encode()
+        try:
+            await self._connection.ask_once(f"$JS.API.STREAM.MSG.GET.{self.name}", request, patience)
+        except NotFoundError:
+            return False
+        return True
 
     def _deadline(self) -> float:
-        return time.time() + self._bus.settings.deadline
+        return time.time() + self._patience
+
+
+class _Lagging(NatsError):
+    """A replica answered that has not heard of the newest messages."""
+
+
+def refusal(subject: str, error: APIError) -> Overloaded | Fault:
+    """The error to raise where the server does not store a message."""
+    if error.err_code in FULL:
+        return Overloaded(f"The queue is full: {error.description}.")
+    return Fault(f"NATS refuses a message on {subject}: {error.description}")
 
 
 def counter(data: bytes) -> int:

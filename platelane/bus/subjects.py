@@ -17,11 +17,16 @@ VEHICLES: Final = "vehicles"
 
 CANCELLED: Final = "platelane.cancelled"
 """A plain message, the id of a job that nobody waits for any more."""
+HANDED_BACK: Final = "platelane.handed_back"
+"""Plain messages: deliveries of jobs' messages that a worker gave back, see `HandBacks`."""
 ALL_RESULTS: Final = "platelane.results.>"
 STORED_RESULTS: Final = "platelane.stored.>"
 """Plain messages from the server, without data: `platelane.stored.<camera>.<job>` for each result it has stored."""
-HOOKS_CHANGED: Final = "platelane.hooks.changed"
-"""A plain message: somebody changed a webhook."""
+READS: Final = "platelane.reads"
+"""Plain messages: questions to the index of reads."""
+
+PULSE: Final = "platelane.pulse"
+"""A plain message that every process answers with how it is."""
 
 WORD_LIMIT: Final = 1_000
 """UTF-8 bytes of one encoded word; NATS refuses protocol lines over 4,096 bytes, and a byte takes up to three."""
@@ -47,6 +52,11 @@ def decode(token: str) -> str:
     return "" if token == _EMPTY else unquote(token, encoding="utf-8", errors="surrogatepass")
 
 
+def in_partition(subject: str, number: int) -> str:
+    """The subject of a job's message (or a pattern of such) in a partition; partition 0 has the plain one."""
+    return f"{subject}.{number}" if number else subject
+
+
 def part(job_id: str, stage: str) -> str:
     """Where a stage (`DETECTION`, `PLATES` or `VEHICLES`) leaves its part of a job."""
     return f"platelane.parts.{job_id}.{stage}"
@@ -55,6 +65,11 @@ def part(job_id: str, stage: str) -> str:
 def parts(job_id: str) -> str:
     """All parts of a job."""
     return part(job_id, "*")
+
+
+def stage_of(part: str) -> str:
+    """The stage that left its part on this subject."""
+    return part.split(".")[3]
 
 
 def result(camera_id: str, job_id: str) -> str:
@@ -67,14 +82,23 @@ def results(camera_id: str) -> str:
     return result(camera_id, "*")
 
 
+def result_of_job(job_id: str) -> str:
+    """The result of a job, whichever its camera."""
+    return f"platelane.results.*.{job_id}"
+
+
+RETRY: Final = "retry"
+"""The share of events whose first request has failed."""
+
+
 def delivery(hook_id: int | str, share: str) -> str:
     """Where the events of a webhook queue up, those of a camera in the same share."""
     return f"platelane.deliveries.{hook_id}.{share}"
 
 
-def hook(key: str) -> str:
-    """Where a webhook is kept."""
-    return f"$KV.HOOKS.{key}"
+def hook_health(hook_id: int) -> str:
+    """Where it is kept how a webhook's receiver fares."""
+    return f"$KV.HOOK_HEALTH.{hook_id}"
 
 
 def hook_count(hook_id: str, what: str) -> str:
@@ -87,14 +111,52 @@ def image(job_id: str) -> str:
     return f"$KV.IMAGES.{job_id}"
 
 
+def crops(job_id: str) -> str:
+    """Where small pictures of a job's plates and vehicles are kept."""
+    return f"$KV.CROPS.{job_id}"
+
+
+def correction(read_id: str) -> str:
+    """Where it is kept what a person said about a read, whose id is `<job>.<place>`."""
+    return entry("corrections", read_id)
+
+
+def camera_picture(account: str, camera_id: str) -> str:
+    """Where the last picture of an account's camera is kept."""
+    return f"$KV.CAMERAS.{encode(account)}.{encode(camera_id)}"
+
+
 def dead(stream: str) -> str:
     """Where the dead letters of a stream are kept."""
     return f"platelane.dead.{stream}"
 
 
-def usage(account: str, month: str) -> str:
-    """The counter of an account's calls in a month (`2026-11`)."""
-    return f"platelane.usage.{encode(account)}.{encode(month)}"
+def outcome(account: str | None, job_id: str) -> str:
+    """Where the end of a job is kept that may be asked for later; None for whichever account."""
+    return f"platelane.outcomes.{'*' if account is None else encode(account)}.{job_id}"
+
+
+ALL_OUTCOMES: Final = "platelane.outcomes.>"
+STORED_OUTCOMES: Final = "platelane.ended.>"
+"""Plain messages from the server, without data: `platelane.ended.<account>.<job>` for each outcome it has stored."""
+
+
+def usage(account: str, period: str) -> str:
+    """The counter of an account's calls in a month (`2026-11`) or on a day (`2026-11-30`)."""
+    return f"platelane.usage.{encode(account)}.{encode(period)}"
+
+
+def usage_of(account: str) -> str:
+    """All counters of an account."""
+    return f"platelane.usage.{encode(account)}.*"
+
+
+def usage_in(period: str) -> str:
+    """The counters of all accounts for a month or a day."""
+    return f"platelane.usage.*.{encode(period)}"
+
+
+ALL_USAGE: Final = "platelane.usage.*.*"
 
 
 def rate(account: str, second: int) -> str:

@@ -1,25 +1,33 @@
-"""The streams and durable consumers everything runs on, as data, and the one function that makes them so.
+"""The streams and durable consumers that everything runs on, as data. `apply` makes them; services check them.
 
-Storage is always files: a stream in memory vanishes, definition and all, when nats-server restarts.
+Two classes of data: work (jobs, crops, parts, rates) lives seconds, and what is kept must survive. Each has its number
+of copies. Storage is always files: a stream in memory vanishes, definition and all, when nats-server restarts.
+
+JOBS, CROPS and PARTS are divided into partitions by camera, each a stream of its own that may have its leader on
+another server. Partition 0 has the plain name and subjects (`JOBS`, `platelane.jobs.detect`), the others their number
+behind both (`JOBS_2`, `platelane.jobs.detect.2`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from functools import partial
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from nats.errors import Error as NatsError
-from nats.js import JetStreamManager
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RePublish, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from platelane.bus import subjects
-from platelane.errors import EngineUnavailable, Fault
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
+
+VERSION: Final = 6
+"""Raised with every change of a definition; kept in the metadata of streams and consumers.
+
+1 is what services made for themselves, without saying so.
+"""
+OLDEST_SERVICE: Final = 2
+"""The oldest version whose services can work on these streams; kept beside `VERSION`."""
 
 JOBS: Final = "JOBS"
 CROPS: Final = "CROPS"
@@ -28,33 +36,53 @@ RESULTS: Final = "RESULTS"
 DEAD: Final = "DEAD"
 USAGE: Final = "USAGE"
 ADVISORIES: Final = "ADVISORIES"
+OUTCOMES: Final = "OUTCOMES"
 RATES: Final = "RATES"
 TOKENS: Final = "tokens"
 """Bucket of the tokens that the cloud profile knows."""
 ZONES: Final = "zones"
 """Bucket of the cameras' detection zones."""
+WATCHLISTS: Final = "watchlists"
+"""Bucket of the watch-lists."""
+HOOKS: Final = "HOOKS"
+"""Bucket of the webhooks."""
+REQUESTS: Final = "requests"
+"""Bucket of requests with an Idempotency-Key."""
+CORRECTIONS: Final = "corrections"
+"""Bucket of what people said about reads."""
+KV_CORRECTIONS: Final = f"KV_{CORRECTIONS}"
+KV_REQUESTS: Final = f"KV_{REQUESTS}"
+KV_TOKENS: Final = f"KV_{TOKENS}"
+KV_ZONES: Final = f"KV_{ZONES}"
+KV_WATCHLISTS: Final = f"KV_{WATCHLISTS}"
 HOOK_COUNTS: Final = "HOOK_COUNTS"
-KV_HOOKS: Final = "KV_HOOKS"
+KV_HOOKS: Final = f"KV_{HOOKS}"
+KV_HOOK_HEALTH: Final = "KV_HOOK_HEALTH"
 KV_IMAGES: Final = "KV_IMAGES"
+KV_CROPS: Final = "KV_CROPS"
+KV_CAMERAS: Final = "KV_CAMERAS"
 
 JOB_STREAMS: Final = frozenset({JOBS, CROPS, PARTS})
-"""Streams whose messages begin with a JobContext."""
+"""Streams whose messages begin with a JobContext. They are divided into partitions."""
+WORK: Final = (JOBS, CROPS, PARTS)
+"""The same, in the order of a job's way."""
 WORK_QUEUES: Final = frozenset({JOBS, CROPS, ADVISORIES})
 """Streams that keep a message until it has been dealt with."""
+COUNT_WINDOW: Final = 120.0
+"""Seconds in which what is counted again changes nothing: more than twice the longest deadline of a job."""
 
 _DISPATCH_ATTEMPTS: Final = 1_000
 """A result fails to be dispatched only while NATS does, so it is not given up."""
-_REMEMBERED_INCREMENTS: Final = 10_000
+_MOST_INCREMENTS: Final = 100_000
+"""Of one counter, should nobody roll them up."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
 _MIB: Final = 1 << 20
-_LARGEST: Final = 16 * _MIB
-"""Room for a message of the largest size even in the smallest queue."""
-_STREAM_NAME_TAKEN: Final = 10058
-_NO_PEERS: Final = 10005
-"""The error of a cluster that has too few servers for a stream's copies: a moment after its start, or while one is
-replaced."""
+_LEAST_ROOM: Final = 16 * _MIB
+"""For messages of the largest size even in the smallest queue."""
+_VERSION_KEY: Final = "platelane.topology"
+_OLDEST_SERVICE_KEY: Final = "platelane.oldest_service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,57 +100,154 @@ class Consumer:
         """Times a message is delivered before it is a dead letter."""
         return self.max_deliver or settings.max_deliver
 
+    def partitions(self, settings: Settings) -> list[Consumer]:
+        """The same consumer of every partition of its stream."""
+        return [
+            replace(self, stream=name, filter=self.filter and subjects.in_partition(self.filter, number))
+            for number, name in enumerate(partitions(self.stream, settings))
+        ]
+
 
 DETECTOR: Final = Consumer(JOBS, "detector", subjects.DETECT)
 OCR: Final = Consumer(CROPS, "ocr", subjects.PLATE_CROPS)
 ATTRIBUTES: Final = Consumer(CROPS, "attributes", subjects.VEHICLE_CROPS)
 AGGREGATOR: Final = Consumer(PARTS, "aggregator")
-DISPATCHER: Final = Consumer(RESULTS, "dispatcher", max_deliver=_DISPATCH_ATTEMPTS, max_ack_pending=1)
+FAN_OUT: Final = Consumer(RESULTS, "dispatcher", max_deliver=_DISPATCH_ATTEMPTS, max_ack_pending=1)
 DEAD_LETTERS: Final = Consumer(ADVISORIES, "dead_letters", max_deliver=1_000)
 
-STAGES: Final = frozenset({DETECTOR.name, OCR.name, ATTRIBUTES.name})
-"""Services that wait until others have made streams and consumers."""
-CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, DISPATCHER, DEAD_LETTERS)
+CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, FAN_OUT, DEAD_LETTERS)
+
+_HOOK_STREAMS: Final = (KV_HOOKS, KV_WATCHLISTS, HOOK_COUNTS, KV_HOOK_HEALTH, KV_IMAGES, DEAD)
+REQUIRED: Final[Mapping[str, tuple[str | Consumer, ...]]] = {
+    "gateway": (
+        *(JOBS, RESULTS, USAGE, RATES, OUTCOMES, KV_REQUESTS, KV_TOKENS, KV_ZONES, KV_CROPS, KV_CAMERAS),
+        KV_CORRECTIONS,
+        *_HOOK_STREAMS,
+    ),
+    "detector": (DETECTOR,),
+    "ocr": (OCR,),
+    "attributes": (ATTRIBUTES,),
+    "aggregator": (AGGREGATOR, DEAD_LETTERS),
+    "reads": (RESULTS, KV_CORRECTIONS),
+    "webhook_svc": (FAN_OUT, *_HOOK_STREAMS),
+}
+"""What each service cannot work without. Consumers are made after all streams, so one stands for those too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What the metadata of a stream or consumer says about who made it."""
+
+    number: int
+    oldest_service: int
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str] | None) -> Version:
+        """Version 1 where the metadata says nothing."""
+        said = metadata or {}
+        return cls(int(said.get(_VERSION_KEY, 1)), int(said.get(_OLDEST_SERVICE_KEY, 1)))
+
+
+def partitions(stream: str, settings: Settings) -> list[str]:
+    """The names of a stream's partitions; a stream that is not divided is its only one."""
+    number = settings.nats_partitions if stream in JOB_STREAMS else 1
+    return [stream, *(f"{stream}_{each}" for each in range(1, number))]
+
+
+def undivided(stream: str) -> str:
+    """The name of the stream that this is a partition of; its own where it is none."""
+    name, _, number = stream.partition("_")
+    return name if name in JOB_STREAMS and re.fullmatch("[1-9][0-9]*", number) else stream
+
+
+def partition_of(camera_id: str, job_id: str, settings: Settings) -> int:
+    """The partition that a job belongs to: that of its camera, or any where it names none."""
+    return zlib.crc32((camera_id or job_id).encode("utf-8", "surrogatepass")) % settings.nats_partitions
 
 
 def streams(settings: Settings) -> list[StreamConfig]:
-    """Every stream.
+    """Every stream, what is kept before work."""
+    kept = [each.evolve(num_replicas=settings.nats_replicas) for each in _kept(settings)]
+    work = [each.evolve(num_replicas=settings.work_replicas) for each in _work(settings)]
+    return [each.evolve(storage=StorageType.FILE, metadata=_metadata()) for each in (*kept, *work)]
 
-    A queue refuses what is over its limit (the caller gets 503) instead of dropping the oldest. Jobs outlive their
-    deadline only where no worker is left to drop them; their age ends that. The server learns message ids again from
-    what is stored when it restarts, so the counter keeps its latest increments, not only the total.
+
+def consumers(settings: Settings) -> list[tuple[str, ConsumerConfig]]:
+    """Every durable consumer, with its stream."""
+    return [(each.stream, _durable(each, settings)) for consumer in CONSUMERS for each in consumer.partitions(settings)]
+
+
+def _work(settings: Settings) -> list[StreamConfig]:
+    """What lives seconds.
+
+    A queue refuses what is over its limit (the caller gets 503) instead of dropping the oldest. Work outlives its
+    deadline only where no worker is left to drop it, and parts where some never come; their age ends that.
     """
-    job_age = 2 * _MINUTE + settings.deadline
-    result_age = settings.results_days * _DAY
-    window = min(2 * _MINUTE, result_age)
+    age = max(3 * settings.deadline, settings.async_deadline + settings.deadline)
     queue = StreamConfig(
-        retention=RetentionPolicy.WORK_QUEUE, discard=DiscardPolicy.NEW, max_age=job_age, duplicate_window=window
+        retention=RetentionPolicy.WORK_QUEUE,
+        discard=DiscardPolicy.NEW,
+        max_age=age,
+        duplicate_window=min(2 * _MINUTE, age),
     )
-    kept = StreamConfig(
-        retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD, max_age=result_age, duplicate_window=window
-    )
-    configs = [
+    share = -(-settings.queue_limit // settings.nats_partitions)
+    largest = max(2 * settings.upload_limit, _LEAST_ROOM)
+    divided = [
         queue.evolve(
             name=JOBS,
-            subjects=["platelane.jobs.>"],
-            max_msgs=settings.queue_limit,
-            max_bytes=settings.queue_limit * 2 * _MIB + _LARGEST,
+            subjects=["platelane.jobs.*"],
+            max_msgs=share,
+            max_bytes=share * 2 * _MIB + largest,
         ),
         queue.evolve(
             name=CROPS,
-            subjects=["platelane.crops.>"],
-            max_msgs=2 * settings.queue_limit,
-            max_bytes=settings.queue_limit * _MIB + _LARGEST,
+            subjects=["platelane.crops.*"],
+            max_msgs=2 * share,
+            max_bytes=share * _MIB + _LEAST_ROOM,
         ),
-        kept.evolve(
+        queue.evolve(
             name=PARTS,
             subjects=["platelane.parts.*.*"],
-            discard=DiscardPolicy.NEW,
-            max_age=job_age,
-            max_bytes=256 * _MIB,
+            retention=RetentionPolicy.LIMITS,
+            max_bytes=256 * _MIB // settings.nats_partitions,
             max_msgs_per_subject=1,
             allow_direct=True,
         ),
+    ]
+    rates = StreamConfig(
+        name=RATES,
+        subjects=["platelane.rate.*.*"],
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_age=_MINUTE,
+        duplicate_window=_MINUTE,
+        max_msgs_per_subject=1,
+        max_bytes=16 * _MIB,
+        allow_direct=True,
+        allow_msg_counter=True,
+    )
+    return [
+        *(
+            config.evolve(name=name, subjects=[subjects.in_partition(each, number) for each in config.subjects or ()])
+            for config in divided
+            for number, name in enumerate(partitions(str(config.name), settings))
+        ),
+        rates,
+    ]
+
+
+def _kept(settings: Settings) -> list[StreamConfig]:
+    """What must survive.
+
+    The server learns message ids again from what is stored when it restarts, so a counter of calls keeps its latest
+    increments until they are rolled up.
+    """
+    result_age = settings.results_days * _DAY
+    window = min(2 * _MINUTE, result_age)
+    kept = StreamConfig(
+        retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD, max_age=result_age, duplicate_window=window
+    )
+    return [
         kept.evolve(
             name=RESULTS,
             subjects=[subjects.ALL_RESULTS],
@@ -138,10 +263,10 @@ def streams(settings: Settings) -> list[StreamConfig]:
         ),
         kept.evolve(
             name=USAGE,
-            subjects=["platelane.usage.*.*"],
+            subjects=[subjects.ALL_USAGE],
             max_age=None,
-            duplicate_window=10 * _MINUTE,
-            max_msgs_per_subject=_REMEMBERED_INCREMENTS,
+            duplicate_window=COUNT_WINDOW,
+            max_msgs_per_subject=_MOST_INCREMENTS,
             allow_direct=True,
             allow_msg_counter=True,
         ),
@@ -149,16 +274,27 @@ def streams(settings: Settings) -> list[StreamConfig]:
             name=HOOK_COUNTS,
             subjects=[subjects.hook_count("*", "*")],
             max_age=None,
-            max_msgs_per_subject=1,
+            duplicate_window=COUNT_WINDOW,
+            max_msgs_per_subject=_MOST_INCREMENTS,
             allow_direct=True,
             allow_msg_counter=True,
         ),
         kept.evolve(
             name=KV_HOOKS,
-            subjects=["$KV.HOOKS.>"],
+            subjects=[subjects.entry(HOOKS, ">")],
             discard=DiscardPolicy.NEW,
             max_age=None,
             max_bytes=64 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+            republish=_changes(HOOKS),
+        ),
+        kept.evolve(
+            name=KV_HOOK_HEALTH,
+            subjects=["$KV.HOOK_HEALTH.>"],
+            discard=DiscardPolicy.NEW,
+            max_age=None,
+            max_bytes=16 * _MIB,
             max_msgs_per_subject=1,
             allow_direct=True,
         ),
@@ -172,26 +308,60 @@ def streams(settings: Settings) -> list[StreamConfig]:
             allow_direct=True,
         ),
         kept.evolve(
-            name=RATES,
-            subjects=["platelane.rate.*.*"],
-            max_age=_MINUTE,
-            duplicate_window=_MINUTE,
+            name=KV_CROPS,
+            subjects=[subjects.crops("*")],
+            max_bytes=settings.crops_bytes,
             max_msgs_per_subject=1,
-            max_bytes=16 * _MIB,
             allow_direct=True,
-            allow_msg_counter=True,
+        ),
+        kept.evolve(
+            name=KV_CAMERAS,
+            subjects=["$KV.CAMERAS.*.*"],
+            max_bytes=64 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+        ),
+        kept.evolve(
+            name=KV_CORRECTIONS,
+            subjects=[subjects.entry(CORRECTIONS, "*.*")],
+            discard=DiscardPolicy.NEW,
+            max_bytes=64 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+            republish=_changes(CORRECTIONS),
+        ),
+        kept.evolve(
+            name=OUTCOMES,
+            subjects=[subjects.ALL_OUTCOMES],
+            max_age=settings.outcome_hours * _HOUR,
+            duplicate_window=min(2 * _MINUTE, settings.outcome_hours * _HOUR),
+            max_bytes=64 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
+            republish=RePublish(src=subjects.ALL_OUTCOMES, dest=subjects.STORED_OUTCOMES, headers_only=True),
+        ),
+        kept.evolve(
+            name=KV_REQUESTS,
+            subjects=[subjects.entry(REQUESTS, ">")],
+            max_age=settings.outcome_hours * _HOUR,
+            duplicate_window=min(2 * _MINUTE, settings.outcome_hours * _HOUR),
+            max_bytes=16 * _MIB,
+            max_msgs_per_subject=1,
+            allow_direct=True,
         ),
         _mirrored(TOKENS),
         _mirrored(ZONES),
-        queue.evolve(
+        _mirrored(WATCHLISTS),
+        StreamConfig(
             name=ADVISORIES,
             subjects=["$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>"],
+            retention=RetentionPolicy.WORK_QUEUE,
             discard=DiscardPolicy.OLD,
             max_bytes=16 * _MIB,
             max_age=_DAY,
+            duplicate_window=2 * _MINUTE,
         ),
     ]
-    return [config.evolve(storage=StorageType.FILE, num_replicas=settings.nats_replicas) for config in configs]
 
 
 def _mirrored(bucket: str) -> StreamConfig:
@@ -206,8 +376,13 @@ def _mirrored(bucket: str) -> StreamConfig:
         allow_direct=True,
         allow_rollup_hdrs=True,
         deny_delete=True,
-        republish=RePublish(src=subjects.entry(bucket, ">"), dest=subjects.changed(bucket, ">")),
+        republish=_changes(bucket),
     )
+
+
+def _changes(bucket: str) -> RePublish:
+    """Tells of what is stored in a bucket."""
+    return RePublish(src=subjects.entry(bucket, ">"), dest=subjects.changed(bucket, ">"))
 
 
 def _durable(consumer: Consumer, settings: Settings) -> ConsumerConfig:
@@ -220,58 +395,9 @@ def _durable(consumer: Consumer, settings: Settings) -> ConsumerConfig:
         max_deliver=consumer.attempts(settings),
         max_ack_pending=consumer.max_ack_pending,
         max_waiting=4_096,
+        metadata=_metadata(),
     )
 
 
-async def ensure_topology(manager: JetStreamManager, settings: Settings, patience: float = 10.0) -> None:
-    """Make every stream and consumer what it should be. Safe to run by many services at once, and again.
-
-    Raises:
-        EngineUnavailable: JetStream did not answer for `patience` seconds.
-        Fault: the server refuses a definition, for a reason that waiting does not mend.
-    """
-    for config in streams(settings):
-        await _patiently(f"stream {config.name}", partial(ensure_stream, manager, config), patience)
-    for consumer in CONSUMERS:
-        durable = partial(manager.add_consumer, consumer.stream, _durable(consumer, settings))
-        await _patiently(f"consumer {consumer.name} of {consumer.stream}", durable, patience)
-
-
-async def ensure_stream(manager: JetStreamManager, config: StreamConfig) -> None:
-    """Make a stream, or change the one that is there.
-
-    Changing comes first: asked to make a stream that is there, the server wants room for another one.
-
-    Raises:
-        nats.errors.Error: the server does not answer, or refuses.
-    """
-    with contextlib.suppress(NotFoundError):
-        await manager.update_stream(config)
-        return
-    try:
-        await manager.add_stream(config)
-    except APIError as error:
-        if error.err_code != _STREAM_NAME_TAKEN:
-            raise
-        await manager.update_stream(config)  # somebody else made it in this moment
-
-
-async def _patiently(what: str, attempt: Callable[[], Awaitable[object]], patience: float) -> None:
-    loop = asyncio.get_running_loop()
-    end = loop.time() + patience
-    while True:
-        try:
-            await attempt()
-        except NatsError as error:
-            if isinstance(error, APIError) and not _passes(error):
-                raise Fault(f"NATS refuses {what}: {error.description}") from error
-            if loop.time() > end:
-                raise EngineUnavailable(f"NATS does not make {what}: {error}") from error
-            await asyncio.sleep(0.2)
-        else:
-            return
-
-
-def _passes(refusal: APIError) -> bool:
-    """Whether waiting may mend it: there is no leader yet, or too few servers, because one is still away."""
-    return isinstance(refusal, ServiceUnavailableError) or refusal.err_code == _NO_PEERS
+def _metadata() -> dict[str, str]:
+    return {_VERSION_KEY: str(VERSION), _OLDEST_SERVICE_KEY: str(OLDEST_SERVICE)}

@@ -15,11 +15,12 @@ from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from platelane import metrics, telemetry, tracing
-from platelane.bus import current, subjects, topology
+from platelane.bus import subjects, topology
 from platelane.bus.cancellations import Cancellations
 from platelane.bus.client import Bus
-from platelane.bus.outcomes import Done, Outcome, Reject, RetryAfter
+from platelane.bus.hand_backs import HandBacks
+from platelane.bus.message_info import MessageInfo
+from platelane.bus.outcomes import Done, Outcome, Postpone, Reject, RetryAfter
 from platelane.bus.pull import Pull
 from platelane.bus.topology import Consumer
 from platelane.errors import BadImage, PlatelaneError, RequestError, Unavailable, Undecodable
@@ -34,12 +35,15 @@ from platelane.pb.v1.stages_pb2 import (
     JobContext,
     Reply,
 )
+from platelane.runtime import logs, metrics, tracing
 
 log = structlog.get_logger(__name__)
 
 GRACE: Final = 5.0
 """Seconds that work in flight gets to finish after a stop."""
 LONGEST_PAUSE: Final = 60.0
+DEATHS: Final = 2
+"""Workers that may die of a job; it gets no third."""
 INTERNAL_ERROR: Final = "The photograph could not be processed."
 
 
@@ -62,7 +66,9 @@ async def fail(bus: Bus, context: JobContext, kind: FailureKind, detail: str) ->
 async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> None:
     """Keep a message where an operator finds it."""
     log.error("dead_letter", stream=stream, subject=letter.subject, reason=letter.reason)
-    await bus.publish(subjects.dead(stream), letter, message_id)
+    kind = topology.undivided(stream)
+    if await bus.publish(subjects.dead(kind), letter, message_id):
+        metrics.dead_letter(kind)
 
 
 def pause_after(failures: int) -> float:
@@ -78,14 +84,14 @@ class _Refused:
 
 
 class Worker(Generic[M]):
-    """Handles the messages of one consumer, `in_flight` at a time."""
+    """Handles the messages of one consumer, `in_flight` at a time, and at least one of each partition."""
 
     def __init__(
         self,
         bus: Bus,
         consumer: Consumer,
         message_type: type[M],
-        handler: Callable[[M], Awaitable[Outcome | None]],
+        handler: Callable[[M, MessageInfo], Awaitable[Outcome | None]],
         in_flight: int,
         missing: Callable[[], None] | None = None,
     ) -> None:
@@ -99,15 +105,22 @@ class Worker(Generic[M]):
         self._attempts = consumer.attempts(bus.settings)
         self._busy: list[Msg] = []
         self._cancelled = Cancellations()
+        self._hand_backs = HandBacks(bus)
+        self._of_jobs = consumer.stream in topology.JOB_STREAMS
         self._stage = consumer.name if consumer in topology.CONSUMERS else "deliverer"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
-        if self._consumer.stream in topology.JOB_STREAMS:
+        if self._of_jobs:
             await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
+            await self._hand_backs.listen()
+            metrics.JOBS_EXPIRED.labels(self._stage)  # 0, so that the first one is seen as an increase
+        metrics.dead_letter(self._consumer.stream, 0)
         if self._consumer in topology.CONSUMERS:
             metrics.watch(self._consumer.name, partial(self._bus.waiting, self._consumer))
-        pulls = [Pull(self._bus, self._consumer, self._missing) for _ in range(self._slots)]
+        partitions = self._consumer.partitions(self._bus.settings)
+        of_each = -(-self._slots // len(partitions))
+        pulls = [Pull(self._bus, each, self._hand_back, self._missing) for each in partitions for _ in range(of_each)]
         slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
         try:
@@ -134,10 +147,12 @@ class Worker(Generic[M]):
             await self._handle(message, pull)
         except asyncio.CancelledError:
             with contextlib.suppress(NatsError):
-                await message.nak()
+                await self._hand_back(message)
             raise
         except (PlatelaneError, NatsError) as error:
             log.warning("message_not_settled", subject=message.subject, error=str(error))
+            if self._of_jobs:
+                await self._hand_backs.tell(message)  # it is given to somebody else after `ack_wait`
         finally:
             self._busy.remove(message)
 
@@ -146,25 +161,30 @@ class Worker(Generic[M]):
             body = self._decode(message.data)
         except (DecodeError, Undecodable, ValueError) as error:
             await self._bury(message, f"undecodable: {error}")
-            await _term(message, "undecodable")
+            await self._term(message, "undecodable")
             return
         context = getattr(body, "context", None) or JobContext()
         left = context.deadline_us / 1e6 - time.time() if context.deadline_us else None
-        with telemetry.job(context.id), tracing.received(self._stage, message.headers):
+        with logs.job(context.id), tracing.received(self._stage, message.headers):
             if context.id in self._cancelled or (left is not None and left <= 0):
-                log.info("nobody_waits", subject=message.subject)
+                self._expired(message)
                 await pull.acknowledge(message)
                 return
-            await self._settle(message, pull, context, await self._outcome(message, body, context, left))
+            deaths = self._hand_backs.deaths(message) if self._of_jobs else 0
+            if deaths >= DEATHS:
+                outcome: Outcome | _Refused = Reject(f"{deaths} workers died while they had it")
+            else:
+                outcome = await self._outcome(message, body, context, left)
+            await self._settle(message, pull, context, outcome)
 
     async def _outcome(self, message: Msg, body: M, context: JobContext, left: float | None) -> Outcome | _Refused:
         delivered = message.metadata.num_delivered
-        current.enter(current.Delivery(delivered, message.metadata.sequence.stream, message.subject))
+        info = MessageInfo(message.subject, message.metadata.sequence.stream, delivered)
         limit = asyncio.timeout(left)
         try:
             async with limit:
                 with self._cancelled.ending(context.id, limit), metrics.working(self._stage):
-                    return await self._handler(body) or Done()
+                    return await self._handler(body, info) or Done()
         except RequestError as error:
             kind = FAILURE_KIND_BAD_IMAGE if isinstance(error, BadImage) else FAILURE_KIND_BAD_REQUEST
             await fail(self._bus, context, kind, error.detail)
@@ -179,7 +199,7 @@ class Worker(Generic[M]):
             return Reject(error.detail)
         except Exception as error:
             if limit.expired():
-                log.info("nobody_waits", subject=message.subject)
+                self._expired(message)
                 return Done()
             log.exception("handler_failed", subject=message.subject, attempt=delivered)
             return RetryAfter(pause_after(delivered), f"{type(error).__name__}: {error}")
@@ -188,21 +208,33 @@ class Worker(Generic[M]):
         match outcome:
             case Done():
                 await pull.acknowledge(message)
+            case Postpone(seconds):
+                await self._hand_back(message, seconds)
             case RetryAfter(seconds, reason):
                 log.warning("retry", subject=message.subject, seconds=seconds, reason=reason)
                 last = message.metadata.num_delivered >= self._attempts
-                await message.nak(delay=None if last else seconds)
+                await self._hand_back(message, None if last else seconds)
             case _Refused(reason):
-                await _term(message, reason)
+                await self._term(message, reason)
             case Reject(reason):
                 await self._bury(message, reason)
                 await fail(self._bus, context, FAILURE_KIND_INTERNAL, INTERNAL_ERROR)
-                await _term(message, reason)
+                await self._term(message, reason)
+
+    async def _hand_back(self, message: Msg, delay: float | None = None) -> None:
+        """Let whoever is free have it, `delay` seconds from now."""
+        if self._of_jobs:
+            await self._hand_backs.tell(message)
+        await message.nak(delay=delay)
 
     async def _bury(self, message: Msg, reason: str) -> None:
         where = message.metadata
         letter = DeadLetter(subject=message.subject, data=message.data, reason=reason)
         await bury(self._bus, where.stream, f"{where.stream}.{where.sequence.stream}", letter)
+
+    def _expired(self, message: Msg) -> None:
+        log.info("job_expired", subject=message.subject)
+        metrics.JOBS_EXPIRED.labels(self._stage).inc()
 
     async def _keep_alive(self) -> None:
         """Tell the server about slow handlers, so that their messages do not go to somebody else as well."""
@@ -214,7 +246,6 @@ class Worker(Generic[M]):
                 except NatsError as error:
                     log.debug("not_kept_alive", error=str(error))
 
-
-async def _term(message: Msg, reason: str) -> None:
-    """The library's own term() has no reason."""
-    await message._client.publish(message.reply, Msg.Ack.Term + b" " + reason.encode())
+    async def _term(self, message: Msg, reason: str) -> None:
+        """The library's own term() has no reason."""
+        await self._bus.client.publish(message.reply, Msg.Ack.Term + b" " + reason.encode())

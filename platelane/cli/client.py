@@ -4,29 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from platelane.cli.server import READ_PATH, is_local, unreachable
 from platelane.errors import BadRequest, NotFound
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pnm", ".pbm", ".pgm", ".ppm"}
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".png",
+        ".bmp",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".pnm",
+        ".pbm",
+        ".pgm",
+        ".ppm",
+    }
 )
-READ_PATH = "/v1/plate-reader/"
 _TRIES = 5  # a busy server says when to come again; a folder can wait
+_RATE_PATIENCE = 600.0
+"""Seconds to go on where the server says that calls come too fast, which always passes."""
+_BUSY, _TOO_FAST, _TOO_LARGE = 503, 429, 413
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 Answer = dict[str, Any]  # the JSON of the REST API
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PhotoReading:
     """What became of one file: the server's answer, or why there is none."""
 
     file: Path
@@ -39,37 +60,51 @@ class Reading:
         return _text(self.file)
 
 
-def find_photos(paths: Iterable[Path]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to read, and the folders that nobody could look into."""
+
+    photos: list[Path]
+    unreadable: list[Path]
+
+
+def find_photos(paths: Iterable[Path]) -> Found:
     """The files named, and the images in and below the folders named, sorted within each folder.
 
     Raises NotFound for a path that does not exist and BadRequest for a folder without images.
     """
     photos: list[Path] = []
+    unreadable: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(
-                file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
-            )
-            if not inside:
+            inside = sorted(_images(path, unreadable))
+            if not inside and not unreadable:
                 raise BadRequest(f"The folder {path} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
             photos += inside
         elif path.exists():
             photos.append(path)
         else:
             raise NotFound(f"There is no file or folder {path}.")
-    return photos
+    return Found(photos, unreadable)
+
+
+def _images(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
+    for inside, _, names in os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename))):
+        for file in (Path(inside, name) for name in names):
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
+                yield file
 
 
 class Client:
     """One server, spoken to over kept connections."""
 
-    def __init__(self, url: str, token: str = "") -> None:
-        local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    def __init__(self, url: str, token: str = "", verify: ssl.SSLContext | bool = True) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Token {token}"} if token else {},
             timeout=_TIMEOUT,
-            trust_env=not local,  # a proxy of the environment does not lead to this machine
+            verify=verify,
+            trust_env=not is_local(url),
         )
 
     async def __aenter__(self) -> Client:
@@ -78,29 +113,41 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def read(self, photo: Path, fields: Mapping[str, str]) -> Reading:
-        """Sends one photo; a busy server (429, 503) is asked again when it says."""
+    async def reach(self) -> None:
+        """Raises EngineUnavailable where no server answers."""
+        try:
+            await self._http.head(self.url + "/")
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(self.url, error) from error
+
+    async def read(self, photo: Path, fields: Mapping[str, str]) -> PhotoReading:
+        """Sends one photo; a server that is busy (503) or called too fast (429) is asked again when it says."""
         try:
             content = photo.read_bytes()
         except OSError as error:
-            return Reading(photo, {}, f"cannot be opened: {error.strerror}")
-        for attempt in range(1, _TRIES + 1):
+            return PhotoReading(photo, {}, f"cannot be opened: {error.strerror}")
+        if not content:
+            return PhotoReading(photo, {}, "the file is empty")
+        give_up = time.monotonic() + _RATE_PATIENCE
+        tries = _TRIES
+        while True:
             try:
                 response = await self._http.post(
                     self.url + READ_PATH, data=dict(fields), files={"upload": (_text(photo.name), content)}
                 )
             except (httpx.TransportError, httpx.InvalidURL) as error:
-                return Reading(photo, {}, f"{self.url} cannot be reached: {error or type(error).__name__}")
-            if response.status_code not in (429, 503) or attempt == _TRIES:
-                break
+                return PhotoReading(photo, {}, unreachable(self.url, error).detail)
+            tries -= response.status_code == _BUSY
+            waits = response.status_code == _TOO_FAST and time.monotonic() < give_up
+            if not waits and not (response.status_code == _BUSY and tries):
+                return _reading(photo, response)
             await asyncio.sleep(_retry_after(response))
-        return _reading(photo, response)
 
     async def read_all(
         self, photos: Iterable[Path], fields: Mapping[str, str], in_flight: int
-    ) -> AsyncIterator[Reading]:
+    ) -> AsyncIterator[PhotoReading]:
         """Reads photos, up to `in_flight` at a time, and gives them in the order of `photos`."""
-        under_way: deque[asyncio.Task[Reading]] = deque()
+        under_way: deque[asyncio.Task[PhotoReading]] = deque()
         try:
             for photo in photos:
                 if len(under_way) == in_flight:
@@ -117,16 +164,19 @@ def _text(path: str | Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def _reading(photo: Path, response: httpx.Response) -> Reading:
+def _reading(photo: Path, response: httpx.Response) -> PhotoReading:
     try:
         answer = response.json()
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return Reading(photo, {}, f"{response.url} answered {response.status_code} without a JSON object")
+        return PhotoReading(photo, {}, f"{response.url} answered {response.status_code} without a JSON object")
     if response.is_success and "error" not in answer:
-        return Reading(photo, answer)
-    return Reading(photo, answer, f"{response.status_code}: {answer.get('detail') or answer.get('error') or answer}")
+        return PhotoReading(photo, answer)
+    problem = f"{response.status_code}: {answer.get('detail') or answer.get('error') or answer}"
+    if response.status_code == _TOO_LARGE:
+        problem += " Make the photo smaller, or raise PLATELANE_UPLOAD_LIMIT of the server."
+    return PhotoReading(photo, answer, problem)
 
 
 def _retry_after(response: httpx.Response) -> float:

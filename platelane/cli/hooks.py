@@ -7,15 +7,15 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from platelane.cli.server import running_server
+from platelane.cli.console import console
+from platelane.cli.server import Ca, Token, Url, is_local, server_address, trusted, unreachable
 from platelane.errors import BadRequest, EngineUnavailable
+from platelane.runtime.settings import read_settings
 
 app = typer.Typer(help="Webhooks: where every result is sent.", no_args_is_help=True)
 
@@ -32,8 +32,6 @@ class Encoding(StrEnum):
 
 
 HookId = Annotated[int, typer.Argument(metavar="ID", help="Number of the webhook, as `platelane hooks list` shows it.")]
-Url = Annotated[str | None, typer.Option(help="Server to use. Default: the one that `platelane up` started.")]
-Token = Annotated[str, typer.Option(envvar="PLATELANE_TOKEN", help="API token, where the server wants one.")]
 Format = Annotated[Encoding | None, typer.Option(help="Body: JSON (the default), a form field, or with the picture.")]
 Header = Annotated[list[str] | None, typer.Option(metavar="NAME:VALUE", help="Header to send; repeatable.")]
 Secret = Annotated[str | None, typer.Option(help="Key that requests are signed with; empty for none.")]
@@ -43,18 +41,27 @@ Plate = Annotated[list[str] | None, typer.Option(help="Only plates like this, e.
 WatchList = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Only the plates in this file.")]
 Distance = Annotated[int | None, typer.Option(min=0, max=3, help="Characters that may differ from the watch-list.")]
 Concurrency = Annotated[int | None, typer.Option(min=1, max=16, help="Requests at once.")]
+Ordered = Annotated[
+    bool | None, typer.Option(help="Each camera's events in their order: one that fails holds up those behind it.")
+]
 MaxQueued = Annotated[int | None, typer.Option(min=1, help="Events that may wait; the oldest is dropped.")]
 Mail = Annotated[str | None, typer.Option(help="Who is told when the webhook is disabled.")]
 
 
 @app.command(name="list")
-def list_(url: Url = None, token: Token = "") -> None:
+def list_(url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """List all webhooks."""
     table = Table("ID", "Target", "Format", "State", "Why")
-    for hook in _call("GET", "", url, token)["results"]:
-        state = "enabled" if hook["enabled"] else "disabled"
-        table.add_row(str(hook["id"]), hook["target"], hook["format"], state, hook["disabled_reason"])
-    Console().print(table)
+    api, path = Api(url, token, ca), ""
+    while True:
+        page = api.call("GET", path)
+        for hook in page["results"]:
+            state = "enabled" if hook["enabled"] else "disabled"
+            table.add_row(str(hook["id"]), hook["target"], hook["format"], state, hook["disabled_reason"])
+        if "next" not in page:
+            break
+        path = page["next"].removeprefix(_PATH)
+    console().print(table)
 
 
 @app.command()
@@ -69,21 +76,23 @@ def create(
     watch_list: WatchList = None,
     distance: Distance = None,
     concurrency: Concurrency = None,
+    ordered: Ordered = None,
     max_queued: MaxQueued = None,
     mail: Mail = None,
     url: Url = None,
     token: Token = "",
+    ca: Ca = None,
 ) -> None:
     """Send every result to an address, from now on."""
     wanted = _filter(with_plate, camera, plate, watch_list, distance)
-    fields = _fields(target, format, header, secret, concurrency, max_queued, mail)
-    _print(_call("POST", "", url, token, fields | ({"filter": wanted} if wanted else {})))
+    fields = _fields(target, format, header, secret, concurrency, ordered, max_queued, mail)
+    _print(Api(url, token, ca).call("POST", "", fields | ({"filter": wanted} if wanted else {})))
 
 
 @app.command()
-def show(hook: HookId, url: Url = None, token: Token = "") -> None:
+def show(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """Show a webhook: its settings, how many events wait, were delivered, dropped or given up, the last failures."""
-    _print(_call("GET", f"{hook}/", url, token))
+    _print(Api(url, token, ca).call("GET", f"{hook}/"))
 
 
 @app.command()
@@ -99,45 +108,49 @@ def change(
     watch_list: WatchList = None,
     distance: Distance = None,
     concurrency: Concurrency = None,
+    ordered: Ordered = None,
     max_queued: MaxQueued = None,
     mail: Mail = None,
     url: Url = None,
     token: Token = "",
+    ca: Ca = None,
 ) -> None:
     """Change what is given; everything else stays."""
-    fields = _fields(target, format, header, secret, concurrency, max_queued, mail)
-    if wanted := _filter(with_plate, camera, plate, watch_list, distance):
-        fields["filter"] = _call("GET", f"{hook}/", url, token)["filter"] | wanted
-    if not fields:
+    fields = _fields(target, format, header, secret, concurrency, ordered, max_queued, mail)
+    wanted = _filter(with_plate, camera, plate, watch_list, distance)
+    if not fields and not wanted:
         raise BadRequest("There is nothing to change: give an option.")
-    _print(_call("PATCH", f"{hook}/", url, token, fields))
+    api = Api(url, token, ca)
+    if wanted:
+        fields["filter"] = api.call("GET", f"{hook}/")["filter"] | wanted
+    _print(api.call("PATCH", f"{hook}/", fields))
 
 
 @app.command(name="test")
-def try_out(hook: HookId, url: Url = None, token: Token = "") -> None:
+def try_out(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """Send a made-up event now and tell what came of it; the exit code is 1 if it was not accepted."""
-    answer = _call("POST", f"{hook}/test/", url, token)
+    answer = Api(url, token, ca).call("POST", f"{hook}/test/")
     _print(answer)
     if not answer["delivered"]:
         raise typer.Exit(1)
 
 
 @app.command()
-def enable(hook: HookId, url: Url = None, token: Token = "") -> None:
+def enable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """Enable a webhook; what waits for it is tried at once."""
-    _print(_call("POST", f"{hook}/enable/", url, token))
+    _print(Api(url, token, ca).call("POST", f"{hook}/enable/"))
 
 
 @app.command()
-def disable(hook: HookId, url: Url = None, token: Token = "") -> None:
+def disable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """Disable a webhook; it gets nothing of what happens meanwhile."""
-    _print(_call("PATCH", f"{hook}/", url, token, {"enabled": False}))
+    _print(Api(url, token, ca).call("PATCH", f"{hook}/", {"enabled": False}))
 
 
 @app.command()
-def delete(hook: HookId, url: Url = None, token: Token = "") -> None:
+def delete(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
     """Delete a webhook with everything that waits for it."""
-    _call("DELETE", f"{hook}/", url, token)
+    Api(url, token, ca).call("DELETE", f"{hook}/")
 
 
 @app.command()
@@ -146,15 +159,16 @@ def dead(
     start: Annotated[int, typer.Option(min=1, help="Number to start from.")] = 1,
     url: Url = None,
     token: Token = "",
+    ca: Ca = None,
 ) -> None:
     """List events that were given up, the oldest first, up to 100."""
     table = Table("Number", "When", "File", "Camera", "Why")
-    page = _call("GET", f"{hook}/dead/?start={start}", url, token)
+    page = Api(url, token, ca).call("GET", f"{hook}/dead/?start={start}")
     for letter in page["results"]:
         data = letter["data"]
         row = (letter["number"], letter["at"], data["filename"], data["camera_id"] or "", letter["reason"])
         table.add_row(*map(str, row))
-    Console().print(table)
+    console().print(table)
     if page["next_start"]:
         print(f"More: platelane hooks dead {hook} --start {page['next_start']}")
 
@@ -165,9 +179,10 @@ def replay(
     numbers: Annotated[list[int] | None, typer.Argument(help="Which; all if none is named.")] = None,
     url: Url = None,
     token: Token = "",
+    ca: Ca = None,
 ) -> None:
     """Send events that were given up again."""
-    _print(_call("POST", f"{hook}/replay/", url, token, {"numbers": numbers} if numbers else {}))
+    _print(Api(url, token, ca).call("POST", f"{hook}/replay/", {"numbers": numbers} if numbers else {}))
 
 
 def _fields(
@@ -176,6 +191,7 @@ def _fields(
     header: list[str] | None,
     secret: str | None,
     concurrency: int | None,
+    ordered: bool | None,
     max_queued: int | None,
     mail: str | None,
 ) -> dict[str, Any]:
@@ -186,6 +202,7 @@ def _fields(
         "headers": headers,
         "secret": secret,
         "concurrency": concurrency,
+        "ordered": ordered,
         "max_queued": max_queued,
         "mail": mail,
     }
@@ -222,28 +239,37 @@ def _plates(file: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def _call(method: str, path: str, url: str | None, token: str, fields: dict[str, Any] | None = None) -> Any:
-    """The server's answer.
+class Api:
+    """The webhooks of a server."""
 
-    Raises:
-        BadRequest: the server refuses, and says why.
-        EngineUnavailable: there is no server.
-    """
-    server = (url or running_server()).rstrip("/")
-    local = urlsplit(server).hostname in ("127.0.0.1", "localhost", "::1")
-    headers = {"Authorization": f"Token {token}"} if token else {}
-    try:
-        with httpx.Client(timeout=_TIMEOUT, headers=headers, trust_env=not local) as client:
-            response = client.request(method, server + _PATH + path, json=fields)
+    def __init__(self, url: str | None, token: str, ca: Path | None) -> None:
+        """Raises: as `server_address` and `trusted`."""
+        self._server = server_address(url, read_settings())
+        self._client = httpx.Client(
+            timeout=_TIMEOUT,
+            headers={"Authorization": f"Token {token}"} if token else {},
+            verify=trusted(ca),
+            trust_env=not is_local(self._server),
+        )
+
+    def call(self, method: str, path: str, fields: dict[str, Any] | None = None) -> Any:
+        """The server's answer.
+
+        Raises:
+            BadRequest: the server refuses, and says why.
+            EngineUnavailable: there is no server.
+        """
+        try:
+            response = self._client.request(method, self._server + _PATH + path, json=fields)
             answer = response.json() if response.content else None
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise EngineUnavailable(f"{server} cannot be reached: {error or type(error).__name__}") from error
-    except ValueError as error:
-        raise EngineUnavailable(f"{server} is no Platelane: its answer is not JSON.") from error
-    if not response.is_success:
-        detail = answer.get("detail") if isinstance(answer, dict) else None
-        raise BadRequest(str(detail or f"{server} answered {response.status_code}."))
-    return answer
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(self._server, error) from error
+        except ValueError as error:
+            raise EngineUnavailable(f"{self._server} is no Platelane: its answer is not JSON.") from error
+        if not response.is_success:
+            detail = answer.get("detail") if isinstance(answer, dict) else None
+            raise BadRequest(str(detail or f"{self._server} answered {response.status_code}."))
+        return answer
 
 
 def _print(answer: Any) -> None:

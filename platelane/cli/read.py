@@ -13,7 +13,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from platelane.cli.client import Client, Reading, find_photos
+from platelane.cli.client import Client, Found, PhotoReading
+from platelane.cli.console import console
 from platelane.cli.rows import COLUMNS, rows
 from platelane.cli.table import answer_table
 
@@ -25,24 +26,26 @@ class Format(StrEnum):
 
 
 async def read_photos(
-    url: str,
-    paths: list[Path],
+    client: Client,
+    found: Found,
     fields: dict[str, str],
     *,
-    token: str = "",
     in_flight: int = 4,
     format: Format | None = None,
     out: Path | None = None,
 ) -> bool:
     """Reads all photos and writes one record after the other; whether every photo was read.
 
-    Without a format, a single photo on a terminal gives a table, all else JSON lines. Raises NotFound, BadRequest.
+    Without a format, a single photo on a terminal gives a table, all else JSON lines. Raises EngineUnavailable
+    where no server answers.
     """
-    photos = find_photos(paths)
+    photos = found.photos
     on_screen = out is None and sys.stdout.isatty()
     if format is None:
         format = Format.TABLE if len(photos) == 1 and on_screen else Format.JSON
     messages = Console(stderr=True)
+    for folder in found.unreadable:
+        messages.print(f"{folder}: this folder cannot be read", style="red", markup=False, soft_wrap=True)
     failed = 0
     with (
         out.open("w", encoding="utf-8", newline="") if out else _standard_output() as output,
@@ -59,7 +62,8 @@ async def read_photos(
     ):
         write = _writer(format, output)
         bar = progress.add_task("Reading", total=len(photos))
-        async with Client(url, token) as client:
+        async with client:
+            await client.reach()
             async for reading in client.read_all(photos, fields, in_flight):
                 write(reading)
                 if reading.error:
@@ -68,7 +72,7 @@ async def read_photos(
                 progress.advance(bar)
     if failed and len(photos) > 1:
         messages.print(f"{failed} of {len(photos)} photos were not read.", style="red")
-    return not failed
+    return not failed and not found.unreadable
 
 
 def _standard_output() -> TextIO:
@@ -76,11 +80,11 @@ def _standard_output() -> TextIO:
     return open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False)
 
 
-def _writer(format: Format, output: TextIO) -> Callable[[Reading], None]:
+def _writer(format: Format, output: TextIO) -> Callable[[PhotoReading], None]:
     match format:
         case Format.TABLE:
-            console = Console(file=output)
-            return lambda reading: None if reading.error else console.print(answer_table(reading))
+            screen = console(output)
+            return lambda reading: None if reading.error else screen.print(answer_table(reading))
         case Format.CSV:
             table = csv.DictWriter(output, COLUMNS, extrasaction="ignore", lineterminator="\n")
             table.writeheader()
@@ -89,7 +93,7 @@ def _writer(format: Format, output: TextIO) -> Callable[[Reading], None]:
             return lambda reading: _write_json(output, reading)
 
 
-def _write_json(output: TextIO, reading: Reading) -> None:
+def _write_json(output: TextIO, reading: PhotoReading) -> None:
     """One line; an unread photo has its reason under `error`, as in the answers of the API."""
     record = {"file": reading.path} | reading.answer | ({"error": reading.error} if reading.error else {})
     output.write(orjson.dumps(record).decode() + "\n")

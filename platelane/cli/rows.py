@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from platelane.cli.client import Reading
+from platelane.cli.client import PhotoReading
 
 COLUMNS = (
     "file",
@@ -32,7 +32,7 @@ COLUMNS = (
 Row = dict[str, Any]
 
 
-def rows(reading: Reading) -> list[Row]:
+def rows(reading: PhotoReading) -> list[Row]:
     """A row for each result with the keys of COLUMNS that are known; one row for a photo without results."""
     answer = reading.answer
     photo: Row = {"file": reading.path}

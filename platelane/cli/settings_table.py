@@ -7,9 +7,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from rich.table import Table
 
-from platelane.settings import Settings
-
-_ROOT = Path(__file__).resolve().parents[2]
+from platelane.resources import ROOT
+from platelane.runtime.settings import Settings
 
 
 def settings_table(current: Settings) -> Table:
@@ -20,7 +19,7 @@ def settings_table(current: Settings) -> Table:
     table.add_column("Default", overflow="fold")
     table.add_column("What it is")
     for name, field in Settings.model_fields.items():
-        value, default = shown(getattr(current, name)), shown(field.default)
+        value, default = shown(getattr(current, name)), _default(field, dict(current))
         changed = value != default
         table.add_row(_variable(name), value, default, field.description, style="bold" if changed else "")
     return table
@@ -29,7 +28,7 @@ def settings_table(current: Settings) -> Table:
 def settings_markdown() -> str:
     """The configuration table of the README."""
     lines = [
-        f"| `{_variable(name)}` | {_code(shown(field.default))} | {_described(field)} |"
+        f"| `{_variable(name)}` | {_code(_default(field, {}))} | {_described(field)} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| variable | default | what it is |", "|---|---|---|", *lines])
@@ -37,11 +36,18 @@ def settings_markdown() -> str:
 
 def shown(value: object) -> str:
     """A value as one would write it into the environment; paths of this installation relative to it."""
+    if value is None:
+        return ""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    if isinstance(value, Path) and value.is_relative_to(_ROOT):
-        return str(value.relative_to(_ROOT))
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        return str(value.relative_to(ROOT))
     return str(value)
+
+
+def _default(field: FieldInfo, chosen: dict[str, object]) -> str:
+    """A default as one would write it; some depend on what was chosen for others."""
+    return shown(field.get_default(call_default_factory=True, validated_data=chosen))
 
 
 def _variable(name: str) -> str:

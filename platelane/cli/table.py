@@ -6,13 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from platelane.cli.client import Reading
+from platelane.cli.client import PhotoReading
 from platelane.cli.rows import Row, rows
 
 _UNKNOWN = frozenset({"", "none", "unknown", "generic"})
 
 
-def answer_table(reading: Reading) -> RenderableType:
+def answer_table(reading: PhotoReading) -> RenderableType:
     """The plates with their vehicles, and the timing."""
     if reading.error:
         return Text(f"{reading.path}: {reading.error}", style="red")

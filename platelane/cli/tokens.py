@@ -13,22 +13,29 @@ import typer
 from nats.errors import Error as NatsError
 from nats.js.api import Header
 from nats.js.errors import APIError, NoKeysError, NotFoundError
-from rich.console import Console
 from rich.table import Table
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.connection import Connection
 from platelane.bus.streams import counter
+from platelane.cli.console import console
+from platelane.cli.server import nats_settings, quiet
 from platelane.errors import BadRequest, EngineUnavailable, Fault, NotFound
-from platelane.settings import Settings
-from platelane.supervisor import state
+from platelane.runtime.settings import Settings
 from platelane.tokens import Token, account, fingerprint, new_token
+from platelane.usage import month_of
 
 app = typer.Typer(help="Create, list and revoke the tokens of the cloud profile.", no_args_is_help=True)
 
 _PATIENCE: Final = 5.0
 _FIRST_PATIENCE: Final = 30.0
 _WRONG_LAST_SEQUENCE: Final = 10071
+
+
+@app.callback()
+def _only_answers() -> None:
+    """What goes wrong is said once, at the end."""
+    quiet()
 
 
 @app.command()
@@ -38,11 +45,13 @@ def create(
         int | None, typer.Option(min=0, help="Uploads a second; 0 for any number. Default: PLATELANE_RATE_LIMIT.")
     ] = None,
     max_calls: Annotated[int | None, typer.Option(min=0, help="Calls a month. Default: PLATELANE_MAX_CALLS.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="May manage tokens by `/v1/tokens/`.")] = False,
 ) -> None:
     """Create a token and print it. It is shown this once; only its hash is stored."""
     if not 0 < len(name.strip()) <= 100:
         raise BadRequest("A token's name has 1 to 100 characters.")
-    print(asyncio.run(_create(Token(name=name.strip(), rate_limit=rate_limit, max_calls=max_calls))))
+    token = Token(name=name.strip(), rate_limit=rate_limit, max_calls=max_calls, admin=admin)
+    print(asyncio.run(_create(nats_settings(), token)))
 
 
 @app.command()
@@ -51,7 +60,7 @@ def first() -> None:
 
     It has no limit on uploads a second.
     """
-    settings = _settings()
+    settings = nats_settings()
     if settings.profile == "sdk":
         print("The on-premise profile needs no token.")
     elif secret := asyncio.run(_first(settings)):
@@ -64,15 +73,15 @@ def first() -> None:
 def list_() -> None:
     """List all tokens: name, account, limits, calls of this month."""
     table = Table("Name", "Account", "Created", "Uploads a second", "Calls a month", "Calls this month")
-    for row in asyncio.run(_rows(Settings())):
+    for row in asyncio.run(_rows(nats_settings())):
         table.add_row(*row)
-    Console().print(table)
+    console().print(table)
 
 
 @app.command()
 def revoke(name: Annotated[str, typer.Argument(help="Name or account of the token.")]) -> None:
     """Revoke a token; requests with it get 403 from now on."""
-    print(f"Revoked {asyncio.run(_revoke(name))}.")
+    print(f"Revoked {asyncio.run(_revoke(nats_settings(), name))}.")
 
 
 class _Store:
@@ -99,7 +108,7 @@ class _Store:
 
     async def calls(self, key: str) -> int:
         """Of this month."""
-        subject = subjects.usage(account(key), f"{datetime.now(UTC):%Y-%m}")
+        subject = subjects.usage(account(key), month_of(datetime.now(UTC)))
         try:
             message = await self._jetstream.get_last_msg(topology.USAGE, subject)
         except NotFoundError:
@@ -108,27 +117,22 @@ class _Store:
 
 
 @asynccontextmanager
-async def _store() -> AsyncIterator[_Store]:
+async def _store(settings: Settings) -> AsyncIterator[_Store]:
     """Raises EngineUnavailable where NATS or, as no service has run yet, the bucket is not there."""
-    connection = await Connection.open(_settings(), "tokens", _PATIENCE)
+    connection = await Connection.open(settings, "tokens", _PATIENCE)
     try:
         yield _Store(connection)
     except NatsError as error:
-        raise EngineUnavailable(f"NATS does not have the tokens; is Platelane running? {error}") from error
+        raise EngineUnavailable(
+            f"NATS does not have the bucket of tokens ({error}); `platelane topology apply` makes it"
+        ) from error
     finally:
         await connection.close()
 
 
-def _settings() -> Settings:
-    """Those of the environment, with the NATS of the `platelane up` that runs here."""
-    settings = Settings()
-    running = state.read(settings.state_dir.expanduser())
-    return settings.model_copy(update={"nats_url": running.nats_url}) if running else settings
-
-
-async def _create(token: Token) -> str:
+async def _create(settings: Settings, token: Token) -> str:
     secret = new_token()
-    async with _store() as store:
+    async with _store(settings) as store:
         if any(each.name == token.name for each in (await store.all()).values()):
             raise BadRequest(f"There is a token called {token.name} already.")
         await store.put(fingerprint(secret), token)
@@ -136,7 +140,7 @@ async def _create(token: Token) -> str:
 
 
 async def _first(settings: Settings) -> str | None:
-    """The token, or None where one was stored before, by whomever; the streams are made where they are missing."""
+    """The token, or None where one was stored before, by whomever."""
     secret, token = new_token(), Token(name="first", rate_limit=0)
     key = fingerprint(secret)
     bus = await Bus.connect(settings, "tokens")
@@ -154,7 +158,7 @@ async def _first(settings: Settings) -> str | None:
 
 
 async def _rows(settings: Settings) -> list[tuple[str, ...]]:
-    async with _store() as store:
+    async with _store(settings) as store:
         return [
             (
                 token.name,
@@ -168,8 +172,8 @@ async def _rows(settings: Settings) -> list[tuple[str, ...]]:
         ]
 
 
-async def _revoke(name: str) -> str:
-    async with _store() as store:
+async def _revoke(settings: Settings, name: str) -> str:
+    async with _store(settings) as store:
         for key, token in (await store.all()).items():
             if name in (token.name, account(key)):
                 await store.delete(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -15,16 +16,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from platelane.cli.client import READ_PATH, Client, Reading
+from platelane.cli.client import Client, PhotoReading
 from platelane.cli.rows import rows
+from platelane.cli.server import READ_PATH
 from platelane.cli.table import answer_table
 from platelane.errors import CannotStart, NotFound
-from platelane.settings import Settings
-from platelane.supervisor.process import Process
-from platelane.supervisor.programs import Plan, make_plan
-from platelane.supervisor.supervisor import Supervisor, only_one
+from platelane.local.plan import Plan
+from platelane.local.process import Process
+from platelane.local.programs import make_plan
+from platelane.local.supervisor import Supervisor, only_one
+from platelane.resources import SAMPLE
+from platelane.runtime.settings import Settings
 
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "gate.jpg"
 _FIRST_ANSWER_SECONDS = 60.0
 _TOKEN_NEEDED = 403
 _NOT_FOR_THE_SAMPLE = frozenset({_TOKEN_NEEDED, 413, 429})
@@ -32,26 +35,38 @@ _NOT_FOR_THE_SAMPLE = frozenset({_TOKEN_NEEDED, 413, 429})
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def up(settings: Settings, scale: Mapping[str, int], photo: Path | None, console: Console) -> None:
+async def up(
+    settings: Settings,
+    scale: Mapping[str, int],
+    photo: Path | None,
+    console: Console,
+    *,
+    fixed_port: bool = False,
+    elsewhere: bool = False,
+) -> None:
     """Starts everything, reads a photo, and serves until Ctrl-C; a second Ctrl-C no longer waits.
 
+    With `fixed_port` its port is the settings' or none; `elsewhere` says that other commands look into another state
+    directory.
     Without `photo` the sample proves that the system works, with it the answer is shown. Raises CannotStart, NotFound.
     """
     if photo and not photo.is_file():
         raise NotFound(f"There is no file {photo}.")
     with only_one(settings.state_dir):
-        plan = make_plan(settings, scale)
+        plan = make_plan(settings, scale, fixed_port=fixed_port)
         supervisor = Supervisor(plan, _Reporter(console))
         interrupted = _interruption(supervisor)
         try:
-            serving = asyncio.create_task(_serve(supervisor, plan, settings, photo, console))
+            serving = asyncio.create_task(_serve(supervisor, plan, settings, photo, console, elsewhere))
+            failing = asyncio.create_task(supervisor.failed())
             stopping = asyncio.create_task(interrupted.wait())
-            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-            stopping.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-            if not serving.cancelled():
-                serving.result()
+            await asyncio.wait((serving, failing, stopping), return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, failing, stopping):
+                task.cancel()
+            await asyncio.wait((serving, failing, stopping))
+            for task in (failing, serving):
+                if not task.cancelled():
+                    task.result()
         finally:
             started = time.monotonic()
             with contextlib.suppress(OSError):  # the terminal may be gone
@@ -74,11 +89,15 @@ def _interruption(supervisor: Supervisor) -> asyncio.Event:
     return interrupted
 
 
-async def _serve(supervisor: Supervisor, plan: Plan, settings: Settings, photo: Path | None, console: Console) -> None:
+async def _serve(
+    supervisor: Supervisor, plan: Plan, settings: Settings, photo: Path | None, console: Console, elsewhere: bool
+) -> None:
     """Starts, reads, says where things are, and then waits for ever."""
     started = time.monotonic()
     for usual, port in plan.moved_ports.items():
         console.print(f"[yellow]Port {usual} is not free; {port} is used in its place.[/yellow]")
+    for notice in plan.notices:
+        console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Starting {', '.join(supervisor.starting)}", style="dim")
     with console.status("Starting ..."):
         await supervisor.start()
@@ -86,17 +105,18 @@ async def _serve(supervisor: Supervisor, plan: Plan, settings: Settings, photo: 
         token = settings.tokens[0].get_secret_value() if settings.tokens else ""
         first = await _first_answer(plan, photo, token, console)
     supervisor.mark_ready()
-    _welcome(plan, settings, first, time.monotonic() - started, shown=photo is not None, console=console)
+    server = f"--url {plan.url} " if elsewhere else ""
+    _welcome(plan, settings, first, time.monotonic() - started, shown=photo is not None, server=server, console=console)
     await asyncio.Event().wait()
 
 
-async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Console) -> Reading:
+async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Console) -> PhotoReading:
     """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read.
 
     It has an error where the server works, but not for us.
     """
     fields = {"mmc": "true", "camera_id": "platelane-up"}
-    reading = Reading(photo or SAMPLE, {}, "no answer")
+    reading = PhotoReading(photo or SAMPLE, {}, "no answer")
     async with Client(plan.url, token) as client:
         try:
             async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
@@ -117,7 +137,9 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
     raise CannotStart("The server refuses the sample photo.")
 
 
-def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, shown: bool, console: Console) -> None:
+def _welcome(
+    plan: Plan, settings: Settings, first: PhotoReading, seconds: float, *, shown: bool, server: str, console: Console
+) -> None:
     if first.error:
         console.print(f"The sample was not read: {first.error}", style="yellow", markup=False)
         if first.answer["status_code"] == _TOKEN_NEEDED and not settings.tokens:
@@ -129,10 +151,12 @@ def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, 
         plates = ", ".join(row["plate"].upper() for row in rows(first) if row.get("plate")) or "no plate"
         console.print(f"Read {first.file.name}: [green]{escape(plates)}[/green], {first.answer['processing_time']} ms")
     token = "-H 'Authorization: Token ...' " if settings.profile == "cloud" else ""
+    photo = shlex.quote(f"upload=@{os.path.relpath(first.file)}")
     console.print(
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
-        f"  try     curl -F upload=@{escape(os.path.relpath(first.file))} -F mmc=true {token}{plan.url}{READ_PATH}\n"
-        f"  or      {_command()} read PHOTO...\n"
+        f"  page    {plan.url}/ in a browser\n"
+        f"  try     curl -F {escape(photo)} -F mmc=true {token}{plan.url}{READ_PATH}\n"
+        f"  or      {_command()} read {server}PHOTO...\n"
         f"{f'  gRPC    {plan.grpc_address}{chr(10)}' if plan.grpc_address else ''}"
         f"  logs    {plan.logs}\n"
         f"  stop    Ctrl-C\n",
@@ -143,7 +167,8 @@ def _welcome(plan: Plan, settings: Settings, first: Reading, seconds: float, *, 
 
 def _command() -> str:
     """How this program is called from where the person is."""
-    return "platelane" if shutil.which("platelane") else os.path.relpath(Path(sys.executable).with_name("platelane"))
+    beside = os.path.relpath(Path(sys.executable).with_name("platelane"))
+    return "platelane" if shutil.which("platelane") else shlex.quote(beside)
 
 
 class _Reporter:
@@ -158,12 +183,17 @@ class _Reporter:
 
     def died(self, process: Process, how: str, delay: float) -> None:
         self._say(
-            f"[red]✗ {process.name} {escape(how)}[/red]; it is started again in {delay:.1f} s. Its last log lines:"
+            f"[red]✗ {process.name} {escape(how)}[/red]; it is started again in {delay:.1f} s. "
+            f"The last lines of {escape(str(process.log))}:"
         )
         self._console.print(process.log_tail(5), style="dim", markup=False, highlight=False)
 
     def back(self, process: Process, seconds: float) -> None:
         self._say(f"[green]✓[/green] {process.name} is back after {seconds:.1f} s   pid {process.pid}")
+
+    def unwell(self, process: Process, problem: str) -> None:
+        self._say(f"[red]✗ {process.name} says that it cannot work:[/red] {escape(problem)}")
+        self._say("  If the disk is full, make room: it is then started again.")
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)

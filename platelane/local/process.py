@@ -8,37 +8,19 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import httpx
 
-from platelane.errors import CannotStart
+from platelane.errors import CannotStart, PlatelaneError
+from platelane.local.plan import Program
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _POLL_SECONDS = 0.05
+_BY_OTHERS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT})
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What to start, and how to tell that it is ready.
-
-    `environment` is added to the supervisor's own; `ready_url` answers 200 once the program can work; `address` is
-    where people and other programs reach it (empty for a worker, which listens to nobody); `on_ready` gets the
-    process id whenever the program has become ready.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    ready_url: str
-    address: str = ""
-    start_seconds: float = 60.0
-    stop_seconds: float = 4.0
-    on_ready: Callable[[int], None] = lambda _pid: None
 
 
 @dataclass(slots=True)
@@ -48,6 +30,7 @@ class Process:
     program: Program
     log: Path
     started: float = 0.0
+    is_ready: bool = False
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _log_start: int = 0
 
@@ -62,13 +45,14 @@ class Process:
 
     async def start(self) -> None:
         """Starts the program in a session of its own, so that a Ctrl-C reaches the supervisor alone."""
-        self.started = time.monotonic()
+        self.started, self.is_ready = time.monotonic(), False
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *self.program.command,
                     env={**os.environ, **self.program.environment},
+                    cwd=self.program.folder,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=asyncio.subprocess.STDOUT,
@@ -88,13 +72,20 @@ class Process:
         try:
             await asyncio.wait((answers, ends), timeout=self.program.start_seconds, return_when=asyncio.FIRST_COMPLETED)
             if answers.done() and self.pid:
-                self.program.on_ready(self.pid)
+                await self._prepare(self.pid)
+                self.is_ready = True
                 return time.monotonic() - self.started
             problem = ends.result() if ends.done() else f"is not ready after {self.program.start_seconds:.0f} s"
             raise CannotStart(f"{self.name} {problem}.\n{self.log_tail()}")
         finally:
             for task in (answers, ends):
                 task.cancel()
+
+    async def _prepare(self, pid: int) -> None:
+        try:
+            await self.program.on_ready(pid)
+        except PlatelaneError as error:
+            raise CannotStart(f"{self.name} cannot be used: {error.detail}\n{self.log_tail()}") from error
 
     async def _answers(self, client: httpx.AsyncClient) -> None:
         while True:
@@ -110,6 +101,19 @@ class Process:
         code = await self._process.wait()
         return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody else ended it."""
+        return self._process is not None and self._process.returncode in _BY_OTHERS
+
+    async def unwell(self, client: httpx.AsyncClient) -> str:
+        """What a program that runs says is wrong with it; empty where nothing is, or it says nothing."""
+        try:
+            answer = await client.get(self.program.ready_url)
+        except httpx.HTTPError:
+            return ""
+        return "" if answer.status_code == 200 else answer.text.strip() or f"status {answer.status_code}"
+
     async def stop(self) -> None:
         """Asks the program to finish, and after `stop_seconds` no longer asks."""
         if self._process is None:
@@ -122,10 +126,11 @@ class Process:
         await self._process.wait()
 
     def kill(self) -> None:
-        """Ends the program and whatever it has started, at once."""
+        """Ends the program and whatever it has started, at once, and takes away what they leave."""
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            self.program.on_end()
 
     def log_tail(self, lines: int = 12) -> str:
         """The last log lines since the latest start, each indented."""

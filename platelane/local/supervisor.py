@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -15,15 +15,18 @@ import httpx
 import structlog
 
 from platelane.errors import CannotStart
-from platelane.supervisor import state
-from platelane.supervisor.process import Process
-from platelane.supervisor.programs import Plan
+from platelane.local import state
+from platelane.local.plan import Plan
+from platelane.local.process import Process
 
 log = structlog.get_logger(__name__)
 
 _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 30.0
 _SETTLED_SECONDS = 60.0  # a program that ran this long has earned a quick restart again
+_ATTEMPTS = 8  # in about 50 seconds
+_WATCH_SECONDS = 2.0
+_UNWELL = 3  # times in a row
 
 
 class Listener(Protocol):
@@ -32,6 +35,7 @@ class Listener(Protocol):
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
     def back(self, process: Process, seconds: float) -> None: ...
+    def unwell(self, process: Process, problem: str) -> None: ...
 
 
 class Supervisor:
@@ -45,6 +49,7 @@ class Supervisor:
         # Connections are not kept: Triton's exit waits for every one that is open.
         self._client = httpx.AsyncClient(trust_env=False, timeout=2.0, limits=httpx.Limits(max_keepalive_connections=0))
         self._ready = False
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def starting(self) -> list[str]:
@@ -52,7 +57,7 @@ class Supervisor:
         return [program.name for stage in self._plan.starts for program in stage]
 
     async def start(self) -> None:
-        """Returns once every program is ready; from then on each is started again when it dies.
+        """Returns once every program is ready; from then on each is started again when it dies: see `failed`.
 
         Raises CannotStart when one does not start.
         """
@@ -66,7 +71,14 @@ class Supervisor:
                         group.create_task(self._first_start(process))
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from None
-        self._keepers = [asyncio.create_task(self._keep(process)) for process in self._processes.values()]
+        for process in self._processes.values():
+            self._keepers.append(asyncio.create_task(self._keep(process)))
+            if restart_helps := process.program.restart_helps:
+                self._keepers.append(asyncio.create_task(self._watch(process, restart_helps)))
+
+    async def failed(self) -> None:
+        """Waits, usually for ever. Raises CannotStart when a program ends again and again."""
+        await self._failed
 
     async def _first_start(self, process: Process) -> None:
         await process.start()
@@ -85,14 +97,18 @@ class Supervisor:
         self._write_state()
 
     async def _keep(self, process: Process) -> None:
-        """Starts a program again whenever it dies, after a delay that grows while it keeps dying."""
-        delay = _FIRST_DELAY
+        """Starts a program again whenever it dies, after a delay that grows while it keeps dying, up to a limit."""
+        delay, failures, problem = _FIRST_DELAY, 0, ""
         while True:
             how = await process.ended()
-            if time.monotonic() - process.started > _SETTLED_SECONDS:
-                delay = _FIRST_DELAY
+            if process.is_ready and time.monotonic() - process.started > _SETTLED_SECONDS:
+                delay, failures = _FIRST_DELAY, 0
+            failures += not (process.is_ready and process.was_killed)
             process.kill()  # what it may have left behind
             self._write_state()
+            if failures == _ATTEMPTS:
+                self._give_up(process, problem or f"{process.name} {how}.\n{process.log_tail()}")
+                return
             with contextlib.suppress(OSError):  # where nobody can be told, programs are kept all the same
                 self._listener.died(process, how, delay)
             await asyncio.sleep(delay)
@@ -101,11 +117,33 @@ class Supervisor:
                 await process.start()
                 self._write_state()
                 seconds = await process.ready(self._client)
-            except (CannotStart, OSError):  # a full disk, for one
+            except (CannotStart, OSError) as error:  # a full disk, for one
+                problem = str(error)
                 process.kill()  # it may hang; `ended` then tells how it went
             else:
+                problem = ""
                 with contextlib.suppress(OSError):
                     self._listener.back(process, seconds)
+
+    def _give_up(self, process: Process, problem: str) -> None:
+        if not self._failed.done():
+            often = f"So it went {_ATTEMPTS} times in a row. All of it is in {process.log}"
+            self._failed.set_exception(CannotStart(f"{problem}\n{often}"))
+
+    async def _watch(self, process: Process, restart_helps: Callable[[], bool]) -> None:
+        """Ends a program that goes on saying that it cannot work, so that it is started again: NATS never recovers
+        from a disk that was full once."""
+        unwell = 0
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            problem = await process.unwell(self._client) if process.is_ready and process.pid else ""
+            unwell = unwell + 1 if problem else 0
+            if unwell == _UNWELL:
+                with contextlib.suppress(OSError):
+                    self._listener.unwell(process, problem)
+            if unwell >= _UNWELL and restart_helps():
+                unwell = 0
+                process.kill()
 
     async def stop(self) -> None:
         """Stops the programs in the order of the plan; none is left when this returns."""

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from greenery import Charclass, Pattern, parse
@@ -26,6 +27,8 @@ ALPHABET: Final = string.digits + string.ascii_lowercase
 MAX_FORMATS: Final = 20
 MAX_LENGTH: Final = 100
 """Characters of one expression."""
+MAX_NESTING: Final = 10
+"""Groups within each other, which the parser takes much longer for than for anything else."""
 _BUDGET: Final = 2_000
 """Positions, transitions and steps that the expressions of one request may take together."""
 _TRUSTED_BUDGET: Final = 1_000_000
@@ -123,12 +126,20 @@ def _refusal(expression: str, reason: str) -> BadRequest:
 def _check(expression: str) -> None:
     if len(expression) > MAX_LENGTH:
         raise _refusal(expression, f"it has more than {MAX_LENGTH} characters")
+    if _nesting(expression) > MAX_NESTING:
+        raise _refusal(expression, f"its groups are nested more than {MAX_NESTING} deep")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             re.compile(expression)
         except (re.error, OverflowError, RecursionError) as error:
             raise _refusal(expression, str(error)) from None
+
+
+def _nesting(expression: str) -> int:
+    """How many groups are open at once; those in classes and escapes are none."""
+    steps = ({"(": 1, ")": -1}.get(character, 0) for character in _CLASS_OR_ESCAPE.sub("", expression))
+    return max(accumulate(steps), default=0)
 
 
 def _parse(expression: str) -> Pattern:
@@ -157,7 +168,7 @@ def _plain(found: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Fragment:
     """States that a part of an expression begins and ends with, and whether it matches nothing, too."""
 
     first: frozenset[int]
@@ -173,7 +184,7 @@ class _Edges:
     end: bool
 
 
-_NOTHING: Final = _Part(frozenset(), frozenset(), True)
+_NOTHING: Final = _Fragment(frozenset(), frozenset(), True)
 _ONE: Final = 1
 
 
@@ -204,9 +215,9 @@ class _Builder:
         self._spend(len(before) * len(after))
         self._moves |= {(one, other) for one in before for other in after}
 
-    def _any_of(self, alternatives: Pattern, edges: _Edges) -> _Part:
+    def _any_of(self, alternatives: Pattern, edges: _Edges) -> _Fragment:
         """Those that a plate can have; raises as the last of them where there is none."""
-        parts: list[_Part] = []
+        parts: list[_Fragment] = []
         problem: _Unmatched | None = None
         for conc in alternatives.concs:
             try:
@@ -215,13 +226,13 @@ class _Builder:
                 problem = error
         if problem and not parts:
             raise problem
-        return _Part(
+        return _Fragment(
             frozenset().union(*(part.first for part in parts)),
             frozenset().union(*(part.last for part in parts)),
             any(part.nullable for part in parts),
         )
 
-    def _sequence(self, conc: Conc, edges: _Edges) -> _Part:
+    def _sequence(self, conc: Conc, edges: _Edges) -> _Fragment:
         mults = _without_anchors(conc, edges)
         whole = _NOTHING
         for place, mult in enumerate(mults):
@@ -230,16 +241,16 @@ class _Builder:
             whole = self._then(whole, self._repeated(mult, own))
         return whole
 
-    def _then(self, one: _Part, other: _Part) -> _Part:
+    def _then(self, one: _Fragment, other: _Fragment) -> _Fragment:
         self._spend(_ONE)
         self._connect(one.last, other.first)
-        return _Part(
+        return _Fragment(
             one.first | other.first if one.nullable else one.first,
             one.last | other.last if other.nullable else other.last,
             one.nullable and other.nullable,
         )
 
-    def _repeated(self, mult: Mult, edges: _Edges) -> _Part:
+    def _repeated(self, mult: Mult, edges: _Edges) -> _Fragment:
         least, most = mult.multiplier.min.v or 0, mult.multiplier.max.v
         whole = _NOTHING
         for _ in range(least):
@@ -249,18 +260,20 @@ class _Builder:
         except _Unmatched:
             return whole
 
-    def _optionally(self, whole: _Part, multiplicand: Pattern | Charclass, times: int | None, edges: _Edges) -> _Part:
+    def _optionally(
+        self, whole: _Fragment, multiplicand: Pattern | Charclass, times: int | None, edges: _Edges
+    ) -> _Fragment:
         """`whole`, and behind it up to so many times (None: however often) the other."""
         if times is None:
             again = self._once(multiplicand, edges)
             self._connect(again.last, again.first)
-            return self._then(whole, _Part(again.first, again.last, True))
+            return self._then(whole, _Fragment(again.first, again.last, True))
         for _ in range(times):
             once = self._once(multiplicand, edges)
-            whole = self._then(whole, _Part(once.first, once.last, True))
+            whole = self._then(whole, _Fragment(once.first, once.last, True))
         return whole
 
-    def _once(self, multiplicand: Pattern | Charclass, edges: _Edges) -> _Part:
+    def _once(self, multiplicand: Pattern | Charclass, edges: _Edges) -> _Fragment:
         self._spend(_ONE)
         if isinstance(multiplicand, Pattern):
             return self._any_of(multiplicand, edges)
@@ -269,7 +282,7 @@ class _Builder:
             return _NOTHING
         state = frozenset({len(self._labels)})
         self._labels.append(label)
-        return _Part(state, state, False)
+        return _Fragment(state, state, False)
 
 
 def _without_anchors(conc: Conc, edges: _Edges) -> Sequence[Mult]:

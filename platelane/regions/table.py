@@ -72,12 +72,19 @@ def named(code: str) -> tuple[Region, ...]:
 def templates(codes: Iterable[str]) -> tuple[str, ...]:
     """The regular expressions that plates of these regions match, each once: a country stands for its parts too, a part
     whose plates are not told apart for its country."""
-    found: dict[str, None] = {}
-    for code in codes:
-        for region in named(code):
-            for each in _with_relatives(region):
-                found.update(dict.fromkeys((*each.templates, *each.older)))
-    return tuple(found)
+    found = (template for region in meant(codes) for template in (*region.templates, *region.older))
+    return tuple(dict.fromkeys(found))
+
+
+def meant(codes: Iterable[str]) -> tuple[Region, ...]:
+    """The regions whose plates a caller's codes stand for, each once."""
+    found = (each for code in codes for region in named(code) for each in _with_relatives(region))
+    return tuple({region.code: region for region in found}.values())
+
+
+def fits(code: str, text: str) -> bool:
+    """Whether a plate of this text, lower case without separators, is of a series of that region, as `templates`."""
+    return any(region.fits(text) for region in meant([code]))
 
 
 def _with_relatives(region: Region) -> list[Region]:

@@ -1,7 +1,15 @@
-"""A health page for probes: `/healthz` says the process answers, `/readyz` whether it can work right now.
+"""A health page for probes: `/healthz` says the process answers, `/readyz` whether requests should be sent to it.
 
-`/liveliness/` and `/readiness/` are the same two under the names the Plate Recognizer SDK uses. Nothing is measured in
-advance: a check runs when somebody asks. `/metrics` is for Prometheus.
+A process is ready once it has started, while it listens (the gateway) or its model is served (a stage), and until it
+is told to stop. The connection to NATS is shown but does not decide: all processes share NATS, so while it is away
+there is none that requests could go to instead. A gateway then waits for it and answers 503 at the deadline, which
+tells a caller more than a refused connection.
+
+`/liveliness/` and `/readiness/` are the same two pages under the names the Plate Recognizer SDK uses. Nothing is
+measured in advance: a check runs when somebody asks. `/metrics` is for Prometheus.
+
+asyncio alone serves it, because detector, ocr and attributes have no other HTTP: uvicorn with Starlette would cost each
+process 4 MB and answer no probe better.
 """
 
 from __future__ import annotations
@@ -9,12 +17,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 
-from platelane import metrics
+from platelane.runtime import metrics
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -26,20 +35,35 @@ _READY: Final = frozenset({"/readyz", "/readiness"})
 _REQUEST_PATIENCE: Final = 5.0
 
 
-class Health:
-    """What a process needs in order to work, each with a check."""
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Whether requests should be sent to the process, and each check with its result."""
+
+    ready: bool
+    checks: dict[str, bool]
+
+
+class HealthPage:
+    """The checks of a process: those that decide whether it is ready, and those that are only shown."""
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._required: set[str] = set()
 
     def require(self, name: str, check: Check) -> None:
-        """From now on the process is ready only while `check` says so."""
+        """From now on the process is ready only while `check` passes."""
+        self._checks[name] = check
+        self._required.add(name)
+
+    def show(self, name: str, check: Check) -> None:
+        """Show the result of `check`, which does not decide whether the process is ready."""
         self._checks[name] = check
 
-    async def report(self) -> dict[str, bool]:
-        """Every requirement and whether it is met now."""
+    async def report(self) -> Report:
+        """The result of every check, now."""
         results = await asyncio.gather(*(_passes(check) for check in self._checks.values()))
-        return dict(zip(self._checks, results, strict=True))
+        checks = dict(zip(self._checks, results, strict=True))
+        return Report(all(checks[name] for name in self._required), checks)
 
     async def serve(self, host: str, port: int) -> asyncio.Server:
         """Listen for probes; the caller closes the server.
@@ -70,6 +94,7 @@ class Health:
     async def _answer(self, head: bytes) -> tuple[int, str, bytes]:
         words = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         if len(words) == 3 and words[0] in ("GET", "HEAD") and words[1].partition("?")[0] == "/metrics":
+            metrics.checked((await self.report()).checks)
             return 200, metrics.CONTENT_TYPE, await metrics.exposition()
         status, body = await self._json(words)
         return status, "application/json", body
@@ -86,8 +111,7 @@ class Health:
         if path in _ALIVE:
             return 200, orjson.dumps({"alive": True})
         report = await self.report()
-        ready = all(report.values())
-        return (200 if ready else 503), orjson.dumps({"ready": ready, "checks": report})
+        return (200 if report.ready else 503), orjson.dumps({"ready": report.ready, "checks": report.checks})
 
 
 async def _passes(check: Check) -> bool:

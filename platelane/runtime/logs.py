@@ -15,8 +15,8 @@ from typing import Any
 
 import structlog
 
-from platelane.settings import Settings
-from platelane.tracing import log_trace_id
+from platelane.runtime.settings import Settings
+from platelane.runtime.tracing import log_trace_id
 
 
 def configure(service: str, settings: Settings) -> None:

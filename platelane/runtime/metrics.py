@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
-_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _BATCHES: Final = (1, 2, 4, 8, 16, 32)
 
 STAGE_SECONDS: Final = Histogram(
     "platelane_stage_seconds", "Time a stage works on one message, or the gateway waits for one answer.", ["stage"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )  # fmt: skip
 IN_FLIGHT: Final = Gauge("platelane_in_flight", "Messages, or requests, that are worked on now.", ["stage"])
 ERRORS: Final = Counter("platelane_errors", "Errors by kind; CancelledError: nobody waits any more.", ["stage", "kind"])
@@ -32,31 +33,86 @@ QUEUE: Final = Gauge(
     ["consumer", "state"],
 )
 INFERENCE_SECONDS: Final = Histogram(
-    "platelane_inference_seconds", "Time of one call to Triton, retries included.", ["model"], buckets=_SECONDS
+    "platelane_inference_seconds", "Time of one call to Triton, retries included.", ["model"], buckets=SECONDS
 )
 BATCH_SIZE: Final = Histogram("platelane_batch_size", "Images in one call to Triton.", ["model"], buckets=_BATCHES)
 REQUEST_SECONDS: Final = Histogram(
     "platelane_request_seconds",
     "Time from a request's head to its answer's end.",
     ["edge", "method", "status"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 WEBHOOK_SECONDS: Final = Histogram(
     "platelane_webhook_seconds",
     "Time of one request to a receiver, by its answer: 2xx to 5xx, or none.",
     ["outcome"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
 )
 
+LOOP_HELD_SECONDS: Final = Histogram(
+    "platelane_loop_held_seconds",
+    "Time for which the gateway's event loop was held, looked at every 20 ms: everybody waits meanwhile.",
+    buckets=SECONDS,
+)
+LOOP_LONGEST: Final = Gauge("platelane_loop_longest_seconds", "The longest of these times since the gateway started.")
+JOBS_EXPIRED: Final = Counter(
+    "platelane_jobs_expired", "Jobs that a stage dropped because their deadline passed or their call ended.", ["stage"]
+)
+DEAD_LETTERS: Final = Counter(
+    "platelane_dead_letters", "Messages given up, by the stream they were in; HOOKS: those of all webhooks.", ["stream"]
+)
+READS_INDEXED: Final = Counter("platelane_reads_indexed", "Results that this process has put into the index of reads.")
+READS_BEHIND: Final = Gauge("platelane_reads_behind", "Results that are stored and not in the index of reads yet.")
+CHECK: Final = Gauge("platelane_check", "Whether a check of the health page passes: 1 or 0.", ["check"])
+HOOKS: Final = Gauge(
+    "platelane_hooks", "Webhooks: enabled, off (by their owner), or disabled because all requests failed.", ["state"]
+)
+HOOK_QUEUE: Final = Gauge("platelane_hook_queue_messages", "Events that wait for the receiver of a webhook.", ["hook"])
+HOOK_LAG: Final = Gauge(
+    "platelane_hook_lag_seconds",
+    "Age of the oldest event that waits for the receiver of an enabled webhook.",
+    ["hook"],
+)
+STORE: Final = Gauge(
+    "platelane_store_bytes", "JetStream's files, one copy: used, and reserved (the streams' limits).", ["kind"]
+)
+
+Look: TypeAlias = Callable[[], Awaitable[None]]
+"""Brings metrics up to date that are only measured when somebody scrapes. Takes away what it cannot find out."""
 QueueSize: TypeAlias = Callable[[], Awaitable[tuple[int, int]]]
 """Messages that wait, and that are with workers."""
 
-_queues: Final[dict[str, QueueSize]] = {}
+_looks: Final[dict[str, Look]] = {}
+
+
+def before_scrape(name: str, look: Look) -> None:
+    """Call `look` whenever somebody scrapes."""
+    _looks[name] = look
 
 
 def watch(consumer: str, size: QueueSize) -> None:
     """Ask for the size of a queue whenever somebody scrapes."""
-    _queues[consumer] = size
+    before_scrape(consumer, partial(_look, consumer, size))
+
+
+def stage_counts() -> dict[str, list[int]]:
+    """Of each stage: how many times were at most as long as each of `SECONDS`, and at last how many there were."""
+    found: dict[str, list[int]] = {}
+    for sample in next(iter(STAGE_SECONDS.collect())).samples:
+        if sample.name.endswith("_bucket"):
+            found.setdefault(sample.labels["stage"], []).append(int(sample.value))
+    return found
+
+
+def checked(checks: Mapping[str, bool]) -> None:
+    """Note the results of the health page's checks."""
+    for name, passes in checks.items():
+        CHECK.labels(name).set(passes)
+
+
+def dead_letter(stream: str, amount: int = 1) -> None:
+    """Note messages that were given up; none, so that the first one is seen as an increase."""
+    DEAD_LETTERS.labels("HOOKS" if stream.startswith("HOOK_") else stream).inc(amount)
 
 
 @contextmanager
@@ -97,8 +153,8 @@ def webhook(status: int | None, seconds: float) -> None:
 
 
 async def exposition() -> bytes:
-    """All metrics in Prometheus' text format; a queue that cannot be asked now is left out."""
-    await asyncio.gather(*(_look(consumer, size) for consumer, size in _queues.items()))
+    """All metrics in Prometheus' text format; what cannot be found out now is left out."""
+    await asyncio.gather(*(look() for look in _looks.values()))
     return generate_latest()
 
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from platelane import service
-from platelane.bus import Bus, Worker
+from platelane.bus import Bus, MessageInfo, Worker
 from platelane.bus.topology import Consumer
 from platelane.bus.worker import Wire
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec
+from platelane.runtime import service
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelSpec
 
 M = TypeVar("M", bound=Wire)
 
@@ -25,7 +25,7 @@ async def work(
     models: Sequence[ModelSpec],
     consumer: Consumer,
     message_type: type[M],
-    handler: Callable[[Bus, InferenceClient], Callable[[M], Awaitable[None]]],
+    handler: Callable[[Bus, InferenceClient], Callable[[M, MessageInfo], Awaitable[None]]],
 ) -> None:
     """Handle the messages of `consumer` with what `handler` makes of the bus and the inference client.
 
@@ -43,4 +43,5 @@ async def work(
             waiting.cancel()
             return
         waiting.result()
+        service.models.update(inference.batch_sizes)
         await Worker(bus, consumer, message_type, handler(bus, inference), bus.settings.in_flight).run(stop)

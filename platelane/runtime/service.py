@@ -19,11 +19,11 @@ from typing import Final, NoReturn, TypeVar
 
 import structlog
 
-from platelane import memory, telemetry, tracing
-from platelane.bus import Bus
+from platelane.bus import Bus, pulse
 from platelane.errors import CannotStart, EngineUnavailable, PlatelaneError
-from platelane.health import Health
-from platelane.settings import Settings, settings
+from platelane.runtime import logs, memory, metrics, tracing
+from platelane.runtime.health import HealthPage
+from platelane.runtime.settings import Settings, read_settings
 
 try:
     import uvloop
@@ -37,8 +37,10 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Main = Callable[[Settings, Bus, asyncio.Event], Awaitable[None]]
 
-health: Final = Health()
+health: Final = HealthPage()
 """The health page of this process; a service adds what it cannot work without."""
+models: Final[dict[str, int]] = {}
+"""The models that this process uses, with the largest batch that Triton takes; a service adds them."""
 
 
 def run(name: str, main: Main) -> NoReturn:
@@ -49,8 +51,12 @@ def run(name: str, main: Main) -> NoReturn:
     # Names are looked up by threads of the loop's own, four of them unless this says so; a name server that does not
     # answer holds one for ten seconds and more, and with them everybody else's names.
     os.environ.setdefault("UV_THREADPOOL_SIZE", "64")
-    configuration = settings()
-    telemetry.configure(name, configuration)
+    try:
+        configuration = read_settings()
+    except CannotStart as error:
+        print(error.detail, file=sys.stderr)
+        sys.exit(1)
+    logs.configure(name, configuration)
     tracing.configure(name, configuration.otlp_endpoint)
     memory.keep()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -62,9 +68,10 @@ async def _serve(name: str, main: Main, configuration: Settings) -> int:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     try:
-        async with _health_page(configuration, stop):
+        async with _health_page(configuration):
             bus = await _unless(stop, Bus.connect(configuration, name))
             if bus is not None:
+                await pulse.answer(bus, lambda: _pulse(name))
                 await _work(main, configuration, bus, stop)
     except PlatelaneError as error:
         log.error("cannot_run", reason=error.detail)
@@ -80,10 +87,13 @@ async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Eve
     async def connected() -> bool:
         return bus.connected
 
-    health.require("nats", connected)
-    log.info("started")
+    async def required() -> bool:
+        return bus.requirements.met
+
+    health.show("nats", connected)
+    health.show("topology", required)
     working, lost = (
-        asyncio.ensure_future(main(configuration, bus, stop)),
+        asyncio.create_task(_start(main, configuration, bus, stop)),
         asyncio.create_task(bus.connection.lost.wait()),
     )
     try:
@@ -96,6 +106,26 @@ async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Eve
         lost.cancel()
         await asyncio.wait((working, lost))
         await bus.close()
+
+
+async def _pulse(name: str) -> pulse.Pulse:
+    report = await health.report()
+    return pulse.Pulse(
+        service=name, ready=report.ready, checks=report.checks, seconds=metrics.stage_counts(), models=models
+    )
+
+
+async def _start(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Event) -> None:
+    """Wait for streams and consumers, then work until `stop`."""
+
+    async def running() -> bool:
+        return not stop.is_set()
+
+    await _unless(stop, bus.requirements.wait())
+    if not stop.is_set():
+        health.require("running", running)
+        log.info("started")
+        await main(configuration, bus, stop)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -126,14 +156,11 @@ async def _unless(stop: asyncio.Event, starting: Coroutine[object, object, T]) -
 
 
 @contextlib.asynccontextmanager
-async def _health_page(configuration: Settings, stop: asyncio.Event) -> AsyncIterator[None]:
+async def _health_page(configuration: Settings) -> AsyncIterator[None]:
     """Served from before the connection is there, so that a probe sees a process that starts, not one that is dead."""
-
-    async def running() -> bool:
-        return not stop.is_set()
-
-    health.require("running", running)
-    health.require("nats", _not_yet)
+    health.require("running", not_yet)
+    health.show("nats", not_yet)
+    health.show("topology", not_yet)
     if configuration.health_port == 0:
         yield
         return
@@ -146,5 +173,6 @@ async def _health_page(configuration: Settings, stop: asyncio.Event) -> AsyncIte
         yield
 
 
-async def _not_yet() -> bool:
+async def not_yet() -> bool:
+    """The check of what is still being started."""
     return False

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from platelane.errors import CannotStart
+from platelane.resources import MODELS
+
+SYNC_INTERVAL: Final = "120s"
+"""nats-server's own."""
+LARGEST_UPLOAD: Final = 32_000_000
+"""Bytes. A message of NATS JetStream has 32 MiB at most, and some are for what goes with the picture."""
+_UPLOAD_IN_CLOUD: Final = 6_000_000
 _SECRETS: Final = Path("/run/secrets")
+
+
+def _usual_upload_limit(chosen: dict[str, Any]) -> int:
+    """As the two servers of the API have it: the one on-premise has no limit of its own."""
+    return _UPLOAD_IN_CLOUD if chosen.get("profile") == "cloud" else LARGEST_UPLOAD
 
 
 class Settings(BaseSettings):
@@ -29,9 +42,23 @@ class Settings(BaseSettings):
     nats_ca: str = Field("", description="file with the CA of NATS' certificate (PEM); NATS then has to speak TLS")
     nats_cert: str = Field("", description="file with a client's certificate for NATS (PEM), where it wants one")
     nats_key: str = Field("", description="file with the key of that certificate (PEM)")
-    nats_replicas: int = Field(1, ge=1, le=5, description="copies of every stream (3 on a NATS cluster)")
+    nats_replicas: int = Field(
+        1, ge=1, le=5, description="copies of what must survive: results, tokens, webhooks, usage (3 on a NATS cluster)"
+    )
+    nats_work_replicas: int = Field(
+        0, ge=0, le=5, description="copies of what lives seconds: jobs, crops, parts, rates; 0: as many as of the rest"
+    )
+    nats_partitions: int = Field(
+        1, ge=1, le=64, description="streams that jobs, crops and parts are each divided among, by camera"
+    )
+    nats_sync_interval: str = Field(
+        SYNC_INTERVAL,
+        pattern="^(always|[1-9][0-9]{0,5}(s|ms))$",
+        description="how often nats-server writes files through to the disk: `120s`, or `always`, before it confirms",
+    )
     triton_url: str = Field(
-        "127.0.0.1:8001", description="Triton's gRPC address; several behind one DNS name are balanced"
+        "127.0.0.1:8001",
+        description="Triton's gRPC address; several behind one DNS name are balanced; or `unix:` and a path",
     )
 
     host: str = Field("127.0.0.1", description="address the gateway listens on")
@@ -47,10 +74,21 @@ class Settings(BaseSettings):
     profile: Literal["sdk", "cloud"] = Field(
         "sdk", description="which of the API's two servers to be: on-premise or cloud"
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="names by which the gateway is called besides those of its machine, comma-separated "
+        "(gateway, *.example.com); others get 403 where the on-premise profile shows results or settings",
+    )
     tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="tokens the cloud profile accepts, comma-separated"
     )
-    upload_limit: int = Field(6_000_000, ge=1_000, le=7_500_000, description="largest accepted image, bytes")
+    upload_limit: int = Field(
+        default_factory=_usual_upload_limit,
+        ge=1_000,
+        le=LARGEST_UPLOAD,
+        validate_default=True,
+        description="largest accepted image, bytes; 6000000 with the cloud profile",
+    )
     upload_timeout: float = Field(30.0, gt=0, description="seconds an upload may take to arrive")
     pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image, pixels after decoding")
     fetch_timeout: float = Field(5.0, gt=0, description="seconds that fetching an upload_url may take")
@@ -58,6 +96,14 @@ class Settings(BaseSettings):
         (), description="networks that upload_url may lead to besides the internet, comma-separated (10.1.0.0/16)"
     )
     deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a caller gets 503")
+    async_deadline: float = Field(
+        300.0, gt=0, le=3_600, description="the same for requests with `Prefer: respond-async`, which get 202 at once"
+    )
+    outcome_hours: float = Field(
+        24.0,
+        ge=1,
+        description="hours that answers to requests with an Idempotency-Key and failures of asynchronous ones are kept",
+    )
     max_calls: int = Field(
         1_000_000, ge=0, description="calls a month; the cloud profile refuses more from one token, with 403"
     )
@@ -65,16 +111,47 @@ class Settings(BaseSettings):
         8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0 for any number"
     )
     http_in_flight: int = Field(64, ge=1, description="uploads the gateway works on at once; more get 503")
+    upload_rate: int = Field(
+        1_000, ge=0, description="bytes a second that have to arrive of an upload; slower ones get 408; 0 for any rate"
+    )
+    arriving_bytes: int = Field(
+        0,
+        ge=0,
+        description="bytes of uploads that are held at once; more get 503, as does one client with two thirds; "
+        "0: two fifths of the container's memory limit, or an eighth of the machine's memory",
+    )
+    stream_idle: float = Field(300.0, gt=0, description="seconds without a picture that end a gRPC stream of pictures")
 
-    in_flight: int = Field(4, ge=1, le=256, description="jobs a detector, ocr or attributes process works on at once")
+    in_flight: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="jobs a detector, ocr or attributes process works on at once, at least one of each partition",
+    )
     queue_limit: int = Field(512, ge=1, description="jobs that may wait; more get 503")
     ack_wait: float = Field(3.0, gt=0, description="seconds after which a silent worker's job goes to another")
     max_deliver: int = Field(5, ge=1, description="times a job is tried before it is a dead letter")
     results_days: float = Field(7, gt=0, description="days that results are kept")
     results_bytes: int = Field(1_000_000_000, ge=1_000_000, description="bytes of results that are kept")
+    keep_crops: bool | None = Field(
+        None,
+        description="whether small pictures of plates, vehicles and cameras are kept as long as results; empty: "
+        "on-premise only",
+    )
+    crops_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of such pictures that are kept")
+
+    reads_database: SecretStr = Field(
+        SecretStr(""),
+        description="database of the index of reads: sqlite:////file or postgresql://user:password@host/name; empty: "
+        "reads.db in the state directory",
+    )
+    reads_limit: int = Field(5_000_000, ge=1_000, description="reads that the index keeps, the newest")
 
     webhook_targets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="addresses that get every result by POST, comma-separated"
+    )
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="networks that webhooks of tokens may be in besides the internet, comma-separated (10.1.0.0/16)"
     )
     webhook_timeout: float = Field(10.0, gt=0, description="seconds a webhook receiver has to answer")
     webhook_queue: int = Field(
@@ -98,24 +175,59 @@ class Settings(BaseSettings):
     mail_to: str = Field("", description="receiver of mails about webhooks that name none")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
-    log_format: Literal["json", "console"] = Field("json", description="one JSON object a line, or text for people")
+    log_format: Literal["json", "text", "console"] = Field(
+        "json", description="`json`: one object a line; `text` (or `console`): for people"
+    )
 
     otlp_endpoint: str = Field("", description="where traces go, OTLP over gRPC (http://host:4317); empty: nowhere")
 
-    model_repository: Path = Field(
-        Path(__file__).resolve().parent.parent / "triton_models", description="the models' label files"
-    )
+    model_repository: Path = Field(MODELS, description="folder of the models, as Triton serves them, with their labels")
     state_dir: Path = Field(
         Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
     )
 
-    @field_validator("tokens", "webhook_targets", "fetch_networks", mode="before")
+    @property
+    def keeps_crops(self) -> bool:
+        """Whether small pictures are kept beside results."""
+        return self.profile == "sdk" if self.keep_crops is None else self.keep_crops
+
+    @property
+    def reads_address(self) -> str:
+        """Where the index of reads is kept."""
+        file = self.state_dir.expanduser().absolute() / "reads.db"
+        return self.reads_database.get_secret_value() or f"sqlite:///{file}"
+
+    @property
+    def work_replicas(self) -> int:
+        """Copies of what lives seconds."""
+        return self.nats_work_replicas or self.nats_replicas
+
+    @field_validator("keep_crops", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("allowed_hosts", "tokens", "webhook_targets", "webhook_networks", "fetch_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this process, read from the environment once."""
-    return Settings()
+def read_settings() -> Settings:
+    """The settings of the environment. To be called once, where a program starts, and handed on from there.
+
+    Raises:
+        CannotStart: a variable has no value that can be used; all of these are named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        # a default that follows from other settings is missing only because one of those is wrong
+        problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
+        raise CannotStart("\n".join(map(_explained, problems))) from None
+
+
+def _explained(problem: ErrorDetails) -> str:
+    """What is wrong with a variable, without the words of the library that checks them."""
+    name = f"{Settings.model_config['env_prefix']}{problem['loc'][0]}".upper()
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"

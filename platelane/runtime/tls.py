@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from platelane.errors import CannotStart
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:

@@ -1,4 +1,4 @@
-"""What the models look at, cut out of a decoded picture.
+"""What the models are given, cut out of a decoded picture.
 
 Serving and training share these functions, so that a model sees in production what it was trained on. Pictures are
 UINT8 arrays of shape (height, width, 3) in OpenCV's blue-green-red order.
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.geometry import Box, Corners, Letterbox
+from platelane.vision.geometry import Box, Corners, Letterbox
 
 Image = NDArray[np.uint8]
 """Shape (height, width, 3), blue-green-red."""
@@ -36,10 +36,10 @@ FRAME_CANVASES: Final = ((384, 640), (640, 384), (480, 480))
 """(height, width) of the detector's full-frame inputs: about the same cost for any photograph."""
 
 FAST_CANVASES: Final = ((288, 480), (480, 288), (352, 352))
-"""(height, width) of the only look that the fast mode takes: six tenths of their cost."""
+"""(height, width) of the fast mode's only view: six tenths of their cost."""
 
 ZOOM_CANVAS: Final = (320, 320)
-"""(height, width) of the detector's look at one vehicle, and of its smaller one at all of a picture."""
+"""(height, width) of the view of one vehicle, and of the smaller view of a whole picture."""
 
 
 def frame_canvas(height: int, width: int, canvases: Sequence[tuple[int, int]] = FRAME_CANVASES) -> tuple[int, int]:
@@ -107,6 +107,14 @@ def _mapped(points: Corners, source: Corners, target: Corners) -> Corners:
 def cut(image: Image, area: Box) -> Image:
     """What a box of whole pixels inside a picture shows; nothing is copied."""
     return image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
+
+
+def shrunk(image: Image, width: int, height: int) -> Image:
+    """The picture, made smaller where it does not fit into `width` and `height`; its aspect ratio is kept."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    if scale >= 1:
+        return image
+    return _resize(image, max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
 
 
 def crop_vehicle(image: Image, box: Box) -> Image:

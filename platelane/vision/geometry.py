@@ -46,12 +46,15 @@ class Box:
         """The smallest box that holds all of the points, shape (N, 2)."""
         return cls(*map(float, (*points.min(axis=0), *points.max(axis=0))))
 
-    def corners(self) -> Corners:
-        """The box's own corners, shape (4, 2)."""
-        return np.array(
+    def corners(self, like: Corners | None = None) -> Corners:
+        """The box's own corners, clockwise from its upper left, or from the one nearest to the first of `like`."""
+        corners = np.array(
             [[self.xmin, self.ymin], [self.xmax, self.ymin], [self.xmax, self.ymax], [self.xmin, self.ymax]],
             dtype=np.float32,
         )
+        if like is None:
+            return corners
+        return np.roll(corners, -int(np.linalg.norm(corners - like[0], axis=1).argmin()), axis=0)
 
     def intersection(self, other: Box) -> float:
         """Area in square pixels that both boxes cover."""

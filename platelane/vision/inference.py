@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import grpc
 import numpy as np
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from platelane import metrics, tracing
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch, PlatelaneError
-from platelane.models import ANY, ModelSpec, Tensor
+from platelane.runtime import metrics, tracing
+from platelane.vision.model_specs import ANY, ModelSpec, Tensor
 
 Images = NDArray[Any] | Sequence[bytes]
 """One array, batch first, or the bytes of each image, which the model's specification gives a shape."""
@@ -52,13 +52,23 @@ _CHANNEL: Final[list[tuple[str, str | int]]] = [
 ]
 
 
+class Inference(Protocol):
+    """Runs models; `InferenceClient` does it in Triton."""
+
+    async def infer(self, spec: ModelSpec, images: Images, deadline: float) -> dict[str, NDArray[Any]]:
+        """As `InferenceClient.infer`."""
+        ...
+
+
 class InferenceClient:
     """Runs models on Triton. To be made, used and closed within one event loop; calls may run concurrently."""
 
     def __init__(self, url: str) -> None:
-        """`url` is "host:port"; where the name has several addresses, calls go to them in turn."""
+        """`url` is "host:port"; where the name has several addresses, calls go to them in turn. Or "unix:" and the
+        path of a socket."""
         self._url = url
-        self._channel = grpc.aio.insecure_channel(f"dns:///{url}", options=_CHANNEL)
+        target = url if url.startswith("unix:") else f"dns:///{url}"
+        self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._batch_sizes: dict[str, int] = {}
 
@@ -69,6 +79,11 @@ class InferenceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def batch_sizes(self) -> dict[str, int]:
+        """The models that were checked, and the largest batch that each takes."""
+        return dict(self._batch_sizes)
 
     async def ready(self) -> bool:
         """Whether the server and all of its models are ready."""

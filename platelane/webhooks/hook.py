@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platelane.errors import BadRequest
-from platelane.hooks.patterns import normalized
+from platelane.webhooks.wildcards import WILDCARDS, folded
 
 SECRET_PREFIX: Final = "whsec_"
 MASK: Final = "***"
@@ -38,10 +38,23 @@ class Filter(BaseModel):
     distance: int = Field(0, ge=0, le=3)
     """Characters that may be inserted, removed or replaced between a plate and one of the watch-list."""
 
+    watchlists: tuple[Word, ...] = Field((), max_length=100)
+    """Ids of the account's watch-lists, one of which has to have a plate that was seen."""
+
+    @property
+    def words(self) -> int:
+        """How many cameras, patterns, plates and watch-lists it names."""
+        return len(self.cameras) + len(self.plates) + len(self.watch_list) + len(self.watchlists)
+
     @field_validator("watch_list")
     @classmethod
     def _as_plates_are_spelt(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        plates = tuple(dict.fromkeys(filter(None, map(normalized, values))))
+        for value in values:
+            if not WILDCARDS.isdisjoint(value):
+                raise ValueError(
+                    f"{value!r} is a pattern, and the watch-list holds plates: patterns go into filter.plates"
+                )
+        plates = tuple(dict.fromkeys(filter(None, map(folded, values))))
         if values and not plates:
             raise ValueError("no plate in the watch-list has a letter or digit")
         return plates
@@ -60,7 +73,9 @@ class HookSettings(BaseModel):
     filter: Filter = Filter()
     enabled: bool = True
     concurrency: int = Field(4, ge=1, le=16)
-    """Requests at once; the events of one camera stay in order."""
+    """Requests at once."""
+    ordered: bool = False
+    """Whether each camera's events come in order, for which one that fails holds up those behind it."""
     max_queued: int | None = Field(None, ge=1, le=1_000_000)
     """Events that may wait, the oldest is dropped; None: PLATELANE_WEBHOOK_QUEUE."""
     mail: str = Field("", max_length=300, pattern=r"^([^@\s,]+@[^@\s,]+)?$")
@@ -71,7 +86,7 @@ class HookSettings(BaseModel):
     def _web_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\x00-\x1f]", value):
-            raise ValueError("the target has to be an http:// or https:// address")
+            raise ValueError("the target must be an http:// or https:// address")
         _ = parts.port  # raises ValueError where it is no number
         return value
 
@@ -82,7 +97,7 @@ class HookSettings(BaseModel):
             if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
                 raise ValueError(f"{name!r} cannot be set as a header")
             if len(value) > 2_000 or not value.isascii() or not value.isprintable():
-                raise ValueError(f"the value of {name} has to be printable ASCII")
+                raise ValueError(f"the value of {name} must be printable ASCII")
         return headers
 
     @field_validator("secret")
@@ -131,6 +146,11 @@ class Hook(HookSettings):
         return self.enabled or bool(self.disabled_reason)
 
     @property
+    def belongs_to_token(self) -> bool:
+        """Whether somebody other than the operator made it: its requests are guarded against private addresses."""
+        return bool(self.account)
+
+    @property
     def wants_image(self) -> bool:
         """Whether pictures have to be kept for it."""
         return self.queueing and self.format == "multipart"
@@ -149,6 +169,12 @@ class Hook(HookSettings):
         """The target without password and query, which may hold secrets."""
         parts = urlsplit(self.target)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    @property
+    def site(self) -> str:
+        """Scheme, host and port of the target alone: paths carry the secrets of chat and home-automation receivers."""
+        parts = urlsplit(self.target)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
 
     def owned_settings(self) -> dict[str, Any]:
         """The fields of `HookSettings`."""

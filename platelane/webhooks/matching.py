@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from platelane.hooks.hook import Filter, Hook
-from platelane.hooks.patterns import fits
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.webhooks.hook import Filter, Hook
+from platelane.webhooks.watchlists import Lists, NoLists
+from platelane.webhooks.wildcards import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Match:
     distance: int
 
 
-def wanted(hook: Hook, result: stages_pb2.Result) -> bool:
-    """Whether a result goes to a hook."""
+def wanted(hook: Hook, result: stages_pb2.Result, lists: Lists | None = None) -> bool:
+    """Whether a result goes to a hook; `lists` are those that its filter may name."""
     rule, recognition = hook.filter, result.recognition
     if not hook.concerns(recognition.camera_id, result.account):
         return False
@@ -32,7 +33,16 @@ def wanted(hook: Hook, result: stages_pb2.Result) -> bool:
         return False
     if rule.plates and not any(fits(pattern, text) for pattern in rule.plates for text in seen):
         return False
+    if rule.watchlists and not named(hook, recognition, lists or NoLists()):
+        return False
     return not rule.watch_list or bool(watched(rule, seen))
+
+
+def named(hook: Hook, recognition: domain_pb2.Recognition, lists: Lists) -> list[str]:
+    """Names of the watch-lists of a hook's filter that have a plate that was seen."""
+    chosen = [found for each in hook.filter.watchlists if (found := lists.get(hook.account, each))]
+    seen, time_us = texts(recognition), recognition.timestamp_us
+    return list(dict.fromkeys(each.name for each in chosen if any(each.match(text, time_us) for text in seen)))
 
 
 def texts(recognition: domain_pb2.Recognition) -> list[str]:

@@ -6,22 +6,22 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from platelane.answers import recognition_body
-from platelane.hooks.hook import SECRET_PREFIX, Hook
-from platelane.hooks.matching import texts, watched
-from platelane.hooks.picture import Picture
+from platelane import times
 from platelane.pb.v1 import domain_pb2
+from platelane.rest_json import recognition_body, timestamp
+from platelane.webhooks.hook import SECRET_PREFIX, Hook
+from platelane.webhooks.matching import named, texts, watched
+from platelane.webhooks.picture import Picture
+from platelane.webhooks.watchlists import Lists, NoLists
 
 EVENT: Final = "image.done"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,38 @@ class Payload:
     headers: Mapping[str, str]
 
 
-def document(hook: Hook, recognition: domain_pb2.Recognition, *, test: bool = False) -> dict[str, Any]:
-    """The envelope of the REST API's webhooks, and which plates of the watch-list were seen."""
-    about: dict[str, Any] = {"target": hook.public_target, "id": hook.id, "event": EVENT}
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An event's number in its hook's queue, and when it came there, microseconds since 1970.
+
+    Numbers grow, with gaps: a receiver that wants order sorts by them.
+    """
+
+    sequence: int
+    time_us: int
+
+
+def document(
+    hook: Hook,
+    recognition: domain_pb2.Recognition,
+    queued: Queued,
+    lists: Lists | None = None,
+    *,
+    test: bool = False,
+) -> dict[str, Any]:
+    """The envelope of the REST API's webhooks, the event's place among others, and which plates of the hook's
+    watch-lists were seen."""
+    about: dict[str, Any] = {
+        "target": hook.public_target,
+        "id": hook.id,
+        "event": EVENT,
+        "sequence": queued.sequence,
+        "time": timestamp(queued.time_us, zulu=True),
+    }
     if hook.filter.watch_list:
         about["watch_list"] = [asdict(match) for match in watched(hook.filter, texts(recognition))]
+    if hook.filter.watchlists:
+        about["watchlists"] = named(hook, recognition, lists or NoLists())
     if test:
         about["test"] = True
     data = recognition_body(recognition)
@@ -46,7 +73,7 @@ def document(hook: Hook, recognition: domain_pb2.Recognition, *, test: bool = Fa
 
 def _local(microseconds: int) -> datetime:
     """The time in this machine's zone; in UTC where that is out of the calendar, as on the last day of year 9999."""
-    moment = _EPOCH + timedelta(microseconds=microseconds)
+    moment = times.moment(microseconds)
     try:
         return moment.astimezone()
     except (OverflowError, ValueError, OSError):
@@ -91,13 +118,20 @@ def _key(secret: str) -> bytes:
 def _multipart(boundary: str, text: str, picture: Picture | None) -> bytes:
     parts = [b'Content-Disposition: form-data; name="json"\r\n\r\n' + text.encode("ascii")]
     if picture is not None:
-        head = f'Content-Disposition: form-data; name="upload"; filename="{picture.filename}"\r\n'
-        parts.append(f"{head}Content-Type: {picture.media_type}\r\n\r\n".encode("ascii") + picture.data)
+        head = f'Content-Disposition: form-data; name="upload"; filename="{_quoted(picture.filename)}"\r\n'
+        parts.append(f"{head}Content-Type: {picture.media_type}\r\n\r\n".encode() + picture.data)
     mark = b"--" + boundary.encode("ascii")
     return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
 
 
-def safe_name(filename: str, fallback: str) -> str:
-    """A bare file name in plain characters that no receiver takes for the field `json`."""
-    bare = re.sub(r"[^A-Za-z0-9._-]+", "_", re.split(r"[/\\]", filename)[-1]).lstrip(".")[-100:]
-    return bare if bare and "json" not in bare.lower() else fallback
+def upload_name(filename: str, fallback: str) -> str:
+    """The event's own file name, by which receivers join event and picture.
+
+    Some receivers take a part for the field `json` whose header has that word: such a name is not used.
+    """
+    return filename if filename and "json" not in filename.lower() else fallback
+
+
+def _quoted(filename: str) -> str:
+    """As the HTML standard escapes names in multipart/form-data (RFC 7578); the rest is UTF-8."""
+    return filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

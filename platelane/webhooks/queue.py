@@ -1,7 +1,8 @@
 """Where a hook's events wait: a stream of its own, so that a receiver which is away takes room and time of no other.
 
-Each camera belongs to one of `SHARES`; each of the hook's lanes, one request at a time, works on some of the shares.
-That keeps the events of a camera in order across processes, failures included: an event that fails holds back its lane.
+By default an event whose first request fails moves to the retry queue and holds up nothing. Hooks that want the events
+of a camera in order have one consumer for each request at a time instead, which works on some of the `SHARES` that
+cameras belong to: there an event that fails holds back those behind it, across processes.
 """
 
 from __future__ import annotations
@@ -14,27 +15,30 @@ from dataclasses import dataclass
 from typing import Final
 
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from platelane.bus import Bus, subjects, topology
+from platelane.bus.apply import ensure_stream
 from platelane.bus.connection import Connection
-from platelane.bus.streams import Record, Stream
-from platelane.bus.topology import Consumer, ensure_stream
+from platelane.bus.streams import Record
+from platelane.bus.topology import Consumer
 from platelane.errors import Overloaded
-from platelane.hooks.hook import Hook
 from platelane.pb.v1 import stages_pb2
+from platelane.webhooks.hook import Hook
 
 SHARES: Final = 16
 UNLIMITED: Final = 1_000_000_000
 _PATIENCE: Final = 2.0
 _DAY: Final = 86_400.0
 BYTES: Final = 64 << 20
-"""Room of one queue, which NATS keeps free for it: for 10,000 events of 1 to 5 kB. All hooks together: 12.5 GB."""
+"""Room of one queue, which NATS keeps free for it: for 10,000 events of 1 to 5 kB. 200 hooks together: 12.5 GB."""
+BYTES_OF_TOKEN: Final = 16 << 20
+"""The same for a hook of a token: the most hooks that one token may have leave room for those of others."""
 _PREFIX: Final = "HOOK_"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QueuePlan:
     """What of a hook its queue depends on."""
 
     hook_id: int
@@ -42,18 +46,48 @@ class Plan:
     concurrency: int
     max_queued: int
 
+    ordered: bool = False
+    max_bytes: int = BYTES
+
     @property
-    def lanes(self) -> list[Consumer]:
-        """The consumers, one for each request at a time."""
+    def consumers(self) -> list[QueueConsumer]:
+        """What the workers of the hook pull from; no event is in two of them."""
+        stream = stream_name(self.hook_id)
+        # what waits for its next attempt counts as pending; a hook that wants order from now on still has such events
+        retry = Consumer(stream, f"retry_{self.generation}", max_deliver=UNLIMITED, max_ack_pending=UNLIMITED)
+        firsts = self._in_order(stream) if self.ordered else [self._at_once(stream)]
+        return [*firsts, QueueConsumer(retry, (subjects.delivery(self.hook_id, subjects.RETRY),))]
+
+    def _at_once(self, stream: str) -> QueueConsumer:
+        name = f"first_{self.generation}_{self.concurrency}"
+        first = Consumer(stream, name, max_deliver=UNLIMITED, max_ack_pending=self.concurrency)
+        return QueueConsumer(first, self._subjects(range(SHARES)), self.concurrency)
+
+    def _in_order(self, stream: str) -> list[QueueConsumer]:
         return [
-            Consumer(
-                stream_name(self.hook_id),
-                f"lane_{self.generation}_{self.concurrency}_{number}",
-                max_deliver=UNLIMITED,
-                max_ack_pending=1,
+            QueueConsumer(
+                Consumer(
+                    stream,
+                    f"lane_{self.generation}_{self.concurrency}_{number}",
+                    max_deliver=UNLIMITED,
+                    max_ack_pending=1,
+                ),
+                self._subjects(range(number, SHARES, self.concurrency)),
             )
             for number in range(self.concurrency)
         ]
+
+    def _subjects(self, shares: range) -> tuple[str, ...]:
+        return tuple(subjects.delivery(self.hook_id, str(share)) for share in shares)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConsumer:
+    """A consumer of a hook's queue, the subjects it gets, and how many workers a process has for it."""
+
+    consumer: Consumer
+    subjects: tuple[str, ...]
+    workers: int = 1
 
 
 class Queue:
@@ -62,9 +96,9 @@ class Queue:
     def __init__(self, bus: Bus, hook_id: int) -> None:
         self._bus = bus
         self._id = hook_id
-        self._stream = Stream(bus, stream_name(hook_id))
+        self._stream = bus.stream(stream_name(hook_id))
 
-    async def ensure(self, plan: Plan) -> None:
+    async def ensure(self, plan: QueuePlan) -> None:
         """Make the stream what it should be.
 
         Raises:
@@ -72,7 +106,7 @@ class Queue:
         """
         settings = self._bus.settings
         await ensure_stream(
-            self._bus.client.jsm(timeout=_PATIENCE),
+            self._bus.connection,
             StreamConfig(
                 name=self._stream.name,
                 subjects=[subjects.delivery(self._id, "*")],
@@ -80,33 +114,33 @@ class Queue:
                 storage=StorageType.FILE,
                 discard=DiscardPolicy.NEW,
                 max_msgs=plan.max_queued,
-                max_bytes=BYTES,
+                max_bytes=plan.max_bytes,
                 max_age=settings.results_days * _DAY,
                 duplicate_window=min(120.0, settings.results_days * _DAY),
                 num_replicas=settings.nats_replicas,
             ),
         )
 
-    async def ensure_lanes(self, plan: Plan, *, alone: bool = True) -> None:
+    async def ensure_consumers(self, plan: QueuePlan, *, alone: bool = True) -> None:
         """Make the consumers what they should be, and (`alone`) no others. Raises as `ensure`.
 
         Others may be of a plan that this process has not heard of yet; the server lets no event go to both.
         """
         manager = self._bus.client.jsm(timeout=_PATIENCE)
-        wanted = {lane.name: _shares(plan, number) for number, lane in enumerate(plan.lanes)}
-        for consumer in await manager.consumers_info(self._stream.name) if alone else ():
-            if consumer.name not in wanted:
+        wanted = {each.consumer.name for each in plan.consumers}
+        for there in await manager.consumers_info(self._stream.name) if alone else ():
+            if there.name not in wanted:
                 with suppress(NotFoundError):
-                    await manager.delete_consumer(self._stream.name, consumer.name)
-        for name, shares in wanted.items():
+                    await manager.delete_consumer(self._stream.name, there.name)
+        for each in plan.consumers:
             durable = ConsumerConfig(
-                name=name,
-                durable_name=name,
-                filter_subjects=shares,
+                name=each.consumer.name,
+                durable_name=each.consumer.name,
+                filter_subjects=list(each.subjects),
                 ack_policy=AckPolicy.EXPLICIT,
                 ack_wait=self._bus.settings.ack_wait,
                 max_deliver=UNLIMITED,
-                max_ack_pending=1,
+                max_ack_pending=each.consumer.max_ack_pending,
                 max_waiting=512,
             )
             await manager.add_consumer(self._stream.name, durable)
@@ -119,7 +153,10 @@ class Queue:
         """
         recognition = result.recognition
         share = zlib.crc32(recognition.camera_id.encode("utf-8", "surrogatepass")) % SHARES
-        subject, delivery = subjects.delivery(self._id, str(share)), stages_pb2.Delivery(result=result)
+        subject, delivery = (
+            subjects.delivery(self._id, str(share)),
+            stages_pb2.Delivery(result=result, queued_us=time.time_ns() // 1000),
+        )
         dropped = 0
         while True:
             try:
@@ -133,6 +170,42 @@ class Queue:
             else:
                 return dropped
 
+    async def retry(self, key: str, delivery: stages_pb2.Delivery, sequence: int, pause: float) -> int:
+        """Move an event to the retry queue, due in `pause` seconds; `sequence` is its number in the stream.
+
+        The message that it comes from is to be acknowledged afterwards. An event that was dropped meanwhile stays so.
+        Where the stream is full, others are dropped for it, first the oldest that has failed before; how many.
+
+        Raises:
+            EngineUnavailable: NATS does not store it now.
+            Overloaded: the machine has no room.
+        """
+        state = await self._stream.state()
+        if state and state["first_seq"] > sequence:
+            return 0
+        later = stages_pb2.Delivery(
+            result=delivery.result,
+            queued_us=delivery.queued_us,
+            sequence=sequence,
+            due_us=round((time.time() + pause) * 1e6),
+        )
+        subject = subjects.delivery(self._id, subjects.RETRY)
+        dropped = 0
+        while True:
+            try:
+                await self._bus.publish(subject, later, f"{key}.retry.{sequence}", time.time() + _PATIENCE)
+            except Overloaded:
+                state = await self._stream.state(subject)
+                if not state or not state["messages"]:
+                    raise
+                if failed := (state.get("subjects") or {}).get(subject, 0):
+                    dropped += await self._stream.purge(filter=subject, keep=failed - 1)
+                else:
+                    await self._stream.purge(keep=state["messages"] - 1)
+                    dropped += state["first_seq"] != sequence  # else it has made room for itself
+            else:
+                return dropped
+
     async def waiting(self) -> int:
         """Events that wait."""
         state = await self._stream.state()
@@ -141,29 +214,32 @@ class Queue:
     async def delete(self) -> None:
         """Remove the queue with all that waits in it, and its dead letters."""
         await delete_stream(self._bus.connection, self._stream.name)
-        await Stream(self._bus, topology.DEAD).purge(filter=subjects.dead(self._stream.name))
+        await self._bus.stream(topology.DEAD).purge(filter=subjects.dead(self._stream.name))
 
     async def dead_letters(self, start: int, limit: int) -> list[tuple[Record, stages_pb2.DeadLetter]]:
         """Up to `limit` events that were given up, the oldest first, from sequence `start` of the stream DEAD on."""
         subject = subjects.dead(self._stream.name)
-        records = await Stream(self._bus, topology.DEAD).read(subject, start, limit)
+        records = await self._bus.stream(topology.DEAD).read(subject, start, limit)
         return [(record, stages_pb2.DeadLetter.FromString(record.data)) for record in records]
 
     async def replay(self, record: Record, letter: stages_pb2.DeadLetter) -> None:
         """Put an event that was given up at the end of the queue."""
         delivery = stages_pb2.Delivery.FromString(letter.data)
         await self._bus.publish(letter.subject, delivery, f"replay.{record.sequence}")
-        with suppress(APIError):  # removed already
-            await self._bus.connection.ask(
-                f"$JS.API.STREAM.MSG.DELETE.{topology.DEAD}",
-                json.dumps({"seq": record.sequence}).encode(),
-                time.time() + self._bus.settings.deadline,
-            )
+        await self._bus.stream(topology.DEAD).delete(record.sequence)
 
 
-def plan_of(hook: Hook, default_limit: int) -> Plan:
+def plan_of(hook: Hook, default_limit: int) -> QueuePlan:
     """The plan for a hook's queue; `default_limit` where it names no limit of its own."""
-    return Plan(hook.id, hook.generation, hook.concurrency, hook.max_queued or default_limit)
+    most = hook.max_queued or default_limit
+    room = BYTES_OF_TOKEN if hook.belongs_to_token else BYTES
+    return QueuePlan(hook.id, hook.generation, hook.concurrency, most, hook.ordered, room)
+
+
+def hook_of_stream(name: str) -> int | None:
+    """The hook whose stream this is; None for any other stream."""
+    number = name.removeprefix(_PREFIX)
+    return int(number) if name.startswith(_PREFIX) and number.isdigit() else None
 
 
 def stream_name(hook_id: int) -> str:
@@ -176,8 +252,8 @@ async def delete_forgotten(connection: Connection, known: set[int]) -> None:
     request = json.dumps({"subject": subjects.delivery("*", "*")}).encode()
     answer = await connection.ask("$JS.API.STREAM.NAMES", request, time.time() + _PATIENCE)
     for name in answer.get("streams") or ():
-        number = str(name).removeprefix(_PREFIX)
-        if number.isdigit() and int(number) not in known:
+        hook_id = hook_of_stream(name)
+        if hook_id is not None and hook_id not in known:
             await delete_stream(connection, name)
 
 
@@ -185,7 +261,3 @@ async def delete_stream(connection: Connection, name: str) -> None:
     """Remove a stream, if there is one."""
     with suppress(NotFoundError):
         await connection.ask(f"$JS.API.STREAM.DELETE.{name}", b"", time.time() + _PATIENCE)
-
-
-def _shares(plan: Plan, lane: int) -> list[str]:
-    return [subjects.delivery(plan.hook_id, str(share)) for share in range(lane, SHARES, plan.concurrency)]

@@ -8,29 +8,30 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from platelane.hooks.hook import Hook
-from platelane.hooks.payload import Payload, ascii_json, document, encode
-from platelane.hooks.picture import Picture
+from platelane import times
 from platelane.pb.v1 import domain_pb2
+from platelane.webhooks.hook import Hook
+from platelane.webhooks.payload import Payload, Queued, ascii_json, document, encode
+from platelane.webhooks.picture import Picture
 
 _SIZE: Final = (640, 360)
 _BOX: Final = domain_pb2.Box(xmin=260, ymin=200, xmax=380, ymax=230)
 
 
-def trial(hook: Hook, moment: datetime, now: int) -> Payload:
+def test_event(hook: Hook, moment: datetime, now: int) -> Payload:
     """An event of one plate, `test123`, marked as a test; the picture shows where it is."""
     plate = domain_pb2.Plate(box=_BOX, detection_score=0.9, text="test123", text_score=0.9)
     recognition = domain_pb2.Recognition(
         id=f"test-{now}",
         camera_id="test",
         filename="test.jpg",
-        timestamp_us=round(moment.timestamp() * 1e6),
+        timestamp_us=times.microseconds(moment),
         image_width=_SIZE[0],
         image_height=_SIZE[1],
         sightings=[domain_pb2.Sighting(plate=plate)],
     )
     picture = Picture(_picture(), "test.jpg", "image/jpeg") if hook.format == "multipart" else None
-    text = ascii_json(document(hook, recognition, test=True))
+    text = ascii_json(document(hook, recognition, Queued(0, recognition.timestamp_us), test=True))
     return encode(hook, text, hook.key(recognition.id), picture, now)
 
 

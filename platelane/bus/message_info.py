@@ -1,0 +1,17 @@
+"""What a handler may know about the message at hand besides its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MessageInfo:
+    """Where a message is stored, and how often it has been delivered.
+
+    `sequence` is its number in its stream; `attempt` counts deliveries from 1.
+    """
+
+    subject: str
+    sequence: int
+    attempt: int

@@ -1,0 +1,37 @@
+"""What a handler needs of the bus to hand on what it made."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from platelane.pb.v1.stages_pb2 import JobContext
+
+
+class OfJob(Protocol):
+    """A protobuf message that begins with its job's context."""
+
+    @property
+    def context(self) -> JobContext: ...
+    def SerializeToString(self) -> bytes: ...  # noqa: N802
+
+
+class Publisher(Protocol):
+    """Stores the messages of jobs; `Bus` is one."""
+
+    async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
+        """As `Bus.hand_on`."""
+        ...
+
+
+class Replier(Protocol):
+    """Stores messages in the streams of their subjects, and sends plain ones; `Bus` is one."""
+
+    async def publish(self, subject: str, message: Message, message_id: str, deadline: float | None = None) -> bool:
+        """As `Bus.publish`."""
+        ...
+
+    async def send(self, subject: str, message: Message) -> None:
+        """As `Bus.send`."""
+        ...

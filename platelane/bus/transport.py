@@ -1,0 +1,56 @@
+"""How bytes go to NATS: large messages in pieces, so that the event loop has its turn and nothing is copied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import ParseResult
+
+from nats.aio.transport import TcpTransport
+
+LARGE: Final = 1 << 20
+"""Bytes from which on a message goes out in pieces."""
+_PIECE: Final = 256 << 10
+
+
+class PiecewiseTransport(TcpTransport):
+    """Keeps what is large until `drain`, which the client library calls next, and writes it there piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._waiting: deque[memoryview] = deque()
+
+    def __bool__(self) -> bool:
+        """The library would replace one that is not connected yet by one of its own."""
+        return True
+
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        """What waited for a connection that is gone is lost with it, as what was under way is."""
+        self._waiting.clear()
+        await super().connect(uri, buffer_size, connect_timeout)
+
+    def write(self, payload: bytes) -> None:
+        self.writelines([payload])
+
+    def writelines(self, payload: Iterable[bytes]) -> None:
+        if self._io_writer is None:
+            return
+        lines = list(payload)
+        if not self._waiting and sum(map(len, lines)) < LARGE:
+            super().writelines(lines)  # type: ignore[no-untyped-call]
+        else:
+            self._waiting.extend(map(memoryview, lines))
+
+    async def drain(self) -> None:
+        while self._waiting:
+            line = self._waiting.popleft()
+            if len(line) > _PIECE:
+                self._waiting.appendleft(line[_PIECE:])
+                line = line[:_PIECE]
+            super().write(line)  # type: ignore[no-untyped-call]
+            await super().drain()  # type: ignore[no-untyped-call]
+            await asyncio.sleep(0)
+        if self._io_writer is not None:
+            await super().drain()  # type: ignore[no-untyped-call]

@@ -1,0 +1,101 @@
+"""Connections to hosts that callers name, without opening a way into our own network (SSRF).
+
+The rule is about the address that a connection goes to, not about how the URL spells it: each host is resolved once,
+every address it has must be public, and the connection is made to one of those addresses. So decimal, octal and mapped
+spellings, names of internal hosts, redirects to them, and DNS rebinding are all covered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import httpcore
+
+from platelane.errors import ForbiddenAddress
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""All addresses of a host, as text."""
+
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_INTERNAL: Final = (
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+    IPv4Network("192.0.0.0/24"),  # protocols' own (IANA); 192.0.0.192 is Oracle Cloud's metadata
+    IPv4Network("168.63.129.16/32"),  # Azure's wire server
+)
+"""Addresses that `ipaddress` takes for global ones but that are the network's or the cloud's own."""
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses that the system's resolver knows.
+
+    Raises:
+        OSError: there are none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+class GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """Connects to public addresses and `allowed` networks only: the one place where a socket is opened."""
+
+    def __init__(self, allowed: Iterable[Network], resolve: Resolve = resolve) -> None:
+        self._allowed = tuple(allowed)
+        self._resolve = resolve
+        self._network = httpcore.AnyIOBackend()
+
+    async def addresses(self, host: str, port: int) -> list[Address]:
+        """All addresses of a host.
+
+        Raises:
+            ForbiddenAddress: one of them may not be connected to.
+            OSError, UnicodeError: there are none, or the name cannot be spelled.
+        """
+        # link-local addresses come with a zone, which says nothing about who may be reached
+        found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
+        if not all(is_public(address) or self._is_allowed(address) for address in found):
+            raise ForbiddenAddress
+        return found
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        problem: Exception = OSError("no address")
+        for address in await self.addresses(host, port):
+            try:
+                return await self._network.connect_tcp(str(address), port, timeout, local_address, socket_options)
+            except httpcore.NetworkError as error:
+                problem = error
+        raise problem
+
+    def _is_allowed(self, address: Address) -> bool:
+        return any(_embedded(address) in network for network in self._allowed)
+
+
+def is_public(address: Address) -> bool:
+    """Whether it is on the open internet: not in our networks, on this machine, or internal to its cloud."""
+    inner = _embedded(address)
+    if isinstance(inner, IPv6Address):
+        # mapped, translated and tunnelled forms of IPv4 are outside of it, or (6to4, Teredo) not global
+        return inner in _GLOBAL_UNICAST and inner.is_global and inner.sixtofour is None
+    return inner.is_global and not inner.is_multicast and not any(inner in network for network in _INTERNAL)
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, mapped (::ffff:0:0/96) or translated (64:ff9b::/96)."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address
