@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from platelane.bus import Bus, subjects, topology
-from platelane.bus.mirror import Mirror
-from platelane.bus.streams import Stream
 from platelane.errors import EngineUnavailable, Forbidden, Throttled
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 from platelane.tokens import Token, account, fingerprint
+from platelane.usage import CallCounter, month_of
 
 EVERYBODY: Final = "everybody"
 """The account of the on-premise server, which knows no callers."""
@@ -22,30 +21,58 @@ EVERYBODY: Final = "everybody"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A caller. Uploads a second (0: any number) and calls a month that are allowed."""
+    """A caller. `rate_limit`: uploads a second, 0 for any number; `max_calls`: calls a month."""
 
     id: str
     rate_limit: int
     max_calls: int
 
+    @property
+    def owner(self) -> str:
+        """Whose webhooks and results it sees; empty for all, which on-premise everybody does."""
+        return "" if self.id == EVERYBODY else self.id
+
+    def client(self, address: str) -> str:
+        """Whom limits are shared out to: the account, or, where everybody has the same, the caller's address."""
+        return self.owner or address
+
+
+class Tokens(Protocol):
+    """The tokens that were made, by their fingerprints."""
+
+    def get(self, key: str) -> Token | None: ...
+
+    def items(self) -> Iterable[tuple[str, Token]]: ...
+
+
+class Counters(Protocol):
+    """Counters that all gateways share. All raise EngineUnavailable where they cannot be reached."""
+
+    async def add_upload(self, account: str, second: int) -> int:
+        """Count an upload in a unix second; how many the account has made in it."""
+        ...
+
+    async def calls(self, account: str, month: str) -> int:
+        """The calls of an account in a month such as `2026-11`."""
+        ...
+
+    async def calls_by_day(self, account: str, month: str) -> dict[str, int]:
+        """The same, by day such as `2026-11-30`; days without any may be missing."""
+        ...
+
 
 class Accounts:
     """The accounts of this server: one for everybody (on-premise), or one for each token (cloud)."""
 
-    def __init__(self, bus: Bus, settings: Settings) -> None:
-        self._bus = bus
+    def __init__(
+        self, tokens: Tokens, counters: Counters, settings: Settings, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: unix seconds."""
+        self._tokens = tokens
+        self._counters = counters
         self._settings = settings
-        self._tokens = Mirror(bus, topology.TOKENS, Token.model_validate_json)
-        self._rates = Stream(bus, topology.RATES)
+        self._clock = clock
         self._of_settings = {fingerprint(each.get_secret_value()): Token(name="settings") for each in settings.tokens}
-
-    async def start(self) -> None:
-        """Learn the tokens, and keep up with changes; before the first request.
-
-        Raises:
-            EngineUnavailable: NATS does not answer.
-        """
-        await self._tokens.start()
 
     def of(self, authorization: str | None) -> Account:
         """The account a request counts on. The on-premise profile takes any token or none.
@@ -53,23 +80,38 @@ class Accounts:
         Raises:
             Forbidden: the cloud profile does not know the token.
         """
-        if self._settings.profile == "sdk":
-            return Account(EVERYBODY, 0, self._settings.max_calls)
-        known = {**dict(self._tokens.items()), **self._of_settings}
+        settings = self._settings
+        if settings.profile == "sdk":
+            return Account(EVERYBODY, 0, settings.max_calls)
         words = (authorization or "").split()  # some clients put blanks behind the token
-        given = fingerprint(words[-1] if words else "")
-        # every one is compared, and to its end, so that the time taken tells nothing
-        found = [token for each, token in known.items() if secrets.compare_digest(each, given)]
-        if not found:
+        # looked up by its hash, so the time that it takes tells nothing about any token
+        key = fingerprint(words[-1] if words else "")
+        token = self._of_settings.get(key) or self._tokens.get(key)
+        if token is None:
             raise Forbidden("Invalid token.")
-        limits = (found[0].rate_limit, self._settings.rate_limit), (found[0].max_calls, self._settings.max_calls)
-        rate_limit, max_calls = (own if own is not None else default for own, default in limits)
-        return Account(account(given), rate_limit, max_calls)
+        return self._account(key, token)
 
-    async def admit(self, account: Account) -> None:
-        """Count an upload on the account's rate, across all gateways, and see whether calls are left.
+    def by_token(self) -> dict[str, list[Account]]:
+        """The accounts by the names of their tokens; those of the settings share one. On-premise there are none."""
+        found: dict[str, list[Account]] = {}
+        if self._settings.profile != "sdk":
+            known = dict(self._tokens.items()) | self._of_settings
+            for key, token in sorted(known.items(), key=lambda item: item[1].name):
+                found.setdefault(token.name, []).append(self._account(key, token))
+        return found
 
-        A call is counted when it is answered, so as many as are under way can go over the month's maximum.
+    def _account(self, key: str, token: Token) -> Account:
+        settings = self._settings
+        return Account(
+            account(key),
+            settings.rate_limit if token.rate_limit is None else token.rate_limit,
+            settings.max_calls if token.max_calls is None else token.max_calls,
+        )
+
+    async def admit(self, account: Account, *, counts: bool = True) -> None:
+        """Count an upload on the account's rate, across all gateways, and check that it has calls left, if it `counts`.
+
+        A call is counted when it is answered, so those that are in flight can exceed the month's maximum.
 
         Raises:
             Throttled: too many in this second.
@@ -81,7 +123,7 @@ class Accounts:
         uploads, calls = await asyncio.gather(self._uploads(account), self.calls(account))
         if account.rate_limit and uploads > account.rate_limit:
             raise Throttled(1)
-        if calls >= account.max_calls:
+        if counts and calls >= account.max_calls:
             raise Forbidden("You do not have enough credits to perform this request.")
 
     async def calls(self, account: Account) -> int:
@@ -90,14 +132,47 @@ class Accounts:
         Raises:
             EngineUnavailable: NATS, which counts, cannot be reached.
         """
-        if not self._bus.connected:
-            raise EngineUnavailable("NATS, which counts the calls, cannot be reached.")
-        return await self._bus.counted(account.id, month_of(datetime.now(UTC)))
+        return await self.calls_of(account.id)
+
+    async def calls_of(self, account_id: str, month: str = "") -> int:
+        """The calls of an account in a month such as `2026-11`, this one if none is given. Raises as `calls`."""
+        return await self._counters.calls(account_id, month or month_of(self.now()))
+
+    async def calls_by_day(self, account: Account, month: str) -> dict[str, int]:
+        """The calls of an account on the days of a month that have any; days before the last month are forgotten.
+
+        Raises:
+            EngineUnavailable: NATS, which counts, cannot be reached.
+        """
+        return await self._counters.calls_by_day(account.id, month)
+
+    def now(self) -> datetime:
+        """By the clock that says in which month a call counts."""
+        return datetime.fromtimestamp(self._clock(), UTC)
 
     async def _uploads(self, account: Account) -> int:
-        return await self._rates.add(subjects.rate(account.id, int(time.time())), 1) if account.rate_limit else 0
+        return await self._counters.add_upload(account.id, int(self._clock())) if account.rate_limit else 0
 
 
-def month_of(moment: datetime) -> str:
-    """The period that usage is counted in, such as `2026-11`."""
-    return moment.astimezone(UTC).strftime("%Y-%m")
+class BusCounters:
+    """Counters in NATS."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._calls = CallCounter(bus)
+        self._rates = bus.stream(topology.RATES)
+
+    async def add_upload(self, account: str, second: int) -> int:
+        return await self._rates.add(subjects.rate(account, second), 1)
+
+    async def calls(self, account: str, month: str) -> int:
+        self._check()
+        return await self._calls.counted(account, month)
+
+    async def calls_by_day(self, account: str, month: str) -> dict[str, int]:
+        self._check()
+        return await self._calls.by_day(account, month)
+
+    def _check(self) -> None:
+        if not self._bus.connected:
+            raise EngineUnavailable("NATS, which counts the calls, cannot be reached.")

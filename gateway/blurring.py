@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from gateway.fields import STRONGEST
+from gateway.intake.fields import STRONGEST_BLUR
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _MARGIN: Final = 0.12
 """Of a plate's height: corners are not exact."""
@@ -19,29 +23,22 @@ _QUALITY: Final = 92
 Polygon = Sequence[tuple[float, float]]
 
 
-def blurred(image: bytes, polygons: Iterable[Polygon], intensity: int) -> bytes:
-    """The upright picture as JPEG, without metadata, in which what the polygons cover cannot be read.
+def blurred(pixels: NDArray[np.uint8], polygons: Iterable[Polygon], intensity: int) -> bytes:
+    """A picture as JPEG, without metadata, in which what the polygons cover cannot be read.
 
     A covered part is reduced to squares so large that three or four (at full intensity two) cover a plate's height, and
     enlarged again: unlike a filter's blur this cannot be undone.
 
-    Raises:
-        BadImage: broken or cut off.
+    Args:
+        pixels: UINT8, shape (height, width, 3), blue-green-red, by the decoder that the polygons come from, so that
+            they lie where it saw the plates.
     """
-    picture = _decoded(image)
+    picture = Image.frombuffer("RGB", (pixels.shape[1], pixels.shape[0]), pixels, "raw", "BGR", 0, 1)
     for polygon in polygons:
         _cover(picture, polygon, intensity)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()
-
-
-def _decoded(image: bytes) -> Image.Image:
-    """By the decoder that the polygons come from, so that they lie where it saw the plates."""
-    from platelane import images  # large, and most gateways are never asked to blur
-
-    pixels = images.decode(image)
-    return Image.frombuffer("RGB", (pixels.shape[1], pixels.shape[0]), pixels, "raw", "BGR", 0, 1)
 
 
 def _cover(picture: Image.Image, polygon: Polygon, intensity: int) -> None:
@@ -57,7 +54,7 @@ def _cover(picture: Image.Image, polygon: Polygon, intensity: int) -> None:
     if area[0] >= area[2] or area[1] >= area[3]:
         return
     part = picture.crop(area)
-    square = max(2.0, height * (_LEAST + (_MOST - _LEAST) * intensity / STRONGEST))
+    square = max(2.0, height * (_LEAST + (_MOST - _LEAST) * intensity / STRONGEST_BLUR))
     few = (max(1, round(part.width / square)), max(1, round(part.height / square)))
     coarse = part.resize(few, Image.Resampling.BOX).resize(part.size, Image.Resampling.BICUBIC)
     mask = Image.new("L", part.size)

@@ -1,23 +1,22 @@
-"""Pictures kept for webhooks that send them; nothing is kept while none does."""
+"""Pictures that are kept for webhooks that send them; none are while no webhook does."""
 
 from __future__ import annotations
 
 import structlog
 
 from platelane.bus import Bus, subjects, topology
-from platelane.bus.streams import Stream
 from platelane.errors import Overloaded
-from platelane.hooks.store import Hooks
+from platelane.webhooks.registry import HookRegistry
 
 log = structlog.get_logger(__name__)
 
 
-class Keeper:
-    """Keeps a picture before its job is sent, so that it is there whenever the result is."""
+class ImageRetention:
+    """Keeps a picture before its job is sent, so that it is there when the result is."""
 
-    def __init__(self, bus: Bus, hooks: Hooks) -> None:
+    def __init__(self, bus: Bus, hooks: HookRegistry) -> None:
         self._hooks = hooks
-        self._images = Stream(bus, topology.KV_IMAGES)
+        self._images = bus.stream(topology.KV_IMAGES)
 
     async def keep_if_wanted(self, job_id: str, camera_id: str, account: str, image: bytes) -> None:
         """Raises: EngineUnavailable."""
@@ -25,4 +24,4 @@ class Keeper:
             try:
                 await self._images.put(subjects.image(job_id), image)
             except Overloaded as error:
-                log.warning("picture_not_kept", job=job_id, error=error.detail)
+                log.warning("image_not_kept", job=job_id, error=error.detail)

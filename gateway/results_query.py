@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from platelane.answers import recognition_body
-from platelane.bus import Bus, subjects, topology
-from platelane.bus.streams import Record, Stream
-from platelane.errors import BadRequest
-from platelane.hooks.patterns import fits
-from platelane.pb.v1 import stages_pb2
+from platelane.bus import Bus, questions, subjects, topology
+from platelane.bus.streams import Record
+from platelane.errors import EngineUnavailable
+from platelane.pb.v1 import reads_pb2, stages_pb2
+from platelane.rest_json import recognition_body
+from platelane.webhooks.wildcards import fits
 
 PAGE: Final = 50
-LARGEST_PAGE: Final = 200
+MAX_PAGE: Final = 200
 _CHUNK: Final = 250
-_LOOKS: Final = 8
+_MAX_READS: Final = 8
 """Requests to NATS for one page; what they do not find is left to the next page."""
-_CLOCKS_DIFFER: Final = 3_600.0
+_ID_TIME_DIGITS: Final = 12
+_ID_SKEW: Final = 60.0
+"""Seconds that a gateway's clock may be ahead of NATS'."""
+_INDEX_PATIENCE: Final = 3.0
+"""Seconds after which the stream is searched instead."""
+_CLOCK_SKEW: Final = 3_600.0
 """Seconds that a camera's clock may be ahead of ours."""
 
 
@@ -60,58 +66,82 @@ class Page:
     before: int | None
 
 
-def query_of(parameters: Mapping[str, str], account: str) -> Query:
-    """What a request asks for: `camera_id`, `plate` (a prefix, or a pattern with ? and *), `since`, `until`.
-
-    Raises:
-        BadRequest: a time is not in ISO 8601.
-    """
-    plate = parameters.get("plate")
-    if plate and not set("*?") & set(plate):
-        plate += "*"
-    return Query(
-        account=account,
-        camera=parameters.get("camera_id"),
-        plate=plate or None,
-        since=_time(parameters, "since"),
-        until=_time(parameters, "until"),
-    )
-
-
 class History:
     """The stream of results, read by sequence."""
 
     def __init__(self, bus: Bus) -> None:
-        self._stream = Stream(bus, topology.RESULTS)
+        self._bus = bus
+        self._stream = bus.stream(topology.RESULTS)
 
     async def bounds(self) -> tuple[int, int]:
         """The sequences of the oldest result and of the next one to come."""
         state = await self._stream.state() or {}
         return int(state.get("first_seq", 1)), int(state.get("last_seq", 0)) + 1
 
-    async def after(self, query: Query, start: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
-        """Wanted results among the next `limit` from `start` on, and the last sequence seen; None if none is there."""
-        records = await self._stream.read(query.subject, start, limit)
-        return _wanted(query, records), records[-1].sequence if records else None
+    async def of_job(self, job_id: str) -> stages_pb2.Result | None:
+        """The stored result of a job."""
+        record = await self._of_job(job_id)
+        return stages_pb2.Result.FromString(record.data) if record else None
+
+    async def by_id(self, job_id: str, account: str) -> dict[str, Any] | None:
+        """The result of a job, as in a page; None where there is none that `account` may see."""
+        record = await self._of_job(job_id)
+        found = _wanted(Query(account), [record]) if record else []
+        return found[0] if found else None
+
+    async def _of_job(self, job_id: str) -> Record | None:
+        """Its id says when it was begun, so that little is searched."""
+        begun = int(job_id[:_ID_TIME_DIGITS], 16) / 1e3
+        if begun > time.time() + _CLOCK_SKEW:
+            return None  # no job of ours, and maybe no date
+        return await self._stream.first_on(subjects.result_of_job(job_id), max(0.0, begun - _ID_SKEW))
 
     async def page(self, query: Query, before: int | None, size: int) -> Page:
-        """Up to `size` wanted results older than sequence `before`, with bounded work: a page may hold fewer."""
+        """Up to `size` wanted results older than sequence `before`, with bounded work: a page may hold fewer.
+
+        Plates are looked up in the index of reads; while that is away, the stream is searched.
+        """
+        if query.plate is not None:
+            with contextlib.suppress(EngineUnavailable):
+                return await self._indexed(query, before, size)
+        return await self._searched(query, before, size)
+
+    async def _indexed(self, query: Query, before: int | None, size: int) -> Page:
+        wanted = reads_pb2.ReadFilter(
+            account=query.account,
+            plate=query.plate or "",
+            match=reads_pb2.PLATE_MATCH_WILDCARD,
+            camera_id=query.camera,
+            after_us=None if query.since is None else round(query.since * 1e6),
+            before_us=None if query.until is None else round(query.until * 1e6),
+        )
+        question = reads_pb2.FindResults(page_size=size + 1, before=before or 0)
+        request = reads_pb2.ReadsRequest(filter=wanted, find_results=question)
+        numbers: list[int] = (await questions.ask(self._bus, request, _INDEX_PATIENCE))["numbers"]
+        page = numbers[:size]
+        found = await asyncio.gather(*(self._stream.read(subjects.ALL_RESULTS, number, 1) for number in page))
+        records = [
+            record for some, number in zip(found, page, strict=True) for record in some if record.sequence == number
+        ]
+        return Page(_wanted(query, records), page[-1] if len(numbers) > size else None)
+
+    async def _searched(self, query: Query, before: int | None, size: int) -> Page:
         first, end = await self.bounds()
         end = end if before is None else min(end, before)
         found: list[dict[str, Any]] = []
         width = _CHUNK
-        for _ in range(_LOOKS):
+        for _ in range(_MAX_READS):
             if end <= first:
                 return Page(found, None)
             start = max(first, end - width)
             stored = await self._stream.read(query.subject, start, _CHUNK)
             records = [record for record in stored if record.sequence < end]
             if len(records) == _CHUNK and width > _CHUNK:
-                width = max(_CHUNK, width // 8)  # more than one look can hold: a narrower one
+                width = max(_CHUNK, width // 8)  # more than one read returns: read a narrower range
                 continue
             for record in reversed(records):
                 end = record.sequence
-                if query.since is not None and record.stored < query.since - _CLOCKS_DIFFER:
+                if query.since is not None and record.stored < query.since - _CLOCK_SKEW:
                     return Page(found, None)
                 found += _wanted(query, [record])
                 if len(found) == size:
@@ -129,17 +159,10 @@ def _wanted(query: Query, records: list[Record]) -> list[dict[str, Any]]:
         except DecodeError:
             continue
         if query.takes(result):
-            body = recognition_body(result.recognition)
-            wanted.append({"id": result.recognition.id, "sequence": record.sequence, **body})
+            wanted.append(result_body(record.sequence, result))
     return wanted
 
 
-def _time(parameters: Mapping[str, str], name: str) -> float | None:
-    text = parameters.get(name)
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"{name} is not a time in ISO 8601, for example 2019-08-19T13:11:25Z.") from error
+def result_body(sequence: int, result: stages_pb2.Result) -> dict[str, Any]:
+    """A stored result as JSON values: what its request was answered with, its id, and its number in the stream."""
+    return {"id": result.recognition.id, "sequence": sequence, **recognition_body(result.recognition)}

@@ -1,4 +1,11 @@
-"""The HTTP server: uvicorn, with JSON answers to broken requests too, a limit on their headers, and a slow goodbye."""
+"""The HTTP server: uvicorn, with JSON errors for broken requests, a limit on headers, and a graceful stop.
+
+uvicorn has no settings for these, so this leans on internals of its `HttpToolsProtocol`, which is why pyproject.toml
+bounds its version: the methods of httptools' callbacks and `data_received`, `send_400_response`,
+`_unset_keepalive_if_required` and `timeout_keep_alive_handler`, the attributes `parser`, `cycle`, `url`, `headers`,
+`transport`, `loop`, `timeout_keep_alive` and `timeout_keep_alive_task`, of a cycle `more_body`, `response_started` and
+`keep_alive`, the constant `STATUS_LINE`; and of `Server` the method `capture_signals`, of `Config` the attribute `ssl`.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +22,26 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from platelane import service, tls
 from platelane.errors import CannotStart
-from platelane.settings import Settings
+from platelane.runtime import service, tls
+from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 HEAD_LIMIT: Final = 64 << 10
-"""Bytes of request line and headers, and of what stands between two pieces of a body or behind the last."""
+"""Bytes of the request line with the headers; also of chunk extensions, and of trailers."""
 UNREAD_LIMIT: Final = 64 << 20
-"""Bytes of a refused upload that are received for politeness."""
+"""Bytes of a refused upload that are still received, so that its client gets to read the answer."""
 _IDLE: Final = 65
-"""Seconds; longer than clients and proxies keep connections, so that they, not we, close them."""
+"""Seconds; longer than clients and proxies keep connections, so that it is they who close them."""
 _BACKLOG: Final = 1024
 _UPGRADE_HEADERS: Final = (b"connection", b"upgrade", b"http2-settings")
 
 
 class _OneWrite:
-    """A transport that sends in one piece what is written in one turn of the loop.
+    """A transport that sends what is written in one turn of the loop as one piece.
 
-    uvicorn writes headers and body apart; clients exist that keep only the last piece that reaches them.
+    uvicorn writes headers and body separately, and there are clients that keep only the last piece they receive.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -70,7 +77,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _OneWrite(transport, self.loop)))
-        # the time a connection may idle is also the time that a request's head may take, the first one's too
+        # the idle time limits the arrival of every head as well, the first one included
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def data_received(self, data: bytes) -> None:
@@ -82,15 +89,15 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as offer:
             self._decline_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError:
-            self.send_400_response("This is not an HTTP request.")
+            self.send_400_response("This is not a valid HTTP request.")
         else:
             if self._in_head and self._beside_body > HEAD_LIMIT:
-                self.send_400_response("The request's headers are too long.")
+                self.send_400_response("The request headers are too large.")
             elif self._beside_body > HEAD_LIMIT:
                 self.transport.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers come here too, and nobody reads them
+        if self._in_head:  # trailers come here too, and are dropped
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -103,7 +110,7 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
         self._beside_body = 0
         if self.cycle.response_complete:
-            # refused already; the rest is let pass, so that the client gets to read why, but not for ever
+            # already refused: some more is received, so that the client gets to read why
             self._unread += len(body)
             if self._unread > UNREAD_LIMIT:
                 self.transport.close()
@@ -113,14 +120,26 @@ class Protocol(HttpToolsProtocol):
             self._in_head, self._beside_body = True, 0
             super().on_message_complete()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has sent all of its request may close its side, and still gets the answer.
+
+        Once that is on its way, the end means that the client has gone.
+        """
+        cycle = self.cycle
+        waiting = cycle is not None and not cycle.more_body and not cycle.response_started
+        if not waiting or self.transport.get_extra_info("sslcontext"):
+            return False
+        cycle.keep_alive = False
+        return True
+
     def _decline_upgrade(self, rest: bytes) -> None:
-        """Read the request again without its offer, after which the parser leaves the body to the other protocol.
+        """Parse the request again without its offer, after which httptools would stop reading.
 
         Java's client offers HTTP/2 with every request.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self.send_400_response("This server is no proxy.")
+            self.send_400_response("This server is not a proxy.")
             return
         head = [method + b" " + self.url + b" HTTP/1.1"]
         head += [name + b": " + value for name, value in self.headers if name not in _UPGRADE_HEADERS]
@@ -140,14 +159,14 @@ class Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are the service runner's business."""
+        """Does nothing: the service runner handles signals."""
         yield
 
 
-class _Leaving:
-    """An application that, once `stop` is set, asks with every answer for a new connection, which others may get.
+class _ClosingConnections:
+    """An application that sends `Connection: close` with every answer once `stop` is set.
 
-    A kept connection that is closed without a word may lose a request that is on its way.
+    Closing a kept connection without that could lose a request that is on its way.
     """
 
     def __init__(self, app: ASGIApp, stop: asyncio.Event) -> None:
@@ -177,13 +196,13 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 async def serve(app: ASGIApp, listener: socket.socket, settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` and `settings.drain` seconds more; what is being answered then is finished by its deadline.
+    """Serve until `settings.drain` seconds after `stop`; what is in flight then is finished within its deadline.
 
     Raises:
         CannotStart: the certificate cannot be used.
     """
     config = uvicorn.Config(
-        _Leaving(app, stop),
+        _ClosingConnections(app, stop),
         http=Protocol,
         ws="none",
         lifespan="off",
@@ -199,10 +218,10 @@ async def serve(app: ASGIApp, listener: socket.socket, settings: Settings, stop:
     config.ssl = tls.server_context(settings)
     server = _Server(config)
 
-    async def taking_connections() -> bool:
+    async def accepts_connections() -> bool:
         return server.started and not stop.is_set()
 
-    service.health.require("serving", taking_connections)
+    service.health.require("serving", accepts_connections)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     host, port = listener.getsockname()[:2]

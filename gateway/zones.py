@@ -1,4 +1,4 @@
-"""Detection zones: for each camera, the parts of its picture in which nothing is reported.
+"""Detection zones: for each camera, the parts of its picture where plates and vehicles are not reported.
 
 Points are fractions of the picture's width and height, from its upper left: a zone stays where it is when a camera
 changes its resolution, or a client shrinks pictures before it sends them.
@@ -6,27 +6,37 @@ changes its resolution, or a client shrinks pictures before it sends them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.mirror import Mirror
+from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MOST_CAMERAS: Final = 2_000
+"""With zones, of one account."""
+MOST_POINTS: Final = 50_000
+"""In all zones of an account: about 5 MB in memory."""
+_PAGE_POINTS: Final = 5_050
+"""Of one page: as many as one camera may have."""
 _STRICT: Final = ConfigDict(strict=True, frozen=True)
 
 
 class Zone(BaseModel):
-    """A part of the picture in which no plate or vehicle is reported whose centre lies in it."""
+    """A part of the picture. Plates and vehicles whose centre lies in it are not reported."""
 
     model_config = _STRICT
 
-    name: Annotated[str, Field(max_length=100, description="What it hides, for people.")] = ""
+    name: Annotated[str, Field(max_length=100, description="A name for people.")] = ""
     polygon: Annotated[
         tuple[tuple[Fraction, Fraction], ...],
+        FailFast(),
         Field(
             min_length=3,
             max_length=100,
@@ -41,7 +51,7 @@ class ZoneList(BaseModel):
 
     model_config = _STRICT
 
-    zones: Annotated[tuple[Zone, ...], Field(max_length=50)]
+    zones: Annotated[tuple[Zone, ...], FailFast(), Field(max_length=50)]
 
 
 class CameraZones(ZoneList):
@@ -50,9 +60,22 @@ class CameraZones(ZoneList):
     camera_id: str
     updated: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
+    @property
+    def points(self) -> int:
+        """Of all polygons; what the zones take is by these."""
+        return sum(1 + len(zone.polygon) for zone in self.zones)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Zones of some cameras, by name; `after` is the last of these where there are more."""
+
+    cameras: list[CameraZones]
+    after: str | None
+
 
 class ZoneStore:
-    """The zones of all cameras, each account's apart, in NATS; looking them up asks nobody."""
+    """The zones of all cameras, separate for each account, kept in NATS and mirrored in memory."""
 
     def __init__(self, bus: Bus) -> None:
         self._mirror = Mirror(bus, topology.ZONES, CameraZones.model_validate_json)
@@ -61,18 +84,26 @@ class ZoneStore:
         """Learn what there is; before the first use. Raises EngineUnavailable where NATS does not answer."""
         await self._mirror.start()
 
-    def of_account(self, account: str) -> list[CameraZones]:
-        """Those of all its cameras, by name."""
-        prefix = _key(account, "").partition(".")[0] + "."
-        found = [value for key, value in self._mirror.items() if key.startswith(prefix)]
-        return sorted(found, key=lambda each: each.camera_id)
+    def page(self, account: str, after: str, size: int) -> Page:
+        """Up to `size` of an account's cameras behind the name `after`, with no more than `_PAGE_POINTS` points."""
+        cameras = sorted(
+            (each for each in self._of_account(account) if each.camera_id > after), key=lambda each: each.camera_id
+        )
+        chosen: list[CameraZones] = []
+        points = 0
+        for each in cameras[:size]:
+            points += each.points
+            if chosen and points > _PAGE_POINTS:
+                break
+            chosen.append(each)
+        return Page(chosen, chosen[-1].camera_id if len(chosen) < len(cameras) else None)
 
     def of_camera(self, account: str, camera_id: str) -> CameraZones | None:
         """Those of one camera. Raises BadRequest for a name that is too long."""
         return self._mirror.get(_key(account, camera_id))
 
     def excluded(self, account: str, camera_id: str) -> list[domain_pb2.Polygon]:
-        """What the detector is told about a camera's picture."""
+        """The zones of a camera as its jobs carry them."""
         kept = self.of_camera(account, camera_id) if camera_id else None
         return [
             domain_pb2.Polygon(points=[domain_pb2.Point(x=x, y=y) for x, y in zone.polygon])
@@ -80,14 +111,28 @@ class ZoneStore:
         ]
 
     async def put(self, account: str, zones: CameraZones) -> None:
-        """Raises BadRequest for a name that is too long, and as `Mirror.put`."""
+        """Store the zones of a camera.
+
+        Raises:
+            BadRequest: its name is too long, or the account has as many cameras or points as it may have.
+            Others: as `Mirror.put`.
+        """
+        others = [each for each in self._of_account(account) if each.camera_id != zones.camera_id]
+        if len(others) >= MOST_CAMERAS:
+            raise BadRequest(f"The limit of {MOST_CAMERAS} cameras with zones is reached; delete some first.")
+        if zones.points + sum(each.points for each in others) > MOST_POINTS:
+            raise BadRequest(f"The limit of {MOST_POINTS} points in all zones is reached; delete some first.")
         await self._mirror.put(_key(account, zones.camera_id), zones.model_dump_json().encode())
 
     async def delete(self, account: str, camera_id: str) -> None:
         """Raises as `put`."""
         await self._mirror.delete(_key(account, camera_id))
 
+    def _of_account(self, account: str) -> Iterator[CameraZones]:
+        prefix = _key(account, "").partition(".")[0] + "."
+        return (value for key, value in self._mirror.items() if key.startswith(prefix))
+
 
 def _key(account: str, camera_id: str) -> str:
-    """Spelt with what NATS' own tools allow in keys, which no percent sign is."""
+    """A key in the characters that NATS' own tools allow, which exclude the percent sign."""
     return ".".join(subjects.encode(word).replace("~", "%7E").replace("%", "=") for word in (account, camera_id))

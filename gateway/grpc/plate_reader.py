@@ -1,58 +1,98 @@
-"""The service `platelane.v1.PlateReader`: three methods, each thin over the core that REST uses too."""
+"""The service `platelane.v1.PlateReader`: three methods over the same core as the REST API."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 from opentelemetry.trace import SpanKind
 
 from gateway.accounts import Account, Accounts
-from gateway.grpc_edge.requests import photograph
-from gateway.grpc_edge.results import Results
-from gateway.recognizer import Answer, Recognizer
-from platelane import metrics, tracing
-from platelane.errors import BadRequest, EngineUnavailable, Fault, Forbidden, PlatelaneError
+from gateway.grpc import requests as grpc_requests
+from gateway.idempotency import KeyedRequests, RequestKey, checked_key, digest
+from gateway.intake import Intake
+from gateway.intake.upload import Upload
+from gateway.jobs import Answer, JobClient
+from gateway.result_feed import ResultFeed
+from platelane.errors import (
+    BadRequest,
+    EngineUnavailable,
+    Fault,
+    Forbidden,
+    Overloaded,
+    PlatelaneError,
+    RequestError,
+    TooSlow,
+)
+from platelane.grpc_status import ADMITTED, DETAILS_KEY, to_status
 from platelane.pb.v1 import domain_pb2, service_pb2
-from platelane.settings import Settings
-from platelane.statuses import ADMITTED, DETAILS_KEY, to_status
+from platelane.runtime import metrics, tracing
+from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 NAME: Final = service_pb2.DESCRIPTOR.services_by_name["PlateReader"].full_name
 STREAM_IN_FLIGHT: Final = 8
-"""Pictures of one stream that are worked on at once."""
+"""Pictures of one stream that are in work at once."""
+STREAMS: Final = 128
+"""Calls besides those that read one picture: streams, subscribers, health checks."""
+STREAMS_OF_CLIENT: Final = 32
+"""Calls that stay open, of one token, or, on-premise, of one address."""
+_LEAST_RECEIVING: Final = 4
 
 T = TypeVar("T")
+M = TypeVar("M", service_pb2.RecognizeRequest, service_pb2.SubscribeRequest)
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class PlateReader:
-    """Handles calls until `stop`; streams end then, after what they have taken is answered.
+    """Handles calls until `stop`; streams end then, once the pictures that they have taken are answered.
 
-    Calls with a single request are served like streams of requests, which are the same on the wire: so the token is
-    looked at before the request has arrived, and there is a limit on how long that may take.
+    Calls with a single request are served as streams of requests, which look the same on the wire: so the token is
+    checked before the request has arrived, and its arrival has a time limit.
     """
 
     def __init__(
-        self, recognizer: Recognizer, accounts: Accounts, results: Results, settings: Settings, stop: asyncio.Event
+        self,
+        jobs: JobClient,
+        keyed: KeyedRequests,
+        accounts: Accounts,
+        intake: Intake,
+        feed: ResultFeed,
+        settings: Settings,
+        stop: asyncio.Event,
     ) -> None:
-        self._recognizer = recognizer
+        self._jobs = jobs
+        self._keyed = keyed
         self._accounts = accounts
-        self._results = results
+        self._intake = intake
+        self._feed = feed
         self._settings = settings
         self._stop = stop
+        self._open: Counter[str] = Counter()
+        """Calls that stay open, by client."""
+        # gRPC does not tell how much of a message has arrived, so each counts as the largest
+        at_once = intake.budget // settings.upload_limit
+        self._receiving = asyncio.Semaphore(max(_LEAST_RECEIVING, at_once // 4))
+        self._streams = max(_LEAST_RECEIVING, at_once - at_once // 4)
+        """Streams of pictures that may be open."""
 
     async def Recognize(  # noqa: N802  the names of the protocol
-        self, requests: AsyncIterator[service_pb2.RecognizeRequest], context: Context
+        self, requests: AsyncIterator[bytes], context: Context
     ) -> service_pb2.RecognizeResponse:
         account = await self._account(context)
-        response = await self._response(await self._only(requests, context), account, context)
+        async with self._receiving:
+            request = await self._only(requests, service_pb2.RecognizeRequest, context)
+        response = await self._response(request, account, context)
         if response.HasField("error"):
             await _abort(context, response.error)
         return response
@@ -60,7 +100,11 @@ class PlateReader:
     async def RecognizeStream(  # noqa: N802
         self, _requests: object, context: Context
     ) -> None:
-        await self._account(context)
+        account = await self._account(context)
+        async with self._staying(account, context, self._streams):
+            await self._stream(context)
+
+    async def _stream(self, context: Context) -> None:
         await context.send_initial_metadata(((ADMITTED, "1"),))
         places, writing = asyncio.Semaphore(STREAM_IN_FLIGHT), asyncio.Lock()
 
@@ -68,14 +112,22 @@ class PlateReader:
             if request.request_id:
                 response = await self._response(request, account, context)
             else:
-                response = _failed(request, BadRequest("A request of a stream needs a request_id."))
+                response = _failed(request, BadRequest("Each request of a stream must have a request_id."))
             async with writing:
                 await context.write(response)
-            places.release()  # only now: who does not read answers sends no more pictures
+            places.release()  # only now, so that a client that reads no answers can send no more pictures
 
+        ended: PlatelaneError | None = None
         async with asyncio.TaskGroup() as group:
             await places.acquire()
-            while request := await self._next(context):
+            while True:
+                try:
+                    request = await self._next(context)
+                except RequestError as error:
+                    ended = error
+                    break
+                if request is None:
+                    break
                 try:
                     account = self._caller(context)
                 except Forbidden:
@@ -84,33 +136,44 @@ class PlateReader:
                 del request
                 await places.acquire()
         await self._account(context)  # whose token may have been revoked
+        if ended:
+            await _abort(context, to_status(ended))
         if self._stop.is_set():
             await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     async def Subscribe(  # noqa: N802
-        self, requests: AsyncIterator[service_pb2.SubscribeRequest], context: Context
+        self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[domain_pb2.Recognition]:
         account = await self._account(context)
-        request = await self._only(requests, context)
+        request = await self._only(requests, service_pb2.SubscribeRequest, context)
+        async with self._staying(account, context):
+            async for recognition in self._results(request, account, context):
+                yield recognition
+
+    async def _results(
+        self, request: service_pb2.SubscribeRequest, account: Account, context: Context
+    ) -> AsyncIterator[domain_pb2.Recognition]:
         try:
-            start = await self._results.end()
+            _, start = await self._feed.bounds()
         except PlatelaneError as error:
             await _abort(context, to_status(error))
         await context.send_initial_metadata(())
         try:
-            async with aclosing(self._results.follow(start, frozenset(request.camera_ids))) as results:
-                while result := await self._until_stop(anext(results)):
-                    if result.account == account.id:
-                        await self._account(context)
-                        yield result.recognition
+            async with aclosing(self._feed.follow(start, frozenset(request.camera_ids), math.inf)) as feed:
+                async for page in feed:
+                    for stored in page:
+                        if stored.result.account == account.id:
+                            await self._account(context)
+                            yield stored.result.recognition
         except EngineUnavailable as error:
             await _abort(context, to_status(error))
         await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The methods of the service, for a server."""
-        recognize = service_pb2.RecognizeRequest.FromString, service_pb2.RecognizeResponse.SerializeToString
-        subscribe = service_pb2.SubscribeRequest.FromString, domain_pb2.Recognition.SerializeToString
+        # messages are read here: the library would answer what is none with UNKNOWN
+        recognize = None, service_pb2.RecognizeResponse.SerializeToString
+        subscribe = None, domain_pb2.Recognition.SerializeToString
         methods = {
             "Recognize": grpc.stream_unary_rpc_method_handler(self.Recognize, *recognize),
             "RecognizeStream": grpc.stream_stream_rpc_method_handler(self.RecognizeStream, *recognize),
@@ -123,17 +186,36 @@ class PlateReader:
         return self._accounts.of(str(metadata.get("authorization", "")))
 
     async def _account(self, context: Context) -> Account:
-        """The caller's account, as it is now; a call without one ends here."""
+        """The caller's account, as it is now; the call ends here where there is none."""
         try:
             return self._caller(context)
         except Forbidden as error:
             await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
 
-    async def _only(self, requests: AsyncIterator[T], context: Context) -> T:
-        """The one message of a call; who does not send it in time must not hold a place that others want."""
+    @asynccontextmanager
+    async def _staying(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
+        """A call that stays open; it ends here where the client, or all together, have too many of them."""
+        client = account.client(_address(context.peer()))
+        if self._open[client] >= STREAMS_OF_CLIENT:
+            problem = f"There are already {STREAMS_OF_CLIENT} open streams of this client, which is the limit."
+            await _abort(context, to_status(Overloaded(problem)))
+        if self._open.total() >= most:
+            await _abort(context, to_status(Overloaded("The server has as many open streams as it can have.")))
+        self._open[client] += 1
+        try:
+            yield
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+
+    async def _only(self, requests: AsyncIterator[bytes], kind: type[M], context: Context) -> M:
+        """The one message of a call, which has to arrive in time, since the call holds a place."""
         try:
             async with asyncio.timeout(self._settings.upload_timeout):
-                return await anext(requests)
+                return _parsed(await anext(requests), kind)
+        except BadRequest as error:
+            reason = error.detail
         except TimeoutError:
             reason = f"The request did not arrive within {self._settings.upload_timeout:g} seconds."
         except StopAsyncIteration:
@@ -141,14 +223,24 @@ class PlateReader:
         return await _abort(context, to_status(BadRequest(reason)))
 
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
-        with self._recognizer.admitted():
-            await self._accounts.admit(account)
-            return await self._recognizer.recognize(
-                photograph(request, self._settings.upload_limit),
-                account.id,
-                patience=context.time_remaining(),
-                droppable=True,
+        client = account.client(_address(context.peer()))
+        with self._jobs.admitted(client):
+            key = checked_key(request.idempotency_key or None)
+            again = key is not None and await self._keyed.is_known(account.id, key)
+            await self._accounts.admit(account, counts=not again)
+            arrival = self._intake.arriving(client)
+            arrival.add(len(request.image))
+            upload = await Upload.whole(request.image, self._settings.upload_limit)
+            fields = grpc_requests.read(request, upload, datetime.now(UTC), arrival)
+            photograph = await self._intake.photograph(fields)
+            if key:
+                told = await asyncio.to_thread(digest, "Recognize", fields, photograph)
+                return await self._keyed.recognize(photograph, RequestKey(account.id, key, told))
+            recognition = self._jobs.recognize(
+                photograph, account.id, patience=context.time_remaining(), droppable=True
             )
+            del fields, photograph, upload, arrival
+            return await recognition
 
     async def _response(
         self, request: service_pb2.RecognizeRequest, account: Account, context: Context
@@ -170,12 +262,21 @@ class PlateReader:
             return response
 
     async def _next(self, context: Context) -> service_pb2.RecognizeRequest | None:
-        """The stream's next request; None at its end and when the server stops."""
-        request = await self._until_stop(context.read())
-        return request if isinstance(request, service_pb2.RecognizeRequest) else None
+        """The stream's next request; None at its end and when the server stops.
+
+        Raises:
+            BadRequest: it is none.
+            TooSlow: there was none for a long time.
+        """
+        try:
+            async with asyncio.timeout(self._settings.stream_idle):
+                data = await self._until_stop(context.read())
+        except TimeoutError:
+            raise TooSlow(f"The stream was silent for {self._settings.stream_idle:g} seconds.") from None
+        return _parsed(data, service_pb2.RecognizeRequest) if isinstance(data, bytes) else None
 
     async def _until_stop(self, waited_for: Awaitable[T]) -> T | None:
-        """What comes, or None if the server is to stop before."""
+        """What comes, or None if the server is to stop first."""
         coming = asyncio.ensure_future(waited_for)
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
@@ -187,12 +288,25 @@ class PlateReader:
             await asyncio.wait({coming, stopping})
 
 
+def _parsed(data: bytes, kind: type[M]) -> M:
+    """A message. Raises BadRequest where the bytes are none."""
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise BadRequest(f"The message is not a {kind.DESCRIPTOR.name}.") from error
+
+
+def _address(peer: str) -> str:
+    """The address in gRPC's `ipv4:127.0.0.1:54321`."""
+    return peer.partition(":")[2].rpartition(":")[0]
+
+
 def _failed(request: service_pb2.RecognizeRequest, error: Exception) -> service_pb2.RecognizeResponse:
     return service_pb2.RecognizeResponse(request_id=request.request_id, error=_status(error))
 
 
 def _status(error: Exception) -> Status:
-    """What a caller is told of an error."""
+    """An error as the caller sees it."""
     if not isinstance(error, PlatelaneError):
         log.error("call_failed", exc_info=error)
         return to_status(Fault("Internal server error."))

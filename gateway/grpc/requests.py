@@ -1,14 +1,17 @@
-"""From a message to the photograph it carries, under the rules of the REST API."""
+"""From a gRPC message to the fields of a request, under the rules of the REST API."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from gateway import fields, pictures
-from gateway.forms import bare_name
-from gateway.recognizer import Photograph
-from platelane.errors import BadImage, BadRequest, UploadTooLarge
+from gateway.intake import fields
+from gateway.intake.arrivals import Arrival
+from gateway.intake.fields import Fields
+from gateway.intake.text import bare_name
+from gateway.intake.upload import Upload
+from platelane import times
+from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2, service_pb2
 
 _MODES: Final = {domain_pb2.MODE_FAST: "fast", domain_pb2.MODE_REDACTION: "redaction"}
@@ -19,30 +22,28 @@ _NUMBERS: Final = {
     "zoom_in_vehicles": "zoom_in_vehicles",
 }
 """Numbers that may be left out, and their names in the REST API."""
-_LAST_TIMESTAMP: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) * 1_000_000
+_LAST_TIMESTAMP: Final = times.microseconds(datetime(9999, 12, 31, tzinfo=UTC))
 
 
-def photograph(request: service_pb2.RecognizeRequest, upload_limit: int) -> Photograph:
-    """What a caller wants read.
+def read(
+    request: service_pb2.RecognizeRequest, upload: Upload, now: datetime, arrival: Arrival | None = None
+) -> Fields:
+    """What a message asks for, whose image is `upload`.
 
     Raises:
-        BadImage: there is no picture.
         BadRequest: a field cannot be used.
-        UploadTooLarge: the picture is over the limit.
     """
-    if not request.image:
-        raise BadImage("There is no image.")
-    if len(request.image) > upload_limit:
-        raise UploadTooLarge(upload_limit)
     if not 0 <= request.timestamp_us <= _LAST_TIMESTAMP:
-        raise BadRequest("timestamp_us has to be microseconds since 1970.")
-    image = request.image
-    return Photograph(
-        image=image,
+        raise BadRequest("timestamp_us must be microseconds since 1970.")
+    return Fields(
+        upload=None if upload.empty else upload,
+        upload_url="",
+        filename=bare_name(request.filename),
         options=options(request.options),
         camera_id=fields.camera_id(request.camera_id),
-        filename=bare_name(request.filename) or f"upload.{pictures.extension(image)}",
-        timestamp_us=request.timestamp_us or fields.timestamp_us(None, datetime.now(UTC)),
+        timestamp_us=request.timestamp_us or times.microseconds(now),
+        timestamp_sent=bool(request.timestamp_us),
+        arrival=arrival,
     )
 
 
@@ -56,4 +57,4 @@ def options(wanted: domain_pb2.Options) -> domain_pb2.Options:
         "text_formats": list(wanted.text_formats),
     }
     config |= {name: getattr(wanted, field) for field, name in _NUMBERS.items() if wanted.HasField(field)}
-    return fields.options(config, wanted.regions, wanted.make_model_color, wanted.direction)
+    return fields.options(config, wanted.regions, wanted.make_model_color, wanted.direction, wanted.characters)

@@ -13,26 +13,25 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.accounts import Accounts
-from gateway.grpc_edge.reader import NAME, PlateReader
-from gateway.grpc_edge.results import Results
-from gateway.recognizer import Recognizer
-from platelane import service, tls
-from platelane.bus import Bus
+from gateway.grpc.plate_reader import NAME, STREAMS, PlateReader
+from gateway.idempotency import KeyedRequests
+from gateway.intake import Intake
+from gateway.jobs import JobClient
+from gateway.result_feed import ResultFeed
 from platelane.errors import CannotStart
-from platelane.settings import Settings
+from platelane.runtime import service, tls
+from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-STREAMS: Final = 128
-"""Calls beside those that read one picture: streams, subscribers, health checks."""
-_LARGER: Final = 1 << 20
-"""Bytes over the limit that are received, so that the refusal can say what the limit is."""
-_LOOK_AGAIN: Final = 1.0
-"""Seconds between two looks at whether the service can work, for those who watch its health."""
+_OVER_LIMIT: Final = 1 << 20
+"""Bytes over the upload limit that are received, so that the refusal can name the limit."""
+_HEALTH_INTERVAL: Final = 1.0
+"""Seconds between two checks of the service, for those who watch its health."""
 _CHANNEL: Final[list[tuple[str, int]]] = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
     ("grpc.max_concurrent_streams", 256),
-    # A connection whose other end vanished is noticed, and clients may find out in the same way.
+    # both ends notice when the other one has vanished
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -41,7 +40,13 @@ _CHANNEL: Final[list[tuple[str, int]]] = [
 
 @asynccontextmanager
 async def serving(
-    recognizer: Recognizer, accounts: Accounts, bus: Bus, settings: Settings, stop: asyncio.Event
+    jobs: JobClient,
+    keyed: KeyedRequests,
+    accounts: Accounts,
+    intake: Intake,
+    feed: ResultFeed,
+    settings: Settings,
+    stop: asyncio.Event,
 ) -> AsyncIterator[None]:
     """Serve while the block runs; on leaving, calls under way are finished within the deadline.
 
@@ -49,13 +54,12 @@ async def serving(
         CannotStart: the address is taken or not ours, or the certificate cannot be used.
     """
     encrypted = tls.server_context(settings) is not None
-    results, watched = Results(bus), _Health()
-    await results.start()
+    watched = _HealthService()
     server = grpc.aio.server(
-        options=[*_CHANNEL, ("grpc.max_receive_message_length", settings.upload_limit + _LARGER)],
+        options=[*_CHANNEL, ("grpc.max_receive_message_length", settings.upload_limit + _OVER_LIMIT)],
         maximum_concurrent_rpcs=settings.http_in_flight + STREAMS,
     )
-    server.add_generic_rpc_handlers((PlateReader(recognizer, accounts, results, settings, stop).handler(),))
+    server.add_generic_rpc_handlers((PlateReader(jobs, keyed, accounts, intake, feed, settings, stop).handler(),))
     health_pb2_grpc.add_HealthServicer_to_server(watched, server)
     reflection.enable_server_reflection((NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -77,21 +81,21 @@ async def serving(
         await server.stop(settings.deadline)
 
 
-class _Health(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
-    """The standard health service, with the truth of the health page."""
+class _HealthService(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
+    """The standard health service, which says what the health page says."""
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802
-        await self._look()
+        await self._update()
         return await super().Check(request, context)
 
     async def keep_up(self) -> None:
         """Tell watchers of changes."""
         while True:
-            await self._look()
-            await asyncio.sleep(_LOOK_AGAIN)
+            await self._update()
+            await asyncio.sleep(_HEALTH_INTERVAL)
 
-    async def _look(self) -> None:
-        ready = all((await service.health.report()).values())
+    async def _update(self) -> None:
+        ready = (await service.health.report()).ready
         status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", NAME):
             await self.set(name, status)

@@ -1,4 +1,4 @@
-"""Work for a client that may hang up before it is done."""
+"""Work for a client that may hang up before it is done; who it is."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     finally:
         working.cancel()
         leaving.cancel()
+
+
+def address(request: Request) -> str:
+    """The client's address; empty where the server does not know it."""
+    return request.client.host if request.client else ""
 
 
 async def _disconnected(request: Request) -> None:

@@ -5,27 +5,32 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.responses import JsonResponse
-from platelane import models
+from gateway.http.static_files import REVALIDATE, StaticFile
 from platelane.regions import country, table
+from platelane.vision.model_specs import ModelRepository
 
 
-def routes() -> list[Route]:
+def routes(models: ModelRepository) -> list[Route]:
     """The table is the same for everybody: it needs no token."""
 
-    async def regions(_request: Request) -> Response:
-        return JsonResponse({"regions": _regions()})
+    async def regions(request: Request) -> Response:
+        return _table(models.regions).response(request, REVALIDATE)
 
     return [Route("/v1/regions", regions, methods=["GET"])]
 
 
 @cache
-def _regions() -> list[dict[str, Any]]:
-    predicted = set(models.regions())
+def _table(codes: tuple[str, ...]) -> StaticFile:
+    return StaticFile(orjson.dumps({"regions": _regions(codes)}), ".json")
+
+
+def _regions(codes: tuple[str, ...]) -> list[dict[str, Any]]:
+    predicted = set(codes)
     countries = {country(code) for code in predicted}
     return [
         {

@@ -1,45 +1,55 @@
-"""`/v1/webhooks/`: hooks made, listed, changed, tested, enabled, deleted; their dead letters looked at and replayed."""
+"""`/v1/webhooks/`: hooks created, listed, changed, tested, enabled and deleted; their dead letters replayed."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-import orjson
 from nats.errors import Error as NatsError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.accounts import Account, Accounts
-from gateway.documents import read_body
-from gateway.origins import refuse_foreign_pages
-from gateway.responses import JsonResponse
-from platelane.answers import recognition_body
+from gateway.http.json_body import read_object
+from gateway.http.query import number
+from gateway.http.responses import JsonResponse
 from platelane.bus import Bus
-from platelane.errors import BadRequest, EngineUnavailable, NotFound
-from platelane.hooks.hook import MASK, Hook, HookSettings
-from platelane.hooks.queue import Queue, plan_of
-from platelane.hooks.store import Hooks, last_failures
+from platelane.errors import BadRequest, EngineUnavailable, ForbiddenAddress, NotFound
 from platelane.pb.v1 import stages_pb2
-from platelane.settings import Settings
+from platelane.rest_json import recognition_body
+from platelane.runtime.guarded_network import GuardedNetwork
+from platelane.runtime.settings import Settings
+from platelane.webhooks.health import HealthStore
+from platelane.webhooks.hook import MASK, Hook, HookSettings
+from platelane.webhooks.queue import Queue, plan_of
+from platelane.webhooks.registry import HookRegistry
+from platelane.webhooks.watchlists import Lists, missing
 
-BODY_LIMIT: Final = 2 << 20
 DEAD_LETTERS: Final = 100
+PAGE: Final = 200
+_PAGE_WORDS: Final = 20_000
+"""In the filters of one page's hooks."""
 _REPLAYS: Final = 1_000
 _PATH: Final = "/v1/webhooks"
 
 
-class HookRoutes:
-    """The API over `Hooks`. With tokens, everybody changes what is theirs, and the environment's are only listed."""
+class WebhookRoutes:
+    """The API over the hook registry. An account changes its own hooks; those of the environment are listed only."""
 
-    def __init__(self, bus: Bus, hooks: Hooks, accounts: Accounts, settings: Settings) -> None:
+    def __init__(self, bus: Bus, hooks: HookRegistry, accounts: Accounts, lists: Lists, settings: Settings) -> None:
         self._bus = bus
         self._hooks = hooks
+        self._health = HealthStore(bus)
         self._accounts = accounts
+        self._lists = lists
         self._settings = settings
+        self._network = GuardedNetwork(settings.webhook_networks)
 
     def routes(self) -> list[Route]:
         """The paths."""
@@ -58,37 +68,56 @@ class HookRoutes:
 
     def targets(self, account: Account) -> list[str]:
         """What `/info/` says about hooks."""
-        return [hook.public_target for hook in self._visible(self._owner(account)) if hook.enabled]
+        return [hook.site for hook in self._visible(account.owner) if hook.enabled]
 
     async def overview(self, request: Request) -> Response:
-        return JsonResponse({"results": [_view(hook) for hook in self._visible(self._account(request))]})
+        """A page of hooks, those of the environment first; `after` is the id of the last one that was seen."""
+        hooks, after = self._visible(self._account(request)), number(request.query_params, "after")
+        ids = [hook.id for hook in hooks]
+        if after is not None:
+            hooks = hooks[ids.index(after) + 1 :] if after in ids else [hook for hook in hooks if hook.id > after]
+        page = _page(hooks)
+        body: dict[str, Any] = {"results": [_view(hook) | {"target": hook.site} for hook in page]}
+        if len(page) < len(hooks):
+            body["next"] = f"{_PATH}/?after={page[-1].id}"
+        return JsonResponse(body)
 
     async def create(self, request: Request) -> Response:
         account = self._account(request)
-        hook = await self._hooks.create(HookSettings.checked(await _fields(request)), account)
+        owned = await asyncio.to_thread(HookSettings.checked, await read_object(request))
+        await self._check_target(owned.target, account)
+        self._check_lists(owned, account)
+        hook = await self._hooks.create(owned, account)
         try:
             await Queue(self._bus, hook.id).ensure(plan_of(hook, self._settings.webhook_queue))
         except (NatsError, EngineUnavailable) as error:
             # without a queue the results of all hooks would wait for this one
             await self._hooks.delete(hook.id)
-            raise EngineUnavailable(f"NATS does not make a queue for the webhook: {error}") from error
+            raise EngineUnavailable(f"NATS could not create a queue for the webhook: {error}") from error
         return JsonResponse(_view(hook), status_code=201)
 
     async def show(self, request: Request) -> Response:
         hook = self._hook(request)
-        health = self._hooks.health(hook.id)
+        health = await self._health.get(hook.id)
         counts = await self._hooks.counts(hook.id)
         state = {
             "waiting": await Queue(self._bus, hook.id).waiting(),
             **counts,
             "failing_since": health.failing_since.isoformat() if health.failing_since else None,
             "failures": health.failures,
-            "last_failures": last_failures(health),
+            "last_failures": health.last_failures,
+            "with_plate": health.with_plate.model_dump(),
+            "without_plate": health.without_plate.model_dump(),
+            "fails_without_plate": health.fails_without_plate,
         }
         return JsonResponse(_view(hook) | {"state": state})
 
     async def change(self, request: Request) -> Response:
-        hook, fields = self._hook(request, to_change=True), await _fields(request)
+        hook, fields = self._hook(request, to_change=True), await read_object(request)
+        sent = await asyncio.to_thread(HookSettings.checked, _merged(hook, fields))
+        if sent.target != hook.target:
+            await self._check_target(sent.target, hook.account)
+        self._check_lists(sent, hook.account)
 
         def changed(current: Hook) -> Hook:
             owned = HookSettings.checked(_merged(current, fields))
@@ -100,24 +129,26 @@ class HookRoutes:
         return JsonResponse(_view(await self._hooks.change(hook.id, changed)))
 
     async def enable(self, request: Request) -> Response:
-        """Also for one that is enabled: what waits is then tried at once."""
+        """Enable a hook; what is waiting is tried at once, also where it was enabled already."""
         hook = self._hook(request)
         return JsonResponse(_view(await self._hooks.change(hook.id, Hook.enabled_again)))
 
     async def delete(self, request: Request) -> Response:
         hook = self._hook(request)
         await self._hooks.delete(hook.id)
+        await self._health.delete(hook.id)
         await Queue(self._bus, hook.id).delete()
         return Response(status_code=204)
 
     async def test(self, request: Request) -> Response:
-        """Post a made-up event now, past the queue, and tell what came of it."""
-        from platelane.hooks.post import Poster  # an HTTP client, which nothing else here needs
-        from platelane.hooks.trial import trial
+        """Post a test event now, without the queue, and report how the receiver answered."""
+        from platelane.webhooks.http_client import WebhookClient  # an HTTP client, which nothing else here needs
+        from platelane.webhooks.test_event import test_event
 
         hook = self._hook(request)
-        async with Poster(self._settings.webhook_timeout) as poster:
-            response = await poster.post(hook.target, trial(hook, datetime.now(UTC), int(time.time())))
+        event = test_event(hook, datetime.now(UTC), int(time.time()))
+        async with WebhookClient(self._settings.webhook_timeout, self._settings.webhook_networks) as client:
+            response = await client.post(hook.target, event, guarded=hook.belongs_to_token)
         return JsonResponse(
             {
                 "delivered": response.is_success,
@@ -128,8 +159,8 @@ class HookRoutes:
         )
 
     async def dead(self, request: Request) -> Response:
-        """Up to `DEAD_LETTERS` events that were given up, the oldest first, from number `start` on."""
-        hook, start = self._hook(request), _number(request.query_params.get("start", "1"), "start")
+        """Up to `DEAD_LETTERS` events that could not be delivered, the oldest first, from number `start` on."""
+        hook, start = self._hook(request), number(request.query_params, "start") or 1
         found = await Queue(self._bus, hook.id).dead_letters(start, DEAD_LETTERS)
         results = [
             {
@@ -145,10 +176,10 @@ class HookRoutes:
 
     async def replay(self, request: Request) -> Response:
         """Queue dead letters again: those whose `numbers` are given, or all, up to a thousand a call."""
-        hook, fields = self._hook(request), await _fields(request, default={})
+        hook, fields = self._hook(request), await read_object(request, default={})
         numbers = fields.get("numbers")
         if numbers is not None and not (isinstance(numbers, list) and all(type(each) is int for each in numbers)):
-            raise BadRequest("numbers has to be a list of whole numbers, as the list of dead letters has them.")
+            raise BadRequest("numbers must be a list of whole numbers, as they are in the list of dead letters.")
         queue = Queue(self._bus, hook.id)
         if numbers is None:
             chosen = await queue.dead_letters(1, _REPLAYS)
@@ -159,32 +190,64 @@ class HookRoutes:
             await queue.replay(record, letter)
         return JsonResponse({"replayed": len(chosen)})
 
-    def _account(self, request: Request) -> str:
-        refuse_foreign_pages(request, self._settings)
-        return self._owner(self._accounts.of(request.headers.get("authorization")))
+    async def _check_target(self, target: str, account: str) -> None:
+        """Each request looks again; this tells at once whoever names a private address.
 
-    def _owner(self, account: Account) -> str:
-        """Empty on-premise, where hooks get everything."""
-        return "" if self._settings.profile == "sdk" else account.id
+        Raises:
+            BadRequest: the account belongs to a token, and the target's host has an address that is not public.
+        """
+        parts = urlsplit(target)
+        if not account or not parts.hostname:
+            return
+        with contextlib.suppress(OSError, UnicodeError, TimeoutError):  # a host may get its name later
+            async with asyncio.timeout(self._settings.fetch_timeout):
+                try:
+                    await self._network.addresses(
+                        parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+                    )
+                except ForbiddenAddress as error:
+                    raise BadRequest("target: the host has an address that webhooks may not be sent to.") from error
+
+    def _check_lists(self, settings: HookSettings, account: str) -> None:
+        """Raises BadRequest where the filter names a watch-list that the account does not have."""
+        unknown = missing(self._lists, account, settings.filter.watchlists)
+        if unknown is not None:
+            raise BadRequest(f"filter.watchlists: there is no watch-list {unknown!r}.")
+
+    def _account(self, request: Request) -> str:
+        return self._accounts.of(request.headers.get("authorization")).owner
 
     def _visible(self, account: str) -> list[Hook]:
-        return [hook for hook in self._hooks.all() if not account or hook.from_environment or hook.account == account]
+        """The operator sees all, an account its own: never where the operator's results go."""
+        return [hook for hook in self._hooks.all() if not account or hook.account == account]
 
     def _hook(self, request: Request, *, to_change: bool = False) -> Hook:
         """The hook that the path names.
 
         Raises:
-            NotFound: there is none, or it is somebody else's, as those of the environment are with tokens.
-            BadRequest: it is to be changed and is one of the environment.
+            NotFound: there is none, or it belongs to another account or to the environment.
+            BadRequest: it is to be changed, but comes from the environment.
         """
         named = request.path_params["hook"]  # compared as text, since a number may have any length
         account = self._account(request)
         hook = next((hook for hook in self._visible(account) if str(hook.id) == named), None)
-        if hook is None or (account and hook.from_environment):
+        if hook is None:
             raise NotFound("There is no such webhook.")
         if to_change and hook.from_environment:
-            raise BadRequest("This webhook is set by PLATELANE_WEBHOOK_TARGETS; change that, or make one here.")
+            raise BadRequest("This webhook comes from PLATELANE_WEBHOOK_TARGETS and is changed there.")
         return hook
+
+
+def _page(hooks: Sequence[Hook]) -> list[Hook]:
+    """As many as fit one page, by number and by the words in their filters."""
+    page: list[Hook] = []
+    words = 0
+    for hook in hooks[:PAGE]:
+        words += hook.filter.words
+        if page and words > _PAGE_WORDS:
+            break
+        page.append(hook)
+    return page
 
 
 def _view(hook: Hook) -> dict[str, Any]:
@@ -202,36 +265,20 @@ def _view(hook: Hook) -> dict[str, Any]:
 
 
 def _merged(current: Hook, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that are given replace those that are there; what comes back as it was shown stays as it is."""
+    """The current settings with `fields` over them; values that come back masked stay as they are."""
     merged = current.owned_settings() | dict(fields)
     if merged["target"] == current.public_target:
         merged["target"] = current.target
+    elif merged["target"] == current.site:
+        raise BadRequest(
+            "target: lists show only the host of the target; leave it out, or end it with / for the host alone."
+        )
     headers = merged.get("headers")
     if isinstance(headers, dict):
         merged["headers"] = {
             name: current.headers.get(name, value) if value == MASK else value for name, value in headers.items()
         }
     return merged
-
-
-async def _fields(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The request's JSON object."""
-    body = await read_body(request, BODY_LIMIT)
-    if not body and default is not None:
-        return default
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The request has to be a JSON object: {error}.") from error
-    if not isinstance(fields, dict):
-        raise BadRequest('The request has to be a JSON object, for example {"target": "https://example.com/plates"}.')
-    return fields
-
-
-def _number(text: str, name: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise BadRequest(f"{name} has to be a whole number.")
-    return int(text)
 
 
 def _event(letter: stages_pb2.DeadLetter) -> dict[str, Any]:

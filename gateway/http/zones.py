@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.accounts import Accounts
-from gateway.documents import read_document
-from gateway.responses import JsonResponse
+from gateway.http.json_body import read_document
+from gateway.http.query import number
+from gateway.http.responses import JsonResponse
 from gateway.zones import CameraZones, ZoneList, ZoneStore
 from platelane.errors import NotFound
 
-_CAMERA = "/v1/zones/{camera_id:path}"
+PAGE: Final = 200
+MAX_PAGE: Final = 1_000
+_CAMERA: Final = "/v1/zones/{camera_id:path}"
 
 
 def routes(store: ZoneStore, accounts: Accounts) -> list[Route]:
@@ -28,7 +34,13 @@ def routes(store: ZoneStore, accounts: Accounts) -> list[Route]:
         return found
 
     async def all_cameras(request: Request) -> Response:
-        return JsonResponse({"results": [each.model_dump(mode="json") for each in store.of_account(account(request))]})
+        parameters = request.query_params
+        size = min(MAX_PAGE, max(1, number(parameters, "page_size") or PAGE))
+        page = store.page(account(request), parameters.get("after", ""), size)
+        body: dict[str, Any] = {"results": [each.model_dump(mode="json") for each in page.cameras]}
+        if page.after is not None:
+            body["next"] = f"/v1/zones/?{urlencode({**parameters, 'after': page.after})}"
+        return JsonResponse(body)
 
     async def read(request: Request) -> Response:
         return JsonResponse(kept(request).model_dump(mode="json"))

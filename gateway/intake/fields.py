@@ -7,66 +7,137 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
 import orjson
 
-from platelane import patterns
+from gateway.intake.arrivals import Arrival
+from gateway.intake.parts import Parts
+from gateway.intake.upload import Upload
+from platelane import times
 from platelane.bus import subjects
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2
+from platelane.regions import automata
+from platelane.reporting import THRESHOLD_DETECTION, THRESHOLD_TEXT
 
-THRESHOLD_DETECTION: Final = 0.2
-THRESHOLD_TEXT: Final = 0.6
-PLATES_PER_VEHICLE: Final = 1
-ZOOM_IN_VEHICLES: Final = 4
-
-STRONGEST: Final = 10
+STRONGEST_BLUR: Final = 10
 
 MAX_REGIONS: Final = 50
-_MOST_WORDS: Final = 1_000
+_MAX_WORDS: Final = 1_000
 """Region codes that are looked at, also where they are the same again and again."""
 _LONGEST_CODE: Final = 20
-_MOST_PLATES: Final = 32
-_MOST_ZOOMS: Final = 32
+_LONGEST_NUMBER: Final = 40
+"""Characters of a number that is sent as text."""
+_MAX_PLATES: Final = 32
+_MAX_ZOOMS: Final = 32
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _MODES: Final = {"fast": domain_pb2.MODE_FAST, "redaction": domain_pb2.MODE_REDACTION}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a request asks for; the time is microseconds since 1970 UTC.
+
+    `upload_url` is empty where a picture was sent, and `filename` where the upload has no name. `arrival` is what the
+    upload counts for.
+    """
+
+    upload: Upload | None
+    upload_url: str
+    filename: str
+    options: domain_pb2.Options
+    camera_id: str
+    timestamp_us: int
+    blur: int = STRONGEST_BLUR
+    timestamp_sent: bool = False
+    """Whether the time is the request's own, and not that of its arrival."""
+    arrival: Arrival | None = None
+
+
+def read(parts: Parts, now: datetime, mode: domain_pb2.Mode | None = None, arrival: Arrival | None = None) -> Fields:
+    """The fields that are known, typed; text formats are not compiled yet. `mode` as in `options`.
+
+    Raises:
+        BadRequest: a value cannot be understood.
+    """
+    address = parts.last("upload_url")
+    return Fields(
+        upload=parts.upload,
+        upload_url=address.strip() if isinstance(address, str) and not parts.upload else "",
+        filename=parts.filename,
+        options=options(
+            parts.last("config"),
+            [*parts.values.get("regions", ()), *parts.values.get("region", ())],
+            parts.last("mmc"),
+            parts.last("direction"),
+            parts.last("characters"),
+            mode,
+        ),
+        camera_id=camera_id(parts.last("camera_id")),
+        timestamp_us=timestamp_us(parts.last("timestamp"), now),
+        blur=blur(parts.last("plates")),
+        timestamp_sent=bool(parts.last("timestamp")),
+        arrival=arrival,
+    )
+
+
+def check_text_formats(options: domain_pb2.Options) -> None:
+    """Compile the text formats, which takes a while; not on the event loop.
+
+    Raises:
+        BadRequest: one cannot be used.
+    """
+    automata.text_formats(list(options.text_formats))
 
 
 def options(
-    config: object = None, region_values: Iterable[object] = (), mmc: object = None, direction: object = None
+    config: object = None,
+    region_values: Iterable[object] = (),
+    mmc: object = None,
+    direction: object = None,
+    characters: object = None,
+    mode: domain_pb2.Mode | None = None,
 ) -> domain_pb2.Options:
-    """How the photograph is to be read; without arguments, the defaults of the API.
+    """How the photograph is to be read; without arguments, the defaults of the API. Counts that are not sent stay
+    unset: the detector and `platelane.reporting` then decide by what the picture shows.
+
+    `mode` takes precedence over the one in `config`; `characters` may be in either place.
 
     Raises:
-        BadRequest: `config` is not a JSON object, or a text format cannot be used.
+        BadRequest: `config` is not a JSON object.
     """
     wanted = _config(config)
+    if mode is None:
+        mode = _MODES.get(_word(wanted.get("mode")), domain_pb2.MODE_REGULAR)
+    redaction = mode == domain_pb2.MODE_REDACTION
     return domain_pb2.Options(
-        mode=_MODES.get(_word(wanted.get("mode")), domain_pb2.MODE_REGULAR),
+        mode=mode,
         strict_detection=_word(wanted.get("detection_rule")) == "strict",
         vehicles=_word(wanted.get("detection_mode")) == "vehicle",
         regions=regions(region_values),
         strict_region=_word(wanted.get("region")) == "strict",
         text_formats=_text_formats(wanted.get("text_formats")),
-        threshold_detection=_threshold(wanted.get("threshold_d"), THRESHOLD_DETECTION),
-        threshold_text=_threshold(wanted.get("threshold_o"), THRESHOLD_TEXT),
-        plates_per_vehicle=_count(wanted.get("plates_per_vehicle"), 1, _MOST_PLATES, PLATES_PER_VEHICLE),
-        zoom_in_vehicles=_count(wanted.get("zoom_in_vehicles"), 0, _MOST_ZOOMS, ZOOM_IN_VEHICLES),
+        threshold_detection=_threshold(wanted.get("threshold_d"), None if redaction else THRESHOLD_DETECTION),
+        threshold_text=_threshold(wanted.get("threshold_o"), None if redaction else THRESHOLD_TEXT),
+        plates_per_vehicle=_count(wanted.get("plates_per_vehicle"), 1, _MAX_PLATES),
+        zoom_in_vehicles=_count(wanted.get("zoom_in_vehicles"), 0, _MAX_ZOOMS),
         make_model_color=flag(mmc),
         direction=flag(direction),
+        characters=flag(wanted.get("characters") if characters is None else characters),
+        explicit_thresholds=redaction,
     )
 
 
 def regions(values: Iterable[object]) -> list[str]:
     """Region codes, lower-case, each once, in the order given; repeated fields and comma lists alike."""
-    texts = (value.lower() for value in islice(values, _MOST_WORDS) if isinstance(value, str))
+    texts = (value.lower() for value in islice(values, _MAX_WORDS) if isinstance(value, str))
     words = (word[0] for text in texts for word in re.finditer(r"[\w-]+", text))
-    codes = (word for word in islice(words, _MOST_WORDS) if len(word) <= _LONGEST_CODE)
+    codes = (word for word in islice(words, _MAX_WORDS) if len(word) <= _LONGEST_CODE)
     return list(dict.fromkeys(codes))[:MAX_REGIONS]
 
 
@@ -75,9 +146,10 @@ def flag(value: object) -> bool:
     return _word(value) in _TRUE
 
 
-def intensity(value: object) -> int:
-    """How strongly plates are blurred: 1 to 10, 0 for not at all; in full where nothing, or no number, is said."""
-    return _count(value, 0, STRONGEST, STRONGEST)
+def blur(value: object) -> int:
+    """How strongly plates are blurred: 1 to 10, 0 for not at all; in full where nothing, or no number, is given."""
+    strength = _count(value, 0, STRONGEST_BLUR)
+    return STRONGEST_BLUR if strength is None else strength
 
 
 def camera_id(value: object) -> str:
@@ -89,7 +161,7 @@ def camera_id(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, str | int | float):
-        raise BadRequest("camera_id has to be text.")
+        raise BadRequest("camera_id must be a string.")
     name = str(value)
     subjects.encode(name)
     return name
@@ -102,23 +174,15 @@ def timestamp_us(value: object, now: datetime) -> int:
         BadRequest: not such a time.
     """
     if value is None or value == "":
-        return _microseconds(now)
+        return times.microseconds(now)
     if not isinstance(value, str):
-        raise BadRequest("timestamp has to be text in ISO 8601, for example 2019-08-19T13:11:25.")
-    text = value.strip()
-    # the plus sign of an offset, read as a space by a form decoder
-    for candidate in (text, re.sub(r" (\d\d:?\d\d)$", r"+\1", text)):
-        try:
-            moment = datetime.fromisoformat(candidate)
-            # what is in no year of UTC could not be echoed
-            return _microseconds(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-        except (ValueError, OverflowError):
-            continue
-    raise BadRequest(f"timestamp is not in ISO 8601, for example 2019-08-19T13:11:25: {text[:60]!r}.")
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+        raise BadRequest("timestamp must be a string in ISO 8601, for example 2019-08-19T13:11:25Z.")
+    try:
+        return times.microseconds(times.parse(value))
+    except ValueError as error:
+        raise BadRequest(
+            f"timestamp is not in ISO 8601, for example 2019-08-19T13:11:25Z: {value.strip()[:60]!r}."
+        ) from error
 
 
 def _config(value: object) -> Mapping[str, Any]:
@@ -132,7 +196,7 @@ def _config(value: object) -> Mapping[str, Any]:
     elif value is None:
         return {}
     if not isinstance(value, dict):
-        raise BadRequest('config has to be a JSON object, for example {"mode": "fast"}.')
+        raise BadRequest('config must be a JSON object, for example {"mode": "fast"}.')
     return value
 
 
@@ -143,24 +207,25 @@ def _word(value: object) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
+        return None
     try:
         return float(value)
     except (ValueError, OverflowError):
         return None
 
 
-def _threshold(value: object, default: float) -> float:
+def _threshold(value: object, default: float | None) -> float | None:
     number = _number(value)
     return number if number is not None and 0 <= number <= 1 else default
 
 
-def _count(value: object, least: int, most: int, default: int) -> int:
+def _count(value: object, least: int, most: int) -> int | None:
+    """None where nothing, or nothing that can be used, is sent."""
     number = _number(value)
-    return int(min(number, most)) if number is not None and number >= least else default
+    return int(min(number, most)) if number is not None and number >= least else None
 
 
 def _text_formats(value: object) -> list[str]:
     formats = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    expressions = [each for each in formats if isinstance(each, str) and each]
-    patterns.text_formats(expressions)
-    return expressions
+    return [each for each in formats[:_MAX_WORDS] if isinstance(each, str) and each]

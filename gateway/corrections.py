@@ -1,0 +1,100 @@
+"""What people say about reads: kept in NATS for as long as reads are, from where the index takes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from gateway.results_query import History
+from platelane.bus import Bus, subjects, topology
+from platelane.errors import NotFound
+from platelane.read_id import ReadId
+from platelane.regions import named, table
+from platelane.webhooks.wildcards import folded
+
+LONGEST_PLATE: Final = 16
+"""Letters and digits, as many as can be learnt."""
+_DELETED: Final = {"KV-Operation": "DEL"}
+
+
+def _printable(word: str) -> str:
+    if not word.isprintable():
+        raise ValueError("characters that cannot be printed are not taken")
+    return word
+
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_printable)]
+
+
+class Correction(BaseModel):
+    """What a person says about a read; what is left out is not judged."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    plate: Annotated[str | None, Field(max_length=40, description="What the plate says.")] = None
+    region: Annotated[str | None, Field(max_length=40, description="Code of its region, as in `/v1/regions/`.")] = None
+    make: Word | None = None
+    model: Word | None = None
+    color: Word | None = None
+    accepted: Annotated[
+        Literal[True] | None, Field(description="The read has been looked at, and what is not named here is right.")
+    ] = None
+
+    @field_validator("plate")
+    @classmethod
+    def _readable(cls, plate: str | None) -> str | None:
+        if plate is None:
+            return None
+        text = folded(plate)
+        if not 1 <= len(text) <= LONGEST_PLATE:
+            raise ValueError(f"a plate has 1 to {LONGEST_PLATE} letters and digits")
+        return text
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, region: str | None) -> str | None:
+        if region is None:
+            return None
+        code, meant = region.strip().lower(), named(region)
+        if code in table():
+            return code
+        if len(meant) != 1:
+            raise ValueError("no region has this code")
+        return meant[0].code
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Correction:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("a correction names the plate, region, make, model or color, or says accepted")
+        return self
+
+
+class Corrections:
+    """The corrections of all reads, for whoever owns the result (`owner` as in `Account.owner`).
+
+    Every method raises NotFound where there is no such read, and EngineUnavailable.
+    """
+
+    def __init__(self, bus: Bus, history: History) -> None:
+        self._history = history
+        self._kept = bus.stream(topology.KV_CORRECTIONS)
+
+    async def put(self, read: ReadId, correction: Correction, owner: str) -> None:
+        """Keep what is said in place of what was said before. Raises Overloaded where there is no room for more."""
+        await self._check(read, owner)
+        await self._kept.put(subjects.correction(str(read)), correction.model_dump_json(exclude_none=True).encode())
+
+    async def delete(self, read: ReadId, owner: str) -> None:
+        """Take back what was said. Raises NotFound where nothing was."""
+        await self._check(read, owner)
+        found = await self._kept.get(subjects.correction(str(read)))
+        if found is None or not found.data:
+            raise NotFound("This read has not been corrected.")
+        await self._kept.put(subjects.correction(str(read)), b"", headers=_DELETED)
+
+    async def _check(self, read: ReadId, owner: str) -> None:
+        result = await self._history.of_job(read.job)
+        sightings = result.recognition.sightings if result and owner in ("", result.account) else ()
+        if read.index >= len(sightings) or not folded(sightings[read.index].plate.text):
+            raise NotFound("There is no such read, or it is not kept any more.")

@@ -1,0 +1,44 @@
+"""The header `Idempotency-Key`: a client that sends a request again gets the answer of the first."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from gateway.accounts import Account, Accounts
+from gateway.idempotency import KeyedRequests, RequestKey, checked_key, digest
+from gateway.intake import Fields, Photograph
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key whose request has not been read yet."""
+
+    account: str
+    value: str
+
+    async def of(self, endpoint: str, fields: Fields, photograph: Photograph) -> RequestKey:
+        """With what the request asks for, which takes a moment for a large picture."""
+        return RequestKey(self.account, self.value, await asyncio.to_thread(digest, endpoint, fields, photograph))
+
+
+class KeyReader:
+    """Reads the header, and admits requests by it."""
+
+    def __init__(self, keyed: KeyedRequests, accounts: Accounts) -> None:
+        self._keyed = keyed
+        self._accounts = accounts
+
+    async def admit(self, request: Request, account: Account) -> Key | None:
+        """The request's key, if it has one. A request that was taken before needs no call to be left.
+
+        Raises:
+            BadRequest: the key cannot be used.
+            Throttled, Forbidden, EngineUnavailable: as `Accounts.admit`.
+        """
+        value = checked_key(request.headers.get("idempotency-key"))
+        again = value is not None and await self._keyed.is_known(account.id, value)
+        await self._accounts.admit(account, counts=not again)
+        return None if value is None else Key(account.id, value)

@@ -1,0 +1,60 @@
+"""JSON documents that callers send, validated by the models that the OpenAPI document publishes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from gateway.intake import body
+from gateway.intake.body import Limits
+from platelane.errors import BadRequest
+
+M = TypeVar("M", bound=BaseModel)
+
+DOCUMENT_LIMIT: Final = 256 << 10
+OBJECT_LIMIT: Final = 1 << 20
+MOST_BRACKETS: Final = 5_000
+"""In a document; each costs an object that the garbage collector looks at."""
+SECONDS: Final = 10.0
+"""For all of it to arrive."""
+
+
+async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_LIMIT) -> M:
+    """A document of at most `limit` bytes.
+
+    Raises:
+        BadRequest: no JSON, or not what the model says; the first thing that is wrong is named.
+        Others: as `body.read`.
+    """
+    received = await body.read(request, Limits(limit, SECONDS))
+    try:
+        return await asyncio.to_thread(model.model_validate_json, received)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise BadRequest(f"{where}: {problem['msg']}." if where else f"{problem['msg']}.") from error
+
+
+async def read_object(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON object of at most `OBJECT_LIMIT` bytes, whatever is in it; an empty body is `default`, if there is one.
+
+    Raises:
+        BadRequest: it is not one.
+        Others: as `body.read`.
+    """
+    received = await body.read(request, Limits(OBJECT_LIMIT, SECONDS))
+    if not received and default is not None:
+        return default
+    if received.count(b"[") + received.count(b"{") > MOST_BRACKETS:
+        raise BadRequest(f"The body has more than {MOST_BRACKETS} brackets.")
+    try:
+        fields = orjson.loads(received)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise BadRequest('The body must be a JSON object, for example {"target": "https://example.com/plates"}.')
+    return fields

@@ -1,0 +1,112 @@
+"""What surrounds every HTTP request: metrics, traces, CORS, OPTIONS, one spelling of each path, and whose page asks."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote
+
+from opentelemetry.trace import SpanKind
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.http import csrf
+from gateway.http.responses import error_response
+from platelane.errors import Forbidden
+from platelane.runtime import metrics, tracing
+from platelane.runtime.settings import Settings
+
+METHODS: Final = ("GET", "POST", "OPTIONS")
+"""What pages of other sites may use; the rest is for the operator's own tools."""
+_MEASURED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """Measures and traces requests."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in _MEASURED else "other"
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with metrics.request("rest", method) as noted, tracing.received(f"HTTP {method}", headers, SpanKind.SERVER):
+
+            async def send_noted(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    noted.status = str(message["status"])
+                await send(message)
+
+            await self._app(scope, receive, send_noted)
+
+
+class CanonicalPaths:
+    """Gives each path one spelling, since clients put slashes at ends and double them: `//info/` becomes `/info`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            # a slash that is part of a name, as in a camera's, comes as %2F
+            parts = scope["raw_path"].decode("latin-1").split("/")
+            scope = {**scope, "path": "/" + "/".join(unquote(part) for part in parts if part)}
+        await self._app(scope, receive, send)
+
+
+class OwnPages:
+    """Refuses pages of other sites wherever nothing says that they may come, so also on paths that are made later."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and csrf.guarded(scope["path"]):
+            try:
+                csrf.refuse_cross_site(Request(scope), self._settings)
+            except Forbidden as error:
+                app = error_response(error.status, error.detail)
+        await app(scope, receive, send)
+
+
+class Options:
+    """Answers OPTIONS on any path; CORS preflights do not come so far."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            app = Response(headers={"Allow": ", ".join(METHODS)})
+        await app(scope, receive, send)
+
+
+STACK: Final = (
+    Middleware(Metrics),
+    Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=METHODS,
+        allow_headers=["*"],
+        expose_headers=["Location", "Preference-Applied", "Retry-After"],
+        max_age=86_400,
+    ),
+    Middleware(Options),
+    Middleware(CanonicalPaths),
+)
+"""From the outermost to the innermost but one."""
+
+
+def wrapped(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application with all of them around it: they see its answers to errors too."""
+    for cls, args, kwargs in reversed((*STACK, Middleware(OwnPages, settings))):
+        app = cls(app, *args, **kwargs)
+    return app

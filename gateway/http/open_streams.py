@@ -1,0 +1,36 @@
+"""Long answers that are being sent: one client may have so many at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from platelane.errors import Overloaded
+
+
+class OpenStreams:
+    """The open streams of one kind, by client."""
+
+    def __init__(self, kind: str, most: int) -> None:
+        """`kind` as messages name it, in the plural; `most` of one client."""
+        self._kind = kind
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    def check(self, client: str) -> None:
+        """Raises Overloaded where the client has as many as it may."""
+        if self._open[client] >= self._most:
+            raise Overloaded(f"There are already {self._most} open {self._kind} of this client, which is the limit.")
+
+    async def counted(self, client: str, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """The body of an answer, which counts while it is sent; nothing where others were opened together with it."""
+        if self._open[client] >= self._most:
+            return
+        self._open[client] += 1
+        try:
+            async for part in body:
+                yield part
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]

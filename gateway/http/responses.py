@@ -1,0 +1,68 @@
+"""JSON answers, and what each kind of error is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from platelane.errors import PlatelaneError, Throttled, Unavailable, UnsupportedEncoding
+
+log = structlog.get_logger(__name__)
+
+_CLIENT_CLOSED: Final = 499
+
+
+class JsonResponse(Response):
+    """Any value that is JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def error_response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JsonResponse:
+    """An error in the one shape they all have: some clients read `detail`, others `error`."""
+    return JsonResponse({"detail": detail, "error": detail, "status_code": status}, status, headers)
+
+
+async def _platelane_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlatelaneError)
+    if error.status >= 500:
+        log.warning("request_failed", path=request.url.path, status=error.status, error=error.detail)
+    headers = {}
+    if isinstance(error, Throttled | Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnsupportedEncoding):
+        headers["Accept-Encoding"] = ", ".join(error.accepted)
+    return error_response(error.status, error.detail, headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    details = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}
+    return error_response(error.status_code, details.get(error.status_code, error.detail), error.headers)
+
+
+async def _client_disconnected(_request: Request, _error: Exception) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=_CLIENT_CLOSED)
+
+
+async def _internal_error(_request: Request, _error: Exception) -> Response:
+    return error_response(500, "Internal server error.")
+
+
+ERROR_HANDLERS: Final[Mapping[Any, ExceptionHandler]] = {
+    PlatelaneError: _platelane_error,
+    HTTPException: _http_error,
+    ClientDisconnect: _client_disconnected,
+    Exception: _internal_error,
+}

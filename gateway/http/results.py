@@ -1,0 +1,82 @@
+"""`/v1/results/`: results of the past, page by page, and what became of one request."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.accounts import Accounts
+from gateway.http.query import number, results_query
+from gateway.http.responses import JsonResponse, error_response
+from gateway.jobs import accepted_at, answer_of
+from gateway.outcomes import Outcomes
+from gateway.results_query import MAX_PAGE, PAGE, History
+from platelane.errors import DeadlineExceeded, NotFound, PlatelaneError
+from platelane.runtime.settings import Settings
+
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_LATE: Final = 1.0
+"""Seconds that an answer which was begun before the deadline may come after it."""
+
+
+class ResultRoutes:
+    """Pages over the stored results."""
+
+    def __init__(self, history: History, outcomes: Outcomes, accounts: Accounts, settings: Settings) -> None:
+        self._history = history
+        self._outcomes = outcomes
+        self._accounts = accounts
+        self._settings = settings
+
+    def routes(self) -> list[Route]:
+        """The paths."""
+        return [
+            Route("/v1/results", self.results, methods=["GET"]),
+            Route("/v1/results/{id}", self.result, methods=["GET"]),
+        ]
+
+    async def results(self, request: Request) -> Response:
+        """A page, the newest first; `next` is the address of the following one."""
+        owner = self._accounts.of(request.headers.get("authorization")).owner
+        parameters = request.query_params
+        query = results_query(parameters, owner)
+        page = await self._history.page(query, number(parameters, "before"), page_size(parameters))
+        return JsonResponse({"results": page.results, "next": next_page(parameters, page.before)})
+
+    async def result(self, request: Request) -> Response:
+        """The result of one request; 202 while it is under way, and the error where it failed."""
+        owner, job_id = self._accounts.of(request.headers.get("authorization")).owner, request.path_params["id"]
+        if not _ID.fullmatch(job_id):
+            raise NotFound("Not found.")
+        if found := await self._history.by_id(job_id, owner):
+            return JsonResponse(found)
+        reply = await self._outcomes.of(owner or None, job_id)
+        if reply is None:
+            raise NotFound("Not found.")
+        try:
+            if reply.HasField("failure"):
+                answer_of(reply)
+            if time.time() > accepted_at(job_id) + self._settings.async_deadline + _LATE:
+                limit = self._settings.async_deadline
+                raise DeadlineExceeded(f"The photograph was not read within {limit:g} seconds.")
+        except PlatelaneError as error:
+            # without Retry-After: it does not become another one
+            return error_response(error.status, error.detail)
+        return JsonResponse({"id": job_id, "status": "pending"}, 202, {"Retry-After": "1"})
+
+
+def page_size(parameters: Mapping[str, str]) -> int:
+    """How many results the page may hold. Raises BadRequest for what is no number."""
+    return min(MAX_PAGE, max(1, number(parameters, "page_size") or PAGE))
+
+
+def next_page(parameters: Mapping[str, str], before: int | None) -> str | None:
+    """The address of the page that begins `before` a sequence; None after the last."""
+    return None if before is None else f"/v1/results/?{urlencode({**parameters, 'before': before})}"

@@ -1,0 +1,135 @@
+"""Requests that may be sent again: the same Idempotency-Key gets the first answer, one event, one count."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.intake import Fields, Photograph
+from gateway.jobs import Answer, JobClient, answer_of, new_job_id
+from gateway.outcomes import Outcomes
+from platelane.bus import Bus, subjects, topology
+from platelane.errors import BadRequest, DeadlineExceeded, EngineUnavailable, KeyReused, Overloaded
+from platelane.pb.v1 import stages_pb2
+from platelane.runtime.settings import Settings
+
+LONGEST_KEY: Final = 255
+_TRIES: Final = 20
+_LATE: Final = 1.0
+"""Seconds that an answer which was begun before the deadline may come after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A request that may be sent again. `digest` is of what it asks for, on the endpoint that it asks."""
+
+    account: str
+    key: str
+    digest: bytes
+
+    @property
+    def subject(self) -> str:
+        """Where it is kept."""
+        return _subject(self.account, self.key)
+
+
+def checked_key(value: str | None) -> str | None:
+    """The value of an Idempotency-Key header; None where there is none.
+
+    Raises:
+        BadRequest: empty, too long, or not printable ASCII.
+    """
+    if value is None:
+        return None
+    if not 0 < len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable():
+        raise BadRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters.")
+    return value
+
+
+def digest(endpoint: str, fields: Fields, photograph: Photograph) -> bytes:
+    """SHA-256 of what a request asks for: a picture by its bytes or its address, and all that belongs to it."""
+    told = hashlib.sha256()
+    timestamp = fields.timestamp_us if fields.timestamp_sent else 0
+    image = fields.upload_url.encode("utf-8", "surrogatepass") if fields.upload_url else photograph.image
+    texts = (endpoint, photograph.camera_id, photograph.filename, str(timestamp), str(fields.blur))
+    options = fields.options.SerializeToString(deterministic=True)
+    for part in (*(text.encode("utf-8", "surrogatepass") for text in texts), options, image):
+        told.update(b"%d " % len(part))
+        told.update(part)
+    return told.digest()
+
+
+class KeyedRequests:
+    """The bucket of requests by account and key; what became of their jobs is among the outcomes."""
+
+    def __init__(self, bus: Bus, jobs: JobClient, outcomes: Outcomes, settings: Settings) -> None:
+        self._bucket = bus.stream(topology.KV_REQUESTS)
+        self._jobs = jobs
+        self._outcomes = outcomes
+        self._deadline = settings.deadline
+        self._async_deadline = settings.async_deadline
+
+    async def is_known(self, account: str, key: str) -> bool:
+        """Whether a request with this key has been taken. Raises EngineUnavailable."""
+        return await self._bucket.get(_subject(account, key)) is not None
+
+    async def recognize(self, photograph: Photograph, request: RequestKey) -> Answer:
+        """The answer to the first request with this key, which may be this one; waits for one that is under way.
+
+        Raises:
+            KeyReused: the first one asked for something else.
+            Otherwise as `JobClient.recognize`.
+        """
+        job = await self._begun(photograph, request, self._deadline - photograph.waited)
+        del photograph
+        until = min(job.deadline_us / 1e6, time.time() + self._deadline)
+        reply = await self._outcomes.wait(request.account, job.job_id, until)
+        if reply is None:
+            raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
+        return answer_of(reply)
+
+    async def submit(self, photograph: Photograph, request: RequestKey) -> str:
+        """The job of the first request with this key, which goes on by itself. Raises as `recognize`."""
+        return (await self._begun(photograph, request, self._async_deadline)).job_id
+
+    async def _begun(self, photograph: Photograph, request: RequestKey, seconds: float) -> stages_pb2.KeyedRequest:
+        return await self._jobs.finish(self._begin(photograph, request, seconds))
+
+    async def _begin(self, photograph: Photograph, request: RequestKey, seconds: float) -> stages_pb2.KeyedRequest:
+        """The request as the first one was noted; begins its job where there is none that may still be answered."""
+        for _ in range(_TRIES):
+            record = await self._bucket.get(request.subject)
+            if record:
+                known = stages_pb2.KeyedRequest.FromString(record.data)
+                if known.digest != request.digest:
+                    raise KeyReused
+                if not await self._is_to_be_repeated(request.account, known):
+                    return known
+            now = time.time()
+            new = stages_pb2.KeyedRequest(
+                job_id=new_job_id(now), digest=request.digest, deadline_us=round((now + seconds) * 1e6)
+            )
+            data = new.SerializeToString()
+            sequence = await self._bucket.put(request.subject, data, record.sequence if record else 0)
+            if sequence is None:
+                continue  # another request with this key was faster
+            try:
+                await self._jobs.begin(photograph, request.account, new.job_id, now, seconds)
+            except Overloaded:  # after other errors it may have been sent after all
+                await self._bucket.delete(sequence)
+                raise
+            return new
+        raise EngineUnavailable("Too many requests with this Idempotency-Key come at once.")
+
+    async def _is_to_be_repeated(self, account: str, known: stages_pb2.KeyedRequest) -> bool:
+        """Whether the job ended in a way that a repetition may mend, or without a word."""
+        reply = await self._outcomes.of(account, known.job_id)
+        if reply and reply.HasField("failure"):
+            return reply.failure.kind == stages_pb2.FAILURE_KIND_UNAVAILABLE
+        return not (reply and reply.HasField("recognition")) and time.time() > known.deadline_us / 1e6 + _LATE
+
+
+def _subject(account: str, key: str) -> str:
+    return subjects.entry(topology.REQUESTS, f"{subjects.encode(account)}.{hashlib.sha256(key.encode()).hexdigest()}")

@@ -1,0 +1,120 @@
+"""A JSON object whose `upload` goes its own way while it arrives, so that the rest is small."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from gateway.intake.upload import Upload
+from platelane.errors import BadRequest
+
+_MOST: Final = 128 << 10
+"""Bytes of the object without its upload."""
+_MOST_BRACKETS: Final = 5_000
+"""In it; each costs an object that the garbage collector looks at."""
+_KEY: Final = re.compile(rb'(?<!\\)"upload"\s{0,20}:\s{0,20}"')
+_LONGEST_KEY: Final = 51
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_ESCAPES: Final = tuple(
+    (escape, character)
+    for character, escapes in (
+        (b"/", (b"\\/", b"\\u002f", b"\\u002F")),
+        (b"+", (b"\\u002b", b"\\u002B")),
+        (b"=", (b"\\u003d", b"\\u003D")),
+        (b"\n", (b"\\n",)),
+        (b"\r", (b"\\r",)),
+        (b"\t", (b"\\t",)),
+    )
+    for escape in escapes
+)
+"""Those that libraries write into base64."""
+_LONGEST_ESCAPE: Final = 6
+
+
+class JsonReader:
+    """Reads one object that is fed piece by piece; the text of its `upload` goes to `upload`."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._rest = bytearray()
+        """The object with an empty string for its upload."""
+        self._searched = self._counted = self._depth = 0
+        self._tail = b""
+        """An escape in the upload that is not complete yet."""
+        self._in_upload = self._found = False
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece. Raises BadRequest, and as `Upload.feed`."""
+        if self._in_upload:
+            self._feed_upload(piece)
+            return
+        self._rest += piece
+        if self._found:
+            self._check()
+            return
+        while match := _KEY.search(self._rest, self._searched):
+            self._searched = match.end()
+            if self._depth_at(match.start()) == 1:
+                piece = bytes(self._rest[match.end() :])
+                del self._rest[match.end() :]
+                self._rest += b'"'
+                self._in_upload = self._found = True
+                self._check()
+                self._feed_upload(piece)
+                return
+        self._searched = max(self._searched, len(self._rest) - _LONGEST_KEY)
+        self._check()
+
+    def finish(self) -> dict[str, Any]:
+        """All fields but `upload`. Raises BadRequest."""
+        if self._in_upload:
+            raise BadRequest("The body is not valid JSON: it ends within upload.")
+        try:
+            fields = orjson.loads(self._rest)
+        except orjson.JSONDecodeError as error:
+            raise BadRequest(f"The body is not valid JSON: {error}.") from error
+        assert isinstance(fields, dict), "it begins with a brace"
+        upload = fields.pop("upload", None)
+        if isinstance(upload, str) and self._upload.empty:  # spelt with escapes or blanks, or the second of its name
+            self._upload.feed(upload.encode("utf-8", "surrogatepass"))
+        elif upload is not None and not isinstance(upload, str):
+            raise BadRequest("In JSON, upload must be a string of base64.")
+        return fields
+
+    def _feed_upload(self, piece: bytes) -> None:
+        text = self._tail + piece
+        end = text.find(b'"')
+        self._tail = b""
+        if end < 0:
+            cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE + 1))
+            if cut >= 0 and (len(text) - cut < 2 or text[cut + 1 : cut + 2] == b"u"):
+                text, self._tail = text[:cut], text[cut:]
+            self._upload.feed(_unescaped(text))
+            return
+        if text[end - 1 : end] == b"\\":
+            raise BadRequest("In JSON, upload must be a string of base64.")
+        self._upload.feed(_unescaped(text[:end]))
+        self._in_upload = False
+        self.feed(text[end + 1 :])
+
+    def _depth_at(self, position: int) -> int:
+        """How many objects and arrays are open there, at the beginning of a string."""
+        text = _STRING.sub(b"", bytes(memoryview(self._rest)[self._counted : position]))
+        self._depth += sum(text.count(each) for each in (b"{", b"[")) - sum(text.count(each) for each in (b"}", b"]"))
+        self._counted = position
+        return self._depth
+
+    def _check(self) -> None:
+        if len(self._rest) > _MOST:
+            raise BadRequest(f"The fields other than upload have more than {_MOST} bytes.")
+        if self._rest.count(b"[") + self._rest.count(b"{") > _MOST_BRACKETS:
+            raise BadRequest(f"The fields other than upload have more than {_MOST_BRACKETS} brackets.")
+
+
+def _unescaped(text: bytes) -> bytes:
+    if b"\\" in text:
+        for escape, character in _ESCAPES:
+            text = text.replace(escape, character)
+    return text

@@ -1,0 +1,182 @@
+"""Multipart bodies, split into their parts while they arrive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from gateway.intake import header_parameters
+from gateway.intake.text import decoded
+from platelane.errors import BadRequest
+
+LONGEST_BOUNDARY: Final = 200
+_MOST_BESIDE: Final = 64 << 10
+"""Bytes before the first part and behind the last."""
+_MOST_HEADERS: Final = 8 << 10
+"""Bytes of one part's headers."""
+_MOST_BLANKS: Final = 256
+"""Behind a boundary, in its line."""
+_MOST_FALSE: Final = 1_000
+"""Times that the boundary stands at the beginning of a line and is none."""
+_FIRST_LINE: Final = re.compile(rb"--([^\r\n]{1,%d})\r\n" % LONGEST_BOUNDARY)
+_BOUNDARY_END: Final = re.compile(rb"--|[ \t]{0,%d}\r\n" % _MOST_BLANKS)
+_MAYBE_END: Final = re.compile(rb"-?|[ \t]{0,%d}\r?" % _MOST_BLANKS)
+
+
+@dataclass(frozen=True, slots=True)
+class PartHead:
+    """What the headers of a part say: the names of its field and of its file, empty where there is none."""
+
+    name: str
+    filename: str
+
+
+class Sink(Protocol):
+    """Takes the bytes of one part."""
+
+    def feed(self, piece: bytes) -> None: ...
+
+
+def boundary(beginning: bytes, content_type: str) -> bytes | None:
+    """What separates the parts, as declared or else as the body begins; None where the body is not multipart."""
+    value = content_type.encode("latin-1", "replace")
+    if header_parameters.kind(value).startswith(b"multipart/"):
+        declared = header_parameters.parameters(value).get(b"boundary")
+        if declared:
+            return declared
+    first_line = _FIRST_LINE.match(beginning)
+    return first_line[1] if first_line else None
+
+
+class _State(Enum):
+    BEFORE = auto()
+    BOUNDARY = auto()
+    HEADERS = auto()
+    DATA = auto()
+    BEHIND = auto()
+
+
+class Splitter:
+    """Splits a body that is fed piece by piece, in time linear in its length, and hands each part to a sink."""
+
+    def __init__(self, boundary: bytes, limit: int, part: Callable[[PartHead], Sink]) -> None:
+        """`part` says where the bytes of a part go; there may be up to `limit` parts.
+
+        Raises:
+            BadRequest: the boundary is too long.
+        """
+        if len(boundary) > LONGEST_BOUNDARY:
+            raise BadRequest(f"The multipart boundary has more than {LONGEST_BOUNDARY} characters.")
+        self._delimiter = b"\r\n--" + boundary
+        self._limit = limit
+        self._part = part
+        self._buffer = bytearray(b"\r\n")  # the first boundary is at the beginning of a line, too
+        self._state = _State.BEFORE
+        self._before = self._state
+        """The state in which the delimiter was met."""
+        self._sink: Sink | None = None
+        self._done = self._parts = self._beside = self._false = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            BadRequest: the body is broken, has more parts, or more beside them than it may have.
+        """
+        self._buffer += piece
+        start = 0
+        while (end := self._step(start)) is not None:
+            start = end
+        del self._buffer[: self._done]
+
+    def finish(self) -> None:
+        """The body has ended. The last boundary may be missing, as some clients send it. Raises BadRequest."""
+        match self._state:
+            case _State.BEFORE if self._beside or self._buffer.strip():
+                raise BadRequest("The multipart form is broken: its boundary does not occur.")
+            case _State.HEADERS if self._buffer:
+                raise BadRequest("The multipart form is broken: it ends within the headers of a part.")
+            case _State.DATA if self._sink:
+                self._sink.feed(bytes(self._buffer))
+            case _State.BOUNDARY if self._sink and not _MAYBE_END.fullmatch(self._buffer):
+                self._sink.feed(self._delimiter + bytes(self._buffer))
+
+    def _step(self, start: int) -> int | None:
+        """Parse from `start` to the end of what is there of one thing; None where more has to come first."""
+        self._done = start
+        match self._state:
+            case _State.BEFORE | _State.DATA:
+                return self._until_delimiter(start)
+            case _State.BOUNDARY:
+                return self._behind_delimiter(start)
+            case _State.HEADERS:
+                return self._headers(start)
+            case _State.BEHIND:
+                self._add_beside(len(self._buffer) - start)
+                self._done = len(self._buffer)
+        return None
+
+    def _until_delimiter(self, start: int) -> int | None:
+        found = self._buffer.find(self._delimiter, start)
+        end = found if found >= 0 else max(start, len(self._buffer) - len(self._delimiter) + 1)
+        if self._state is _State.BEFORE:
+            self._add_beside(end - start)
+        elif self._sink and end > start:
+            self._sink.feed(bytes(memoryview(self._buffer)[start:end]))
+        if found >= 0:
+            self._before, self._state = self._state, _State.BOUNDARY
+            return found + len(self._delimiter)
+        self._done = end
+        return None
+
+    def _behind_delimiter(self, start: int) -> int | None:
+        if end := _BOUNDARY_END.match(self._buffer, start):
+            self._sink = None
+            self._state = _State.BEHIND if end[0] == b"--" else _State.HEADERS
+            return end.end()
+        if _MAYBE_END.fullmatch(self._buffer, start):
+            return None
+        self._false += 1
+        if self._false > _MOST_FALSE:
+            raise BadRequest("The multipart form is broken: its boundary is part of what it separates.")
+        self._state = self._before
+        if self._sink:
+            self._sink.feed(self._delimiter)
+        return start
+
+    def _headers(self, start: int) -> int | None:
+        if self._buffer.startswith(b"\r\n", start):
+            end, block = start + 2, b""
+        else:
+            end = self._buffer.find(b"\r\n\r\n", start, start + _MOST_HEADERS)
+            if end < 0:
+                if len(self._buffer) - start > _MOST_HEADERS:
+                    raise BadRequest("The multipart form is broken: the headers of a part are too long.")
+                return None
+            block = bytes(self._buffer[start:end])
+            end += 4
+        if self._parts == self._limit:
+            raise BadRequest(f"The form has more than {self._limit} fields.")
+        self._parts += 1
+        self._sink, self._state = self._part(_head(block)), _State.DATA
+        return end
+
+    def _add_beside(self, size: int) -> None:
+        self._beside += size
+        if self._beside > _MOST_BESIDE:
+            raise BadRequest("The multipart form is broken: there is too much text beside its parts.")
+
+
+def _head(block: bytes) -> PartHead:
+    disposition = b""
+    for line in block.split(b"\r\n") if block else ():
+        name, colon, value = line.partition(b":")
+        if not colon:
+            raise BadRequest("The multipart form is broken: a part has a header without a colon.")
+        if name.strip().lower() == b"content-disposition":
+            disposition = value
+    found = header_parameters.parameters(disposition)
+    return PartHead(decoded(found.get(b"name", b"")), decoded(found.get(b"filename", b"")))

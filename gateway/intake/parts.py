@@ -1,0 +1,231 @@
+"""A request's body as the picture and the texts that it consists of, whichever way a client wrapped them.
+
+The bytes decide, not the declared type: a picture by itself, a boundary for multipart, `{` for JSON, and a urlencoded
+form otherwise. So a missing or wrong Content-Type costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.intake import multipart
+from gateway.intake.json_text import JsonReader
+from gateway.intake.multipart import PartHead, Splitter
+from gateway.intake.text import bare_name, decoded
+from gateway.intake.upload import Upload
+from gateway.intake.urlencoded import UrlencodedReader
+from platelane.errors import BadRequest
+from platelane.vision import formats
+
+MAX_PARTS: Final = 1_000
+"""Fields of one request; `regions` is sent once for each of some 300 regions."""
+TEXT_LIMIT: Final = 64 << 10
+"""Characters of text in all fields but the upload."""
+_LONGEST_CHARACTER: Final = 4
+"""Bytes in UTF-8."""
+_BEGINNING: Final = 512
+"""Bytes that tell the encoding of a body."""
+_UPLOAD: Final = "upload"
+_TOO_MUCH: Final = f"The fields other than upload hold more than {TEXT_LIMIT} characters."
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a request consists of.
+
+    `upload` is what was sent as such, None where that is nothing; `filename` is the bare name of its file, empty where
+    there is none. The other values are text in forms and any JSON value in JSON, by lower-case name; repeated ones keep
+    their order.
+    """
+
+    upload: Upload | None = None
+    filename: str = ""
+    values: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    def last(self, name: str) -> Any:
+        """The value that was given last, None where there is none."""
+        values = self.values.get(name)
+        return values[-1] if values else None
+
+
+class PartsReader:
+    """Reads a body that is fed in pieces of `upload.SLICE` bytes; of the upload it keeps only the picture."""
+
+    def __init__(self, content_type: str, upload_limit: int) -> None:
+        """`upload_limit`: bytes that the picture may have."""
+        self._content_type = content_type
+        self._upload = Upload(upload_limit)
+        self._beginning = b""
+        self._reader: _Reader | None = None
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            BadRequest: the encoding is broken, or there are too many fields or too much text in them.
+            UploadTooLarge, BadImage: as `Upload.feed`.
+        """
+        if self._reader:
+            self._reader.feed(piece)
+            return
+        self._beginning += piece
+        if len(self._beginning) >= _BEGINNING:
+            self._begin()
+
+    def finish(self) -> Parts:
+        """What the whole body holds. Raises as `feed`."""
+        parts = (self._reader or self._begin()).finish()
+        texts = (value for values in parts.values.values() for value in values if isinstance(value, str))
+        if sum(len(text) + 1 for text in texts) > TEXT_LIMIT:
+            raise BadRequest(_TOO_MUCH)
+        return parts
+
+    def _begin(self) -> _Reader:
+        beginning, self._beginning = self._beginning, b""
+        if formats.sniff(beginning):
+            reader: _Reader = _Picture(self._upload)
+        elif boundary := multipart.boundary(beginning, self._content_type):
+            reader = _Multipart(self._upload, boundary)
+        elif re.match(rb"(\xef\xbb\xbf)?\s*\{", beginning):
+            reader, beginning = _Json(self._upload), beginning.removeprefix(_BYTE_ORDER_MARK)
+        else:
+            reader = _Urlencoded(self._upload)
+        self._reader = reader
+        reader.feed(beginning)
+        return reader
+
+
+class _Reader(ABC):
+    """One way to wrap a request.
+
+    Nothing that it is made of refers to what holds it, so that the upload goes as soon as the reader does.
+    """
+
+    def __init__(self, upload: Upload) -> None:
+        self.upload = upload
+        self.filename = ""
+        self.values: dict[str, list[Any]] = {}
+
+    @abstractmethod
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece."""
+
+    def finish(self) -> Parts:
+        return Parts(None if self.upload.empty else self.upload, self.filename, self.values)
+
+
+def _add(values: dict[str, list[Any]], name: str, *new: Any) -> None:
+    # `regions[]` and `regions[0]` are how some languages send a list called `regions`
+    values.setdefault(name.strip().partition("[")[0].lower(), []).extend(new)
+
+
+class _Picture(_Reader):
+    def feed(self, piece: bytes) -> None:
+        self.upload.feed(piece)
+
+
+class _Multipart(_Reader):
+    def __init__(self, upload: Upload, boundary: bytes) -> None:
+        super().__init__(upload)
+        self._sinks = _Sinks(upload)
+        self._splitter = Splitter(boundary, MAX_PARTS, self._sinks.of)
+
+    def feed(self, piece: bytes) -> None:
+        self._splitter.feed(piece)
+
+    def finish(self) -> Parts:
+        self._splitter.finish()
+        for name, text in self._sinks.texts:
+            if not text.dropped:
+                _add(self.values, name, decoded(bytes(text.data)))
+        self.filename = self._sinks.filename
+        return super().finish()
+
+
+class _Sinks:
+    """Where the parts of a form go."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._size = _TextSize()
+        self.texts: list[tuple[str, _Text]] = []
+        self.filename = ""
+
+    def of(self, head: PartHead) -> Upload | _Text:
+        if head.name != _UPLOAD:
+            text = _Text(self._size, is_file=bool(head.filename))
+            self.texts.append((head.name, text))
+            return text
+        if not self._upload.empty:
+            return _Text(self._size, is_file=True)
+        self.filename = bare_name(head.filename)
+        return self._upload
+
+
+class _TextSize:
+    """Bytes of all texts."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        self._size += size
+        if self._size > TEXT_LIMIT * _LONGEST_CHARACTER:
+            raise BadRequest(_TOO_MUCH)
+
+
+class _Text:
+    """The text of a part. A file that is not small is dropped: some send more pictures than the one to be read."""
+
+    def __init__(self, size: _TextSize, *, is_file: bool) -> None:
+        self._size = size
+        self._is_file = is_file
+        self.data = bytearray()
+        self.dropped = False
+
+    def feed(self, piece: bytes) -> None:
+        if self._is_file and len(self.data) + len(piece) > TEXT_LIMIT:
+            self._size.add(-len(self.data))
+            self.data.clear()
+            self.dropped = True
+        if not self.dropped:
+            self._size.add(len(piece))
+            self.data += piece
+
+
+class _Json(_Reader):
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload)
+        self._json = JsonReader(upload)
+
+    def feed(self, piece: bytes) -> None:
+        self._json.feed(piece)
+
+    def finish(self) -> Parts:
+        fields = self._json.finish()
+        if len(fields) > MAX_PARTS:
+            raise BadRequest(f"The form has more than {MAX_PARTS} fields.")
+        for name, value in fields.items():
+            _add(self.values, name, *(value if isinstance(value, list) else [value]))
+        return super().finish()
+
+
+class _Urlencoded(_Reader):
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload)
+        values = self.values
+        self._form = UrlencodedReader(
+            upload, MAX_PARTS, lambda name, value: _add(values, decoded(name), decoded(value))
+        )
+
+    def feed(self, piece: bytes) -> None:
+        self._form.feed(piece)
+
+    def finish(self) -> Parts:
+        self._form.finish()
+        return super().finish()

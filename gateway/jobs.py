@@ -1,0 +1,282 @@
+"""The core under every edge of the gateway: a photograph goes out as a job, the answer comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from gateway.image_retention import ImageRetention
+from gateway.intake.photograph import Photograph
+from gateway.outcomes import Outcomes
+from gateway.zones import ZoneStore
+from platelane.bus import Bus, subjects
+from platelane.errors import (
+    BadImage,
+    BadRequest,
+    DeadlineExceeded,
+    EngineUnavailable,
+    Fault,
+    Overloaded,
+    PlatelaneError,
+)
+from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.runtime import metrics
+from platelane.runtime.settings import Settings
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+_SHARE: Final = 3 / 4
+"""Of the places, for one client."""
+_LARGE: Final = 8_000_000
+"""Bytes of a picture that is sent alone."""
+_LENGTH_DELIMITED: Final = 2
+"""Protobuf's wire type of bytes."""
+_ERRORS: Final[dict[stages_pb2.FailureKind, type[PlatelaneError]]] = {
+    stages_pb2.FAILURE_KIND_BAD_IMAGE: BadImage,
+    stages_pb2.FAILURE_KIND_BAD_REQUEST: BadRequest,
+    stages_pb2.FAILURE_KIND_UNAVAILABLE: EngineUnavailable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was read, and how many calls the account has made this month."""
+
+    recognition: domain_pb2.Recognition
+    calls: int
+
+
+class JobClient:
+    """Sends jobs and waits for their replies on one inbox, for the life of the process."""
+
+    def __init__(
+        self, bus: Bus, zones: ZoneStore, images: ImageRetention, outcomes: Outcomes, settings: Settings
+    ) -> None:
+        self._bus = bus
+        self._outcomes = outcomes
+        self._zones = zones
+        self._images = images
+        self._settings = settings
+        self._inbox = bus.new_inbox()
+        self._sending = asyncio.Semaphore(1)
+        self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
+        self._places: Counter[str] = Counter()
+        """Those that are taken, by client."""
+        self._left: dict[str, str] = {}
+        """Jobs whose callers have left, with their clients; each keeps its place until it ends."""
+        self._abandoned: set[asyncio.Task[Any]] = set()
+        """Other work whose callers have left; each keeps a place until it is done."""
+
+    async def start(self) -> None:
+        """Listen for replies; before the first `recognize`."""
+        await self._bus.subscribe(self._inbox, self._on_reply)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs whose replies are still awaited."""
+        return len(self._waiting)
+
+    @contextmanager
+    def admitted(self, client: str = "") -> Iterator[None]:
+        """Hold one of the process's places for photographs, from when one has arrived until it is answered.
+
+        Raises:
+            Overloaded: all are taken, or `client` has its share of them.
+        """
+        most = self._settings.http_in_flight
+        with metrics.working("gateway"):
+            if self._places.total() + len(self._abandoned) >= most:
+                raise Overloaded("The server is busy: it is already working on as many images as it can.")
+            if client and self._places[client] >= max(1, round(most * _SHARE)):
+                raise Overloaded(
+                    "The server is busy: it is already working on as many images of this client as it may."
+                )
+            self._take_place(client, 1)
+            try:
+                yield
+            finally:
+                self._take_place(client, -1)
+
+    def _take_place(self, client: str, number: int) -> None:
+        self._places[client] += number
+        if not self._places[client]:
+            del self._places[client]
+
+    def _leave(self, job_id: str, client: str, deadline: float) -> None:
+        """The caller of a job has left; its place is taken until it ends, which is at its deadline at the latest."""
+        self._left[job_id] = client
+        self._take_place(client, 1)
+        asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id)
+
+    def _end(self, job_id: str) -> None:
+        client = self._left.pop(job_id, None)
+        if client is not None:
+            self._take_place(client, -1)
+
+    async def recognize(
+        self, photograph: Photograph, account: str, patience: float | None = None, *, droppable: bool = False
+    ) -> Answer:
+        """Have a photograph read; the call is counted on `account`.
+
+        `patience`: seconds, if fewer than the settings' deadline. Cancelling forgets the answer; the job goes on, and
+        its event is published, unless it is `droppable`.
+
+        Raises:
+            BadImage, BadRequest: a stage cannot use the photograph or its options.
+            Overloaded: the queue is full.
+            EngineUnavailable: NATS or the engine is out of reach.
+            DeadlineExceeded: no answer within the deadline.
+            Fault: a stage failed.
+        """
+        accepted = time.time()
+        patience = min(self._settings.deadline, math.inf if patience is None else patience)
+        deadline = accepted + patience - photograph.waited
+        job_id = new_job_id(accepted)
+        context = _context(photograph, account, job_id, accepted, deadline, self._inbox)
+        reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
+        sending = asyncio.create_task(self._send(context, photograph))
+        sending.add_done_callback(partial(self._sent, job_id))
+        client = photograph.arrival.client if photograph.arrival else ""
+        del photograph  # nothing holds the picture while the engine works on it
+        try:
+            async with asyncio.timeout(deadline - time.time()):
+                await (sending if droppable else asyncio.shield(sending))
+                return answer_of(await reply)
+        except TimeoutError:
+            log.warning("deadline_exceeded", job=job_id)
+            raise DeadlineExceeded(f"The answer was not ready within {patience:g} seconds.") from None
+        except asyncio.CancelledError:
+            if droppable:
+                self._bus.connection.spawn(self._bus.cancel(job_id))
+            else:
+                self._leave(job_id, client, deadline)
+            raise
+        finally:
+            del self._waiting[job_id]
+
+    async def begin(self, photograph: Photograph, account: str, job_id: str, accepted: float, seconds: float) -> None:
+        """Send a photograph on its way, to be read within `seconds`; its end will be among the outcomes.
+
+        Raises:
+            Overloaded: the queue is full; nothing was sent.
+            EngineUnavailable: NATS has not confirmed that it has the photograph.
+        """
+        reply_to = subjects.outcome(account, job_id)
+        context = _context(photograph, account, job_id, accepted, accepted + seconds, reply_to)
+        await self._outcomes.expect(account, job_id)
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                await self._send(context, photograph)
+        except TimeoutError:
+            raise EngineUnavailable("NATS did not answer in time.") from None
+        except Overloaded:
+            await self._outcomes.forget(account, job_id)
+            raise
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of work that is done although its caller leaves; it then keeps a place until it is."""
+        working = asyncio.create_task(work)
+        working.add_done_callback(self._finished)
+        try:
+            return await asyncio.shield(working)
+        finally:
+            if not working.done():
+                self._abandoned.add(working)
+
+    async def _send(self, context: stages_pb2.JobContext, photograph: Photograph) -> None:
+        photograph.options.excluded.extend(self._zones.excluded(context.account, photograph.camera_id))
+        # large ones one after the other: each is copied once to be sent
+        async with self._sending if len(photograph.image) > _LARGE else nullcontext():
+            await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
+            await self._bus.hand_on(subjects.DETECT, _Job(context, photograph.options, photograph.image))
+
+    def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
+        error = None if sending.cancelled() else sending.exception()
+        if error and job_id in self._left:  # whoever still waits is told by `recognize`
+            log.warning("job_not_sent", error=str(error) or type(error).__name__)
+            self._end(job_id)
+
+    def _finished(self, working: asyncio.Task[Any]) -> None:
+        error = None if working.cancelled() else working.exception()
+        if error and working in self._abandoned:
+            log.warning("job_not_sent", error=str(error) or type(error).__name__)
+        self._abandoned.discard(working)
+
+    async def _on_reply(self, data: bytes) -> None:
+        try:
+            reply = stages_pb2.Reply.FromString(data)
+        except DecodeError:
+            log.error("undecodable_reply", size=len(data))
+            return
+        self._end(reply.job_id)
+        waiting = self._waiting.get(reply.job_id)
+        if waiting and not waiting.done():
+            waiting.set_result(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A `Job` whose image is not copied before it is sent."""
+
+    context: stages_pb2.JobContext
+    options: domain_pb2.Options
+    image: bytes
+
+    def SerializeToString(self) -> bytes:  # noqa: N802
+        """The fields of a message may come one after the other."""
+        number = stages_pb2.Job.IMAGE_FIELD_NUMBER
+        rest = stages_pb2.Job(context=self.context, options=self.options).SerializeToString()
+        return b"".join((rest, _varint(number << 3 | _LENGTH_DELIMITED), _varint(len(self.image)), self.image))
+
+
+def _varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first, and a bit that says whether more follow."""
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def new_job_id(now: float) -> str:
+    """32 hex digits that sort by time (milliseconds, then 80 random bits)."""
+    return f"{round(now * 1e3):012x}{secrets.token_hex(10)}"
+
+
+def accepted_at(job_id: str) -> float:
+    """When a job was accepted, unix seconds, by an id of `new_job_id`."""
+    return int(job_id[:12], 16) / 1e3
+
+
+def _context(
+    photograph: Photograph, account: str, job_id: str, accepted: float, deadline: float, reply_subject: str
+) -> stages_pb2.JobContext:
+    return stages_pb2.JobContext(
+        id=job_id,
+        deadline_us=round(deadline * 1e6),
+        accepted_us=round(accepted * 1e6),
+        reply_subject=reply_subject,
+        camera_id=photograph.camera_id,
+        filename=photograph.filename,
+        timestamp_us=photograph.timestamp_us,
+        account=account,
+    )
+
+
+def answer_of(reply: stages_pb2.Reply) -> Answer:
+    """What a reply says. Raises the error that it tells of, as `JobClient.recognize`."""
+    if reply.HasField("recognition"):
+        return Answer(reply.recognition, reply.calls)
+    raise _ERRORS.get(reply.failure.kind, Fault)(reply.failure.detail)

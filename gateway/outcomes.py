@@ -1,0 +1,87 @@
+"""The ends of jobs that are kept, so that they can be asked for later, whichever gateway took the job."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from nats.aio.msg import Msg
+
+from platelane.bus import Bus, subjects, topology
+from platelane.pb.v1 import stages_pb2
+
+_RECHECK: Final = 1.0
+"""Seconds after which the stream is asked unasked: the message that tells of an outcome may be lost."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """Somebody who waits for a job's end."""
+
+    job_id: str
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Outcomes:
+    """The stream OUTCOMES. Stages reply to its subjects as to a gateway's inbox, so no gateway has to live on."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._stream = bus.stream(topology.OUTCOMES)
+        self._waiting: set[_Waiting] = set()
+
+    async def start(self) -> None:
+        """Listen for announcements; before the first use."""
+        await self._bus.client.subscribe(subjects.STORED_OUTCOMES, cb=self._on_stored)
+
+    async def expect(self, account: str, job_id: str) -> None:
+        """Note that a job is under way.
+
+        Raises:
+            Overloaded, EngineUnavailable: it is not stored.
+        """
+        pending = stages_pb2.Reply(job_id=job_id)
+        await self._stream.put(subjects.outcome(account, job_id), pending.SerializeToString())
+
+    async def forget(self, account: str, job_id: str) -> None:
+        """The job has not begun. Raises EngineUnavailable."""
+        await self._stream.purge(filter=subjects.outcome(account, job_id))
+
+    async def of(self, account: str | None, job_id: str) -> stages_pb2.Reply | None:
+        """A job's end, without an outcome where it is under way; None where nothing is known of it.
+
+        `account`: whose jobs are looked at; None for all.
+
+        Raises:
+            EngineUnavailable: NATS does not answer.
+        """
+        record = await self._stream.get(subjects.outcome(account, job_id))
+        return stages_pb2.Reply.FromString(record.data) if record else None
+
+    async def wait(self, account: str, job_id: str, deadline: float) -> stages_pb2.Reply | None:
+        """The job's end; None where it has not come until `deadline`, unix seconds. Raises as `of`."""
+        waiting = _Waiting(job_id)
+        self._waiting.add(waiting)
+        try:
+            while True:
+                waiting.news.clear()
+                reply = await self.of(account, job_id)
+                if reply and reply.WhichOneof("outcome"):
+                    return reply
+                left = deadline - time.time()
+                if left <= 0:
+                    return None
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(_RECHECK, left)):
+                        await waiting.news.wait()
+        finally:
+            self._waiting.discard(waiting)
+
+    async def _on_stored(self, message: Msg) -> None:
+        job_id = message.subject.rpartition(".")[2]
+        for waiting in self._waiting:
+            if waiting.job_id == job_id:
+                waiting.news.set()
