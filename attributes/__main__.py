@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from attributes.handler import Classifier
-from platelane import models, service, stage
 from platelane.bus import Bus, topology
 from platelane.pb.v1.stages_pb2 import VehicleCrops
-from platelane.settings import Settings
+from platelane.runtime import model_service, service
+from platelane.runtime.settings import Settings
+from platelane.vision.model_specs import ModelRepository
 
 
-async def main(_: Settings, bus: Bus, stop: asyncio.Event) -> None:
+async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on vehicles until `stop` is set."""
-    await stage.work(bus, stop, (models.ATTRIBUTES,), topology.ATTRIBUTES, VehicleCrops, Classifier)
+    models = ModelRepository(settings.model_repository)
+    handler = partial(Classifier, models=models)
+    await model_service.work(bus, stop, (models.attributes,), topology.ATTRIBUTES, VehicleCrops, handler)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.models import AttributeLabels
 from platelane.pb.v1 import domain_pb2
+from platelane.vision.model_specs import AttributeLabels
 
 TOP: Final = 3
 _MIN_NAME: Final = 0.3
@@ -18,7 +18,7 @@ _MIN_MAKE_MODEL: Final = 0.1
 """A first choice less likely than this is no evidence: nothing is named, and the answer says `Unknown` or `generic`."""
 
 
-def describe(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) -> domain_pb2.Vehicle:
+def decode(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) -> domain_pb2.Vehicle:
     """A vehicle without its box; the best three of each attribute.
 
     Args:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import structlog
 
-from attributes.description import describe
-from platelane import models
-from platelane.bus import Bus, subjects
-from platelane.inference import InferenceClient
+from attributes.decode import decode
+from platelane.bus import MessageInfo, subjects
+from platelane.bus.publisher import Publisher
 from platelane.pb.v1 import stages_pb2
+from platelane.vision.inference import Inference
+from platelane.vision.model_specs import ModelRepository
 
 log = structlog.get_logger(__name__)
 
@@ -16,19 +17,20 @@ log = structlog.get_logger(__name__)
 class Classifier:
     """Handles `stages_pb2.VehicleCrops`: publishes a `VehiclesPart` in the order of the crops."""
 
-    def __init__(self, bus: Bus, inference: InferenceClient) -> None:
+    def __init__(self, bus: Publisher, inference: Inference, models: ModelRepository) -> None:
         self._bus = bus
         self._inference = inference
-        self._labels = models.attribute_labels()
+        self._model = models.attributes
+        self._labels = models.attribute_labels
 
-    async def __call__(self, job: stages_pb2.VehicleCrops) -> None:
+    async def __call__(self, job: stages_pb2.VehicleCrops, _info: MessageInfo) -> None:
         """Raises: what the bus and the inference client raise."""
         deadline = job.context.deadline_us / 1e6
-        outputs = await self._inference.infer(models.ATTRIBUTES, job.crops, deadline)
+        outputs = await self._inference.infer(self._model, job.crops, deadline)
         vehicles = [
-            describe({name: values[i] for name, values in outputs.items()}, self._labels) for i in range(len(job.crops))
+            decode({name: values[i] for name, values in outputs.items()}, self._labels) for i in range(len(job.crops))
         ]
         part = stages_pb2.VehiclesPart(context=job.context, vehicles=vehicles)
         subject = subjects.part(job.context.id, subjects.VEHICLES)
-        await self._bus.publish(subject, part, f"{job.context.id}.described", deadline)
-        log.debug("described", vehicles=len(vehicles))
+        await self._bus.hand_on(subject, part, "described")
+        log.debug("attributes_decoded", vehicles=len(vehicles))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from platelane.geometry import Box
+from platelane.vision.geometry import Box
 
 _MIN_COVERED: Final = 0.7
 """Share of a plate that has to be inside the vehicle's (slightly grown) box."""

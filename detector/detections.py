@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.geometry import Letterbox
+from platelane.vision.geometry import Letterbox
 
 PLATE: Final = 0
 """Class index of plates; every other class is a kind of vehicle."""
@@ -67,11 +67,19 @@ class Detections:
         boxes = (fit.to_picture(self.boxes.reshape(-1, 2, 2)) + offset).reshape(-1, 4)
         return Detections(boxes, self.scores, self.classes, fit.to_picture(self.corners) + offset)
 
-    def suppressed(self, iou: float, containment: float = 1.1) -> Detections:
+    def turned_back(self, turns: int, width: int, height: int) -> Detections:
+        """From pixels of a picture that was turned clockwise by so many quarter turns to those of the picture itself,
+        of that size."""
+        corners = _turned_back(self.corners, turns, width, height)
+        ends = _turned_back(self.boxes.reshape(-1, 2, 2), turns, width, height)
+        boxes = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
+        return Detections(boxes, self.scores, self.classes, corners)
+
+    def nms(self, iou: float, containment: float = 1.1) -> Detections:
         """Greedy non-maximum suppression, whatever the classes; best score first.
 
         An object goes if it overlaps a better one by more than `iou`, or if more than `containment` of the smaller of
-        the two is covered (over 1: never): two looks at one plate, one of them cut off, overlap little but contain.
+        the two is covered (over 1: never): two views of one plate, one of them cut off, overlap little but contain.
         """
         chosen = self[np.argsort(-self.scores, kind="stable")]
         overlap, contained = _overlaps(chosen.boxes)
@@ -81,6 +89,13 @@ class Detections:
             if keep[i]:
                 keep[i + 1 :] &= ~rival[i, i + 1 :]
         return chosen[keep]
+
+
+def _turned_back(points: NDArray[np.float32], turns: int, width: int, height: int) -> NDArray[np.float32]:
+    """Shape (..., 2)."""
+    x, y = points[..., 0], points[..., 1]
+    back = ((x, y), (y, height - x), (width - x, height - y), (width - y, x))[turns]
+    return np.stack(back, axis=-1).astype(np.float32)
 
 
 def _overlaps(boxes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

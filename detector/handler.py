@@ -1,28 +1,40 @@
-"""One job: decode, detect, align, cut out, hand on."""
+"""One job: decode, detect, refine corners, crop, hand on."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from detector import zones
-from detector.alignment import with_aligned_corners
+from detector.calibration import Calibration
+from detector.corner_refinement import refine_corners
 from detector.detections import Detections
-from detector.search import MAX_PLATES, Found, search
-from platelane import images, models
-from platelane.bus import Bus, subjects
-from platelane.crops import Image, crop_vehicle, rectify_plate
-from platelane.geometry import Box
-from platelane.inference import InferenceClient
+from detector.search import Found, search
+from platelane.bus import MessageInfo, subjects
+from platelane.bus.publisher import Publisher
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.reporting import MAX_PLATES
+from platelane.vision import model_specs
+from platelane.vision.crops import Image, crop_vehicle, rectify_plate
+from platelane.vision.decoders import Decode
+from platelane.vision.geometry import Box
+from platelane.vision.inference import Inference
 
 log = structlog.get_logger(__name__)
+
+
+class Keeper(Protocol):
+    """Keeps small pictures; `detector.picture_keeper.PictureKeeper` does it in NATS."""
+
+    async def keep(self, image: Image, part: stages_pb2.DetectionPart) -> None:
+        """Keep what is to be seen of the plates that have a number in `crop`; nobody waits until that is done."""
+        ...
 
 
 class Detector:
@@ -31,36 +43,55 @@ class Detector:
     The part is stored before any other of its job can be, so that it is never the one that completes a job with crops.
     """
 
-    def __init__(self, bus: Bus, inference: InferenceClient) -> None:
+    def __init__(
+        self,
+        bus: Publisher,
+        inference: Inference,
+        calibration: Calibration,
+        decode: Decode,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """`keeper`: who keeps small pictures of what was found; None where nobody does."""
+        self._decode = decode
         self._bus = bus
         self._inference = inference
+        self._calibration = calibration
+        self._keeper = keeper
 
-    async def __call__(self, job: stages_pb2.Job) -> None:
+    async def __call__(self, job: stages_pb2.Job, _info: MessageInfo) -> None:
         """Raises: BadImage, and what the bus and the inference client raise."""
         deadline = job.context.deadline_us / 1e6
 
-        image = await asyncio.to_thread(images.decode, job.image)
-        found = await find(self._inference, image, job.options, deadline)
-        part = _part(job, image, found)
-        stored = self._bus.publish(
-            subjects.part(job.context.id, subjects.DETECTION), part, f"{job.context.id}.detection", deadline
-        )
-        crops, _ = await asyncio.gather(asyncio.to_thread(cut, image, found, _attributed(part)), stored)
+        decoded = await asyncio.to_thread(self._decode, job.image, deadline)
+        if decoded.truncated:
+            log.info("picture_truncated", camera=job.context.camera_id, bytes=len(job.image))
+        image = decoded.image
+        found = await find(self._inference, image, job.options, self._calibration, deadline)
+        part = detection_part(job, image, found)
+        kept = self._keeper is not None and job.options.mode != domain_pb2.MODE_REDACTION  # which hides what it finds
+        for number, plate in enumerate(part.plates[:MAX_PLATES] if kept else ()):
+            plate.crop = number
+        stored = self._bus.hand_on(subjects.part(job.context.id, subjects.DETECTION), part, "detection")
+        crops, _ = await asyncio.gather(asyncio.to_thread(crop, image, found, attributed(part)), stored)
         messages = []
         if crops.plates:
             plates = stages_pb2.PlateCrops(
-                context=job.context, options=job.options, crops=crops.plates, other_crops=crops.other_plates
+                context=job.context, options=_reading(job.options), crops=crops.plates, other_crops=crops.other_plates
             )
-            messages.append(self._bus.publish(subjects.PLATE_CROPS, plates, f"{job.context.id}.plates", deadline))
+            messages.append(self._bus.hand_on(subjects.PLATE_CROPS, plates, "plates"))
         if crops.vehicles:
-            vehicles = stages_pb2.VehicleCrops(context=job.context, options=job.options, crops=crops.vehicles)
-            messages.append(self._bus.publish(subjects.VEHICLE_CROPS, vehicles, f"{job.context.id}.vehicles", deadline))
+            vehicles = stages_pb2.VehicleCrops(context=job.context, crops=crops.vehicles)
+            messages.append(self._bus.hand_on(subjects.VEHICLE_CROPS, vehicles, "vehicles"))
         await asyncio.gather(*messages)
+        if kept and self._keeper:
+            await self._keeper.keep(image, part)
         log.debug("detected", plates=len(found.plates), vehicles=len(found.vehicles))
 
 
-async def find(inference: InferenceClient, image: Image, options: domain_pb2.Options, deadline: float) -> Found:
-    """Search a picture with the served detector, and align the plates with the served aligner.
+async def find(
+    inference: Inference, image: Image, options: domain_pb2.Options, calibration: Calibration, deadline: float
+) -> Found:
+    """Search a picture with the served detector, and refine the plates' corners with the served aligner.
 
     Args:
         deadline: in Unix seconds.
@@ -69,17 +100,17 @@ async def find(inference: InferenceClient, image: Image, options: domain_pb2.Opt
     """
 
     async def detector(canvases: NDArray[np.uint8]) -> list[Detections]:
-        outputs: dict[str, NDArray[Any]] = await inference.infer(models.DETECTOR, canvases, deadline)
+        outputs: dict[str, NDArray[Any]] = await inference.infer(model_specs.DETECTOR, canvases, deadline)
         return Detections.of_outputs(outputs)
 
     async def aligner(crops: Sequence[bytes]) -> NDArray[np.float32]:
-        outputs: dict[str, NDArray[Any]] = await inference.infer(models.ALIGNER, crops, deadline)
+        outputs: dict[str, NDArray[Any]] = await inference.infer(model_specs.ALIGNER, crops, deadline)
         return outputs["corners"]
 
-    return await with_aligned_corners(aligner, image, await search(detector, image, options))
+    return await refine_corners(aligner, image, await search(detector, image, options, calibration, deadline))
 
 
-def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
+def detection_part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
     """What was found, without readings; in plate mode, and in detection zones, only the vehicles that carry a plate."""
     height, width = image.shape[:2]
     carrying = {plate.vehicle for plate in found.plates}
@@ -96,7 +127,7 @@ def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.Detecti
     )
     for plate in found.plates:
         corners = [domain_pb2.Point(x=float(x), y=float(y)) for x, y in plate.corners]
-        part.plates.append(domain_pb2.Plate(box=_message(plate.box), corners=corners, detection_score=plate.score))
+        part.plates.append(domain_pb2.Plate(box=_message(plate.bounds), corners=corners, detection_score=plate.score))
         part.plate_vehicle.append(-1 if plate.vehicle is None else position[plate.vehicle])
     for index in shown:
         vehicle = found.vehicles[index]
@@ -108,29 +139,39 @@ def _part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.Detecti
     return part
 
 
-def _attributed(part: stages_pb2.DetectionPart) -> list[Box]:
+def _reading(options: domain_pb2.Options) -> stages_pb2.ReadingOptions:
+    return stages_pb2.ReadingOptions(
+        regions=options.regions,
+        strict_region=options.strict_region,
+        text_formats=options.text_formats,
+        characters=options.characters,
+    )
+
+
+def attributed(part: stages_pb2.DetectionPart) -> list[Box]:
+    """The boxes of the vehicles that are to be described."""
     return [Box(v.box.xmin, v.box.ymin, v.box.xmax, v.box.ymax) for v in part.vehicles]
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """What the next models look at: UINT8 tensors of their input shapes, row-major."""
+    """What the next models are given: UINT8 tensors of their input shapes, row-major."""
 
     plates: list[bytes]
     other_plates: list[bytes]
-    """Each plate by its second corners, and by its box: wrong corners mislead the reader more than a slant does."""
+    """Each plate by the corners refined from its box, and by the box: wrong corners are worse to read than a slant."""
     vehicles: list[bytes]
 
 
-def cut(image: Image, found: Found, vehicles: list[Box]) -> Crops:
-    """The plates that were found, more than `MAX_PLATES` in one cut each, and `vehicles`."""
-    cut_again = found.plates if len(found.plates) <= MAX_PLATES else ()
+def crop(image: Image, found: Found, vehicles: list[Box]) -> Crops:
+    """The plates that were found, more than `MAX_PLATES` by their corners alone, and `vehicles`."""
+    recropped = found.plates if len(found.plates) <= MAX_PLATES else ()
     return Crops(
         [rectify_plate(image, plate.corners).tobytes() for plate in found.plates],
         [
             rectify_plate(image, corners).tobytes()
-            for plate in cut_again
-            for corners in (plate.corners_again, plate.box.corners())
+            for plate in recropped
+            for corners in (plate.corners_from_box, plate.box.corners(plate.corners))
         ],
         [crop_vehicle(image, box).tobytes() for box in vehicles],
     )

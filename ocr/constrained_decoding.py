@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr.ctc import BLANK
-from platelane.patterns import START, Automaton
+from platelane.regions.automata import START, Automaton
 
 _NEVER: Final = -math.inf
 

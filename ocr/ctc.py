@@ -64,17 +64,22 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
 
 def probability(frames: NDArray[np.float32], characters: Sequence[int]) -> float:
     """How probable exactly this text is, all alignments summed."""
-    extended = _between_blanks(characters)
-    likely = frames[:, extended].astype(np.float64)
-    skips = _skips(extended)
-    parts = np.zeros(len(extended))
-    parts[:2] = likely[0, :2]
+    return float(probabilities(frames, [characters])[0])
+
+
+def probabilities(frames: NDArray[np.float32], texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """The same of several texts of one length, shape (len(texts),)."""
+    extended = np.array([_between_blanks(characters) for characters in texts])
+    skips = np.array([_skips(each) for each in extended.tolist()])[:, 2:]
+    likely = frames.astype(np.float64)[:, extended]
+    parts = np.zeros(extended.shape)
+    parts[:, :2] = likely[0, :, :2]
     for row in likely[1:]:
         moved = parts.copy()
-        moved[1:] += parts[:-1]
-        moved[2:] += np.where(skips[2:], parts[:-2], 0.0)
+        moved[:, 1:] += parts[:, :-1]
+        moved[:, 2:] += np.where(skips, parts[:, :-2], 0.0)
         parts = moved * row
-    return min(1.0, float(parts[-2:].sum()))
+    return np.asarray(np.minimum(1.0, parts[:, -2:].sum(axis=1)))
 
 
 def character_scores(frames: NDArray[np.float32], characters: Sequence[int]) -> list[float]:

@@ -6,72 +6,62 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ocr.guided import Guide
-from platelane import patterns, regions
-from platelane.patterns import Automaton
-from platelane.pb.v1 import domain_pb2
-from platelane.regions import country
+from ocr.constrained_decoding import Guide
+from platelane import regions
+from platelane.pb.v1 import stages_pb2
+from platelane.regions import automata
+from platelane.regions.automata import Automaton
 
 TRUST: Final = 50.0
-"""How much likelier a plate that matches is than one that does not, where the caller expects it: below that ratio of
-the best matching reading to the best of all, the plate is read as if nothing had been expected."""
-_REGION_TRUST: Final = 10.0
-"""How much likelier the regions that a caller names are than others."""
+"""How much likelier a plate that matches a text format is than one that does not, where the caller expects it: below
+that ratio of the best matching reading to the best of all, the plate is read as if nothing had been expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """`formats` are what texts are expected to match, any of them; none if nothing is expected. If `strict`, other
-    texts are none at all."""
+    """What is expected of a text: to be of one of the `regions`, or to match a text format. If `strict`, other texts
+    are none at all."""
 
-    formats: tuple[Automaton, ...] = ()
     regions: frozenset[str] = frozenset()
+    templates: Automaton | None = None
+    formats: Automaton | None = None
     strict: bool = False
 
     @classmethod
-    def of(cls, options: domain_pb2.Options) -> Guidance:
+    def of(cls, options: stages_pb2.ReadingOptions) -> Guidance:
         """Regions that are not known, or without templates, say nothing about the text.
 
         Raises:
             BadRequest: a text format that cannot be used.
         """
-        formats = []
-        if templates := tuple(sorted(regions.templates(options.regions))):
-            formats.append(patterns.templates(templates))
-        if options.text_formats:
-            formats.append(patterns.text_formats(options.text_formats))
-        named = frozenset(region.code for code in options.regions for region in regions.named(code))
-        return cls(tuple(formats), named, options.strict_region)
+        shapes = tuple(sorted(regions.templates(options.regions)))
+        return cls(
+            frozenset(region.code for region in regions.meant(options.regions)),
+            automata.templates(shapes) if shapes else None,
+            automata.text_formats(options.text_formats) if options.text_formats else None,
+            options.strict_region,
+        )
+
+    @property
+    def automata(self) -> tuple[Automaton, ...]:
+        """What texts are expected to match, any of them; none if nothing is expected."""
+        return tuple(each for each in (self.templates, self.formats) if each is not None)
+
+    @property
+    def expects(self) -> bool:
+        """Whether it says anything."""
+        return bool(self.regions or self.formats)
 
     def guides(self, characters: tuple[str, ...]) -> list[Guide]:
         """Over a reader's characters, blank first."""
-        return [_guide(automaton, characters) for automaton in self.formats]
+        return [_guide(automaton, characters) for automaton in self.automata]
 
     def accepts(self, text: str) -> bool:
         """Whether the text is as expected; any is where nothing is expected."""
-        return not self.formats or any(automaton.accepts(text) for automaton in self.formats)
-
-    def prior(self, codes: tuple[str, ...]) -> NDArray[np.float64]:
-        """(len(codes),): how likely the caller makes each region, the likeliest 1."""
-        return _prior(self.regions, codes)
+        return not self.automata or any(automaton.accepts(text) for automaton in self.automata)
 
 
 UNGUIDED: Final = Guidance()
-
-
-@lru_cache(maxsize=128)
-def _prior(named: frozenset[str], codes: tuple[str, ...]) -> NDArray[np.float64]:
-    """A country's name stands for its parts, a part's for the country where parts are not told apart."""
-
-    def is_named(code: str) -> bool:
-        parts_of_it = (name.startswith(f"{code}-") for name in named)
-        return code in named or country(code) in named or any(parts_of_it)
-
-    expected = np.array([is_named(code) for code in codes], dtype=np.bool_)
-    return np.where(expected, 1.0, 1 / _REGION_TRUST) if expected.any() else np.ones(len(codes))
 
 
 @lru_cache(maxsize=32)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ocr.guidance import Guidance
 from ocr.plates import read_plates
-from platelane import models
-from platelane.bus import Bus, subjects
-from platelane.inference import InferenceClient
+from ocr.region_prior import Templates
+from platelane.bus import MessageInfo, subjects
+from platelane.bus.publisher import Publisher
 from platelane.pb.v1 import stages_pb2
+from platelane.vision.inference import Inference
+from platelane.vision.model_specs import ModelRepository
 
 log = structlog.get_logger(__name__)
 
@@ -22,24 +24,36 @@ log = structlog.get_logger(__name__)
 class Reader:
     """Handles `stages_pb2.PlateCrops`: publishes a `PlatesPart` in the order of the crops."""
 
-    def __init__(self, bus: Bus, inference: InferenceClient) -> None:
+    def __init__(self, bus: Publisher, inference: Inference, models: ModelRepository, templates: Templates) -> None:
         self._bus = bus
         self._inference = inference
-        self._characters = models.characters()
-        self._codes = models.regions()
+        self._model = models.reader
+        self._characters = models.characters
+        self._templates = templates
+        self._text_score = models.text_score
 
-    async def __call__(self, job: stages_pb2.PlateCrops) -> None:
+    async def __call__(self, job: stages_pb2.PlateCrops, _info: MessageInfo) -> None:
         """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
         options = job.options
-        # the first time that regions are named, their automaton is made
-        guidance = await asyncio.to_thread(Guidance.of, options) if options.regions else Guidance.of(options)
+        # the first time that regions or formats are named, an automaton is made of them
+        named = options.regions or options.text_formats
+        guidance = await asyncio.to_thread(Guidance.of, options) if named else Guidance.of(options)
         deadline = job.context.deadline_us / 1e6
 
         async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
-            return await self._inference.infer(models.READER, crops, deadline)
+            return await self._inference.infer(self._model, crops, deadline)
 
-        plates = await read_plates(model, job.crops, job.other_crops, self._characters, self._codes, guidance)
+        plates = await read_plates(
+            model,
+            job.crops,
+            job.other_crops,
+            self._characters,
+            self._templates,
+            guidance,
+            character_scores=options.characters,
+            text_score=self._text_score,
+        )
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)
         subject = subjects.part(job.context.id, subjects.PLATES)
-        await self._bus.publish(subject, part, f"{job.context.id}.read", deadline)
+        await self._bus.hand_on(subject, part, "read")
         log.debug("read", texts=[plate.text for plate in plates])

@@ -2,8 +2,9 @@
 
 Triton runs this file wherever a `config.pbtxt` says `backend: "onnxruntime"` and finds it in the folder of backends in
 place of a shared library, so that one model repository serves hosts with and without a GPU. Of a model's `parameters`,
-`intra_op_thread_count` is understood, as by the compiled backend, and `cpu_model_filename`, which names a file for
-processors alone (`training.quantize` writes it). Accelerators are for GPUs and left out of account.
+`intra_op_thread_count` is understood, as by the compiled backend; `cpu_model_filename` and `avx2_model_filename` name
+INT8 files for processors alone, with VNNI and without (`training.calibration` writes them). Accelerators are for GPUs
+and left out of account.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ TYPES = {
 """ONNX Runtime's names of the types, by Triton's."""
 
 VNNI = frozenset({"avx512_vnni", "avx_vnni"})
-"""Flags of processors that multiply INT8 fast; others saturate on the way, and get other results."""
+"""Flags of processors that multiply INT8 fast, with any weights."""
+
+AVX2 = "avx2"
+"""Flag of those that add two products of UINT8 and INT8 in 16 bits, which saturates unless the weights have 7 bits."""
 
 
 class TritonPythonModel:
@@ -42,6 +46,13 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(
                 f"numpy {np.__version__}: Triton's Python backend needs numpy 1, with 2 it corrupts tensors"
             )
+        try:
+            self._load(args)
+        except Exception as error:  # without its traceback, whose paths may have characters that kill Triton's stub
+            raise pb_utils.TritonModelException(str(error)) from None
+        self.guard = Guard()
+
+    def _load(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
         path = Path(args["model_repository"], args["model_version"], config["default_model_filename"] or "model.onnx")
         self.session = quantised(path, config) or session(path, config)
@@ -54,7 +65,6 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(f"{path} is not as configured: {'; '.join(problems)}")
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
-        self.guard = Guard()
 
     def finalize(self) -> None:
         self.guard.release()
@@ -99,15 +109,20 @@ class Guard:
 
 def quantised(path: Path, config: dict[str, Any]) -> onnxruntime.InferenceSession | None:
     """The model of `path` quantised, where this processor is made for it; a file of another model is not used."""
-    name = config["parameters"].get("cpu_model_filename", {"string_value": ""})["string_value"]
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    key = "cpu_model_filename" if flags & VNNI else "avx2_model_filename" if AVX2 in flags else ""
+    name = config["parameters"].get(key, {"string_value": ""})["string_value"]
     file = path.parent / name
-    if not file.is_file() or VNNI.isdisjoint(Path("/proc/cpuinfo").read_text().split()):
+    if not name:
+        return None
+    if not file.is_file():
+        pb_utils.Logger.log_warn(f"{file} is missing, so {path.name} is used, which is slower and answers otherwise")
         return None
     found = session(file, config)
     source = found.get_modelmeta().custom_metadata_map.get("source_sha256")
     if source != hashlib.sha256(path.read_bytes()).hexdigest():
         pb_utils.Logger.log_warn(
-            f"{file} was not made from the {path.name} beside it, which is used: training.quantize"
+            f"{file} was not made from the {path.name} beside it, which is used: training.calibration.quantize"
         )
         return None
     return found
