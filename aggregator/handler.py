@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import structlog
 
-from platelane.bus import Bus, current, subjects
+from aggregator.assembly import assemble
+from platelane.bus import MessageInfo, subjects
+from platelane.bus.publisher import Replier
+from platelane.dscore import Dscore
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from webhook_svc.assembly import assemble
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +30,7 @@ REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReceivedPart:
     """A part of any stage, as it came."""
 
     context: stages_pb2.JobContext
@@ -40,18 +42,41 @@ class Part:
         return cls(stages_pb2.Part.FromString(data).context, data)
 
 
+class PartStore(Protocol):
+    """The parts of jobs; `platelane.bus.parts.Parts` keeps them in NATS."""
+
+    async def of(self, context: stages_pb2.JobContext, at_hand: int = 0) -> dict[str, bytes]:
+        """As `Parts.of`."""
+        ...
+
+    async def forget(self, context: stages_pb2.JobContext) -> None:
+        """As `Parts.forget`."""
+        ...
+
+
+class Calls(Protocol):
+    """Counts calls; `platelane.usage.CallCounter` does it in NATS."""
+
+    async def count(self, account: str, moment: datetime, message_id: str) -> int:
+        """As `CallCounter.count`."""
+        ...
+
+
 class Aggregator:
     """Handles every part of every job."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Replier, parts: PartStore, calls: Calls, dscore: Dscore) -> None:
         self._bus = bus
+        self._parts = parts
+        self._calls = calls
+        self._dscore = dscore
         self._seen: dict[str, dict[str, bytes]] = {}
         self._answering: set[str] = set()
 
-    async def handle(self, part: Part) -> None:
+    async def handle(self, part: ReceivedPart, info: MessageInfo) -> None:
         """Raises: what the bus raises."""
         context = part.context
-        recognition = await self._joined(context.id, part.data)
+        recognition = await self._joined(context, part.data, info)
         # where another part's message is being answered on, that one is delivered again should it fail
         if recognition is None or context.id in self._answering:
             return
@@ -66,32 +91,29 @@ class Aggregator:
         finally:
             self._answering.discard(context.id)
 
-    async def _joined(self, job_id: str, data: bytes) -> domain_pb2.Recognition | None:
-        delivery = current.delivery()
-        stage = delivery.subject.rpartition(".")[2] if delivery else ""
-        parts = self._seen.setdefault(job_id, {})
+    async def _joined(
+        self, context: stages_pb2.JobContext, data: bytes, info: MessageInfo
+    ) -> domain_pb2.Recognition | None:
+        stage = subjects.stage_of(info.subject)
+        parts = self._seen.setdefault(context.id, {})
         parts[stage] = data
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-        recognition = assemble(parts)
+        recognition = assemble(parts, self._dscore)
         if recognition is None and stage != subjects.DETECTION:
-            recognition = assemble(await self._bus.parts(job_id))
+            recognition = assemble(await self._parts.of(context, info.sequence), self._dscore)
         return recognition
 
     async def _answer(self, context: stages_pb2.JobContext, recognition: domain_pb2.Recognition) -> None:
+        accepted = datetime.fromtimestamp(context.accepted_us / 1e6, UTC)
         result = stages_pb2.Result(recognition=recognition, account=context.account)
         # first what must survive, then the answer: a caller who got one can rely on its event and on the count
         calls, _ = await asyncio.gather(
-            self._bus.count(context.account, _month(context.accepted_us), f"{context.id}.call"),
+            self._calls.count(context.account, accepted, f"{context.id}.call"),
             self._bus.publish(subjects.result(context.camera_id, context.id), result, f"{context.id}.final"),
         )
         reply = stages_pb2.Reply(job_id=context.id, recognition=recognition, calls=calls)
         await self._bus.send(context.reply_subject, reply)
-        await self._bus.forget_parts(context.id)
+        await self._parts.forget(context)
         self._seen.pop(context.id, None)
         log.info("answered", sightings=len(recognition.sightings), ms=round(recognition.processing_ms, 1))
-
-
-def _month(microseconds: int) -> str:
-    """The month that a call counts in, UTC."""
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m")

@@ -1,1 +1,1 @@
-"""Aggregator (parts in, answer and result out) and webhook delivery."""
+"""Webhook service: results to the queues of the hooks that want them, and from there to their receivers."""

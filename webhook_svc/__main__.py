@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from functools import partial
 
-from platelane import service
-from platelane.bus import Bus, DeadLetters, Worker, topology
-from platelane.hooks.post import Poster
-from platelane.hooks.store import Hooks
+from platelane.bus import Bus, Worker, topology
+from platelane.bus.roll_up import every_minute, roll_up
 from platelane.pb.v1 import stages_pb2
-from platelane.settings import Settings
-from webhook_svc.aggregator import Aggregator, Part
-from webhook_svc.deliverer import Deliverer
-from webhook_svc.dispatcher import Dispatcher
-from webhook_svc.lanes import Lanes
+from platelane.runtime import metrics, priority, service
+from platelane.runtime.settings import Settings
+from platelane.vision.decoders import Decoders
+from platelane.webhooks.health import HealthStore
+from platelane.webhooks.http_client import WebhookClient
+from platelane.webhooks.queue import Queue
+from platelane.webhooks.registry import HookRegistry
+from platelane.webhooks.watchlists import WatchlistStore
+from webhook_svc.backlog import Backlog
+from webhook_svc.delivery import DeliveryHandler
+from webhook_svc.delivery_workers import DeliveryWorkers, HookQueues
+from webhook_svc.fan_out import FanOut
+from webhook_svc.health_tracker import HealthTracker
 from webhook_svc.mail import Mailer
-
-AGGREGATIONS: Final = 16
-"""At once in one process; these wait for NATS rather than compute."""
 
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
-    """Join parts, answer, deliver and bury until `stop` is set."""
-    hooks = await Hooks.open(bus)
-    async with Poster(settings.webhook_timeout) as poster:
-        aggregator = Aggregator(bus)
-        dispatcher = Dispatcher(bus, hooks)
-        deliverer = Deliverer(bus, hooks, poster, Mailer(settings).notify)
-        await asyncio.gather(
-            Worker(bus, topology.AGGREGATOR, Part, aggregator.handle, AGGREGATIONS).run(stop),
-            Worker(bus, topology.DISPATCHER, stages_pb2.Result, dispatcher.handle, in_flight=1).run(stop),
-            Lanes(bus, hooks, deliverer).run(stop),
-            deliverer.count(stop),
-            DeadLetters(bus).run(stop),
-        )
+    """Queue results for the hooks that want them, and deliver them, until `stop` is set."""
+    priority.step_back()
+    hooks, lists = await HookRegistry.open(bus), WatchlistStore(bus)
+    await lists.start()
+    metrics.before_scrape("backlog", Backlog(bus, hooks).look)
+    health = HealthTracker(HealthStore(bus))
+    with Decoders() as decoders:
+        async with WebhookClient(settings.webhook_timeout, settings.webhook_networks) as client:
+            fan_out = FanOut(hooks, partial(Queue, bus), settings.webhook_queue, lists)
+            delivery = DeliveryHandler(
+                settings,
+                hooks,
+                health,
+                client,
+                partial(Queue, bus),
+                bus.stream(topology.KV_IMAGES),
+                Mailer(settings).notify,
+                decoders.decode,
+                lists,
+            )
+            queues = HookQueues(bus, hooks, delivery)
+            await queues.open()
+            await asyncio.gather(
+                Worker(bus, topology.FAN_OUT, stages_pb2.Result, fan_out.handle, in_flight=1).run(stop),
+                DeliveryWorkers(hooks, settings.webhook_queue, queues.serve).run(stop),
+                health.run(stop),
+                every_minute(partial(roll_up, bus.stream(topology.HOOK_COUNTS)), stop),
+            )
 
 
 if __name__ == "__main__":

@@ -6,39 +6,65 @@ One at a time, in the order of the results, whatever dies: so each queue holds a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from nats.errors import Error as NatsError
 
-from platelane.bus import Bus
+from platelane.bus import MessageInfo
 from platelane.errors import EngineUnavailable
-from platelane.hooks.hook import Hook
-from platelane.hooks.matching import wanted
-from platelane.hooks.queue import Plan, Queue, plan_of
-from platelane.hooks.store import DROPPED, Hooks
 from platelane.pb.v1 import stages_pb2
+from platelane.webhooks.hook import Hook
+from platelane.webhooks.matching import wanted
+from platelane.webhooks.queue import QueuePlan, plan_of
+from platelane.webhooks.registry import DROPPED
+from platelane.webhooks.watchlists import Lists
 
 log = structlog.get_logger(__name__)
 
 
-class Dispatcher:
+class Hooks(Protocol):
+    """The hooks there are, and counts of their events; `HookRegistry` is one."""
+
+    def all(self) -> list[Hook]: ...
+
+    def get(self, hook_id: int) -> Hook | None: ...
+
+    async def count(self, hook_id: int, what: str, amount: int = 1, message_id: str = "") -> None: ...
+
+
+class EventQueue(Protocol):
+    """Where a hook's events wait; `Queue` is one."""
+
+    async def ensure(self, plan: QueuePlan) -> None: ...
+
+    async def put(self, hook: Hook, result: stages_pb2.Result) -> int: ...
+
+
+class FanOut:
     """Handles `stages_pb2.Result`."""
 
-    def __init__(self, bus: Bus, hooks: Hooks) -> None:
-        self._bus = bus
+    def __init__(
+        self, hooks: Hooks, queue_of: Callable[[int], EventQueue], default_limit: int, lists: Lists | None = None
+    ) -> None:
+        """`default_limit`: events that may wait for a hook that names no limit of its own."""
         self._hooks = hooks
-        self._made: dict[int, Plan] = {}
+        self._lists = lists
+        self._queue_of = queue_of
+        self._default_limit = default_limit
+        self._made: dict[int, QueuePlan] = {}
 
-    async def handle(self, result: stages_pb2.Result) -> None:
-        """Raises: EngineUnavailable; the result is then dispatched again, and queues drop what they have."""
-        takers = [hook for hook in self._hooks.all() if hook.queueing and wanted(hook, result)]
-        outcomes = await asyncio.gather(*(self._queue(hook, result) for hook in takers), return_exceptions=True)
+    async def handle(self, result: stages_pb2.Result, _info: MessageInfo) -> None:
+        """Raises: EngineUnavailable; the result is then handled again, and queues drop what they have already."""
+        takers = [hook for hook in self._hooks.all() if hook.queueing and wanted(hook, result, self._lists)]
+        outcomes = await asyncio.gather(*(self._put(hook, result) for hook in takers), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def _queue(self, hook: Hook, result: stages_pb2.Result) -> None:
-        queue, plan = Queue(self._bus, hook.id), plan_of(hook, self._bus.settings.webhook_queue)
+    async def _put(self, hook: Hook, result: stages_pb2.Result) -> None:
+        queue, plan = self._queue_of(hook.id), plan_of(hook, self._default_limit)
         try:
             if self._made.get(hook.id) != plan:
                 await queue.ensure(plan)

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from platelane.hooks.hook import Hook
-from platelane.hooks.store import Health
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
+from platelane.webhooks.health import HookHealth
+from platelane.webhooks.hook import Hook
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Mailer:
         self._sender = settings.mail_from
         self._receiver = settings.mail_to
 
-    async def notify(self, hook: Hook, health: Health) -> None:
+    async def notify(self, hook: Hook, health: HookHealth) -> None:
         """Tell the hook's owner that it was disabled. A mail that cannot be sent is logged, nothing more."""
         receiver = hook.mail or self._receiver
         if not self._url or not receiver:
@@ -39,7 +39,7 @@ class Mailer:
             log.error("mail_not_sent", hook=hook.id, error=str(error))
 
 
-def notice(hook: Hook, health: Health, sender: str, receiver: str) -> EmailMessage:
+def notice(hook: Hook, health: HookHealth, sender: str, receiver: str) -> EmailMessage:
     """The mail about a disabled hook."""
     message = EmailMessage()
     message["Subject"] = f"Webhook {hook.id} was disabled"

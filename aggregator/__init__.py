@@ -1,0 +1,1 @@
+"""Aggregator service: parts in, answer and result out."""

@@ -1,0 +1,85 @@
+"""How receivers fare, as this process sees it: every request is observed, and written down now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+from nats.errors import Error as NatsError
+
+from platelane.errors import PlatelaneError
+from platelane.webhooks.health import HealthStore, HookHealth, Observed
+from platelane.webhooks.response import Response
+
+log = structlog.get_logger(__name__)
+
+WRITE_EVERY: Final = 5.0
+"""Seconds between two writes of one hook's health: a receiver that is away fails hundreds of times in them."""
+
+
+class Observer(Protocol):
+    """Who is told of every request to a receiver."""
+
+    def observe(self, hook_id: int, response: Response, *, with_plate: bool) -> HookHealth:
+        """Take note of a request; how the receiver fares now."""
+        ...
+
+
+class HealthTracker:
+    """Observes requests, and writes down what changed."""
+
+    def __init__(self, store: HealthStore) -> None:
+        self._store = store
+        self._known: dict[int, HookHealth] = {}
+        self._observed: dict[int, Observed] = {}
+
+    def observe(self, hook_id: int, response: Response, *, with_plate: bool) -> HookHealth:
+        """Take note of a request; how the receiver fares as far as this process knows."""
+        observed = self._observed.setdefault(hook_id, Observed())
+        observed.add(response, with_plate=with_plate)
+        return self._known.get(hook_id, HookHealth()).after(observed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write every `WRITE_EVERY` seconds until `stop`, and once more then."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_EVERY):
+                    await stop.wait()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what was observed; what cannot be written now is kept."""
+        pending, self._observed = self._observed, {}
+        for hook_id, observed in pending.items():
+            try:
+                before, after = await self._store.change(hook_id, partial(_after, observed))
+            except (PlatelaneError, NatsError) as error:
+                log.warning("hook_health_not_written", hook=hook_id, error=str(error))
+                self._observed[hook_id] = _joined(observed, self._observed.get(hook_id))
+                continue
+            self._known[hook_id] = after
+            if after.failing_since and not before.failing_since:
+                log.warning("hook_failing", hook=hook_id, last=str(after.responses[-1]))
+            elif before.failing_since and not after.failing_since:
+                log.info("hook_recovered", hook=hook_id)
+
+
+def _after(observed: Observed, health: HookHealth) -> HookHealth:
+    return health.after(observed)
+
+
+def _joined(earlier: Observed, later: Observed | None) -> Observed:
+    """Both, one after the other."""
+    if later is None:
+        return earlier
+    before = Observed() if later.succeeded else earlier
+    return Observed(
+        succeeded=earlier.succeeded or later.succeeded,
+        failures=before.failures + later.failures,
+        failing_since=before.failing_since or later.failing_since,
+        responses=[*earlier.responses, *later.responses],
+        tallies={plate: earlier.tallies[plate] + later.tallies[plate] for plate in (True, False)},
+    )
