@@ -1,0 +1,1 @@
+"""Index of reads: which plate was seen when and where, searched by the gateway."""

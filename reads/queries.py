@@ -1,0 +1,249 @@
+"""Questions to the index. Each returns what the REST API answers with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, case, cast, func, select, tuple_
+from sqlalchemy.orm import aliased
+
+from platelane.errors import BadRequest
+from platelane.pb.v1 import reads_pb2
+from reads.conditions import conditions
+from reads.models import PLACES, Account, Camera, Plate, Read
+
+Json = dict[str, Any]
+
+MOST_SEEN_BEFORE: Final = 1_000
+"""Earlier reads of a plate are counted up to here."""
+MOST_BUCKETS: Final = 1_000
+MOST_HOURS: Final = 168
+_CURSOR: Final = re.compile(r"(-?[0-9]{1,18})-([0-9]{1,18})")
+_HOUR: Final = 3_600_000_000
+_DAY: Final = 24 * _HOUR
+
+
+def search(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.SearchReads) -> Json:
+    """A page of reads, the newest first.
+
+    Raises:
+        BadRequest: the cursor or the plate cannot be used.
+    """
+    query = _READS.where(*conditions(connection, wanted))
+    if question.cursor:
+        query = query.where(tuple_(Read.time_us, Read.id) < _place(question.cursor))
+    query = query.order_by(Read.time_us.desc(), Read.id.desc()).limit(question.page_size + 1)
+    rows = connection.execute(query).all()
+    page = rows[: question.page_size]
+    complete = len(rows) <= question.page_size
+    return {
+        "reads": [_read(row) for row in page],
+        "next": None if complete else f"{page[-1].time_us}-{page[-1].id}",
+        "total": len(page) if complete and not question.cursor else None,
+    }
+
+
+def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.GroupReads) -> Json:
+    """Reads of the same plate together, the plate that was seen last first. Raises BadRequest."""
+    last = func.max(Read.time_us).label("last")
+    found = conditions(connection, wanted)
+    query = (
+        select(
+            Read.plate_id,
+            func.count().label("count"),
+            func.min(Read.time_us).label("first"),
+            last,
+        )
+        .where(*found)
+        .group_by(Read.plate_id)
+        .order_by(last.desc())
+        .limit(question.page_size)
+    )
+    rows = connection.execute(query).all()
+    texts = _texts(connection, [row.plate_id for row in rows])
+    cameras = _cameras_of(connection, found, [row.plate_id for row in rows])
+    groups = [
+        {
+            "plate": texts[row.plate_id],
+            "count": row.count,
+            "first": _time(row.first),
+            "last": _time(row.last),
+            "cameras": cameras.get(row.plate_id, []),
+        }
+        for row in rows
+    ]
+    return {"groups": groups, "next": None}
+
+
+def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.CountReads) -> Json:
+    """How many reads there are for each hour, camera and so on; times in order, others the most frequent first.
+
+    Of hours, the newest `MOST_HOURS` with reads.
+
+    Raises:
+        BadRequest: they cannot be counted by that.
+    """
+    if question.by not in COUNTED:
+        raise BadRequest(f"by must be one of {', '.join(COUNTED)}.")
+    key, shown = COUNTED[question.by]
+    number = func.count()
+    query = select(key.label("key"), number.label("number")).where(*conditions(connection, wanted)).group_by(key)
+    in_order = question.by in ("hour", "day", "score")
+    query = query.order_by(key.desc() if in_order else number.desc()).limit(
+        MOST_HOURS if question.by == "hour" else MOST_BUCKETS
+    )
+    rows = connection.execute(query).all()
+    names = _camera_names(connection) if question.by == "camera" else {}
+    buckets = [{"key": names.get(row.key, "") if names else shown(row.key), "count": row.number} for row in rows]
+    return {"by": question.by, "buckets": buckets[::-1] if in_order else buckets}
+
+
+def find_results(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.FindResults) -> Json:
+    """Numbers in the stream of photographs with such reads, the newest first. Raises BadRequest."""
+    number = Read.id / PLACES if connection.dialect.name == "postgresql" else cast(Read.id / PLACES, BigInteger)
+    query = select(number.label("number")).where(*conditions(connection, wanted))
+    if question.before:
+        query = query.where(Read.id < question.before * PLACES)
+    found: list[int] = []
+    for row in connection.execute(query.order_by(Read.id.desc()).limit(4 * question.page_size)):
+        if int(row.number) not in found[-1:]:
+            found.append(int(row.number))
+    return {"numbers": found[: question.page_size]}
+
+
+def cameras(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
+    """The cameras of an account that have sent something, the last one first."""
+    reads = select(func.count()).where(Read.camera_id == Camera.id).scalar_subquery()
+    query = select(Camera.name, Camera.last_us, reads.label("reads")).join(Account).where(Camera.name != "")
+    if wanted.account:
+        query = query.where(Account.name == wanted.account)
+    rows = connection.execute(query.order_by(Camera.last_us.desc()).limit(MOST_BUCKETS))
+    return {"cameras": [{"camera_id": row.name, "last_seen": _time(row.last_us), "reads": row.reads} for row in rows]}
+
+
+def accuracy(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
+    """Of how many reads of each camera a person has said what the plate is, and how many of them were read right."""
+    reviewed = func.count().label("reviewed")
+    right = func.sum(case((Read.correct.is_(True), 1), else_=0)).label("correct")
+    query = select(Read.camera_id, reviewed, right).where(*conditions(connection, wanted), Read.correct.is_not(None))
+    rows = connection.execute(query.group_by(Read.camera_id).order_by(reviewed.desc()).limit(MOST_BUCKETS)).all()
+    names = _camera_names(connection)
+    return {
+        "cameras": [
+            {"camera_id": names.get(row.camera_id, ""), "reviewed": row.reviewed, "correct": int(row.correct)}
+            for row in rows
+        ]
+    }
+
+
+def _reads() -> Select[Any]:
+    earlier = aliased(Read)
+    before = (
+        select(earlier.id)
+        .where(earlier.plate_id == Read.plate_id, tuple_(earlier.time_us, earlier.id) < tuple_(Read.time_us, Read.id))
+        .limit(MOST_SEEN_BEFORE)
+        .correlate(Read)
+        .subquery()
+    )
+    seen_before = select(func.count()).select_from(before).scalar_subquery().label("seen_before")
+    return (
+        select(*Read.__table__.c, Plate.text.label("text"), Camera.name.label("camera"), seen_before)
+        .select_from(Read)
+        .join(Plate, Plate.id == Read.plate_id)
+        .join(Camera, Camera.id == Read.camera_id)
+    )
+
+
+_READS: Final = _reads()
+"""Made once: it is the same for all questions."""
+
+
+def _read(row: Row[Any]) -> Json:
+    """A read as the REST API shows it: what was read, whatever has been put right since."""
+    read = {**row._mapping, **(row.original or {})}
+    pictures = f"/v1/results/{row.name}"
+    return {
+        "id": row.name,
+        "plate": read["text"],
+        "camera_id": row.camera or None,
+        "time": _time(row.time_us),
+        "score": row.score,
+        "dscore": row.dscore,
+        "region": {"code": read["region"], "score": row.region_score},
+        "vehicle": {
+            "type": row.type or None,
+            "make": read["make"] or None,
+            "model": read["model"] or None,
+            "color": read["color"] or None,
+            "orientation": row.orientation or None,
+            "direction": row.direction,
+        },
+        "box": {"xmin": row.x1, "ymin": row.y1, "xmax": row.x2, "ymax": row.y2},
+        "image": {
+            "plate": f"{pictures}/plate.webp" if row.has_crop else None,
+            "vehicle": f"{pictures}/vehicle.webp" if row.has_crop and row.has_vehicle else None,
+        },
+        "correction": row.correction,
+        "watchlists": [],
+        "seen_before": row.seen_before,
+    }
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise BadRequest("cursor must be the `next` of a page.")
+    return int(match[1]), int(match[2])
+
+
+def _texts(connection: Connection, plates: list[int]) -> dict[int, str]:
+    rows = connection.execute(select(Plate.id, Plate.text).where(Plate.id.in_(plates)))
+    return {row.id: row.text for row in rows}
+
+
+def _cameras_of(connection: Connection, wanted: list[ColumnElement[bool]], plates: list[int]) -> dict[int, list[str]]:
+    query = select(Read.plate_id, Camera.name).join(Camera, Camera.id == Read.camera_id).distinct()
+    rows = connection.execute(query.where(Read.plate_id.in_(plates), *wanted))
+    found: dict[int, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.plate_id, []).append(row.name)
+    return {plate: sorted(names) for plate, names in found.items()}
+
+
+def _camera_names(connection: Connection) -> dict[int, str]:
+    return {row.id: row.name for row in connection.execute(select(Camera.id, Camera.name))}
+
+
+def _time(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _hour(value: int) -> str:
+    return datetime.fromtimestamp(value * _HOUR // 1_000_000, UTC).strftime("%Y-%m-%dT%H:00:00Z")
+
+
+def _day(value: int) -> str:
+    return datetime.fromtimestamp(value * _DAY // 1_000_000, UTC).strftime("%Y-%m-%d")
+
+
+def _whole(value: ColumnElement[Any]) -> ColumnElement[int]:
+    return cast(value, BigInteger)
+
+
+COUNTED: Final[dict[str, tuple[Any, Callable[[Any], str]]]] = {
+    "hour": (_whole(Read.time_us // _HOUR), _hour),
+    "day": (_whole(Read.time_us // _DAY), _day),
+    "camera": (Read.camera_id, str),
+    "region": (Read.region, str),
+    "make": (Read.make, str),
+    "color": (Read.color, str),
+    "score": (
+        case(*((Read.score < step / 10, step - 1) for step in range(1, 10)), else_=9),
+        lambda tenth: f"{tenth / 10}",
+    ),
+    "new": (Read.first_seen, lambda first: "new" if first else "returning"),
+}
+"""What reads can be counted by: what is grouped, and how a group is shown."""

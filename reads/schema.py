@@ -1,0 +1,68 @@
+"""The schema of the database: made, and brought up to date step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection, Engine, inspect, text
+
+from platelane.errors import CannotStart
+from reads.models import Base
+
+log = structlog.get_logger(__name__)
+
+_LOCK: Final = 0x706C6174
+"""Key of the lock that one process at a time holds while it changes the schema."""
+
+
+def _first(connection: Connection) -> None:
+    """Tables and indexes, and the trigrams of plates."""
+    Base.metadata.create_all(connection)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS pg_trgm"))
+        connection.execute(text("CREATE INDEX plates_by_trigram ON plates USING gin (text gin_trgm_ops)"))
+        return
+    for statement in (
+        "CREATE VIRTUAL TABLE plate_trigrams"
+        " USING fts5(text, content='plates', content_rowid='id', tokenize='trigram')",
+        "CREATE TRIGGER plate_added AFTER INSERT ON plates BEGIN"
+        " INSERT INTO plate_trigrams(rowid, text) VALUES (new.id, new.text); END",
+        "CREATE TRIGGER plate_removed AFTER DELETE ON plates BEGIN"
+        " INSERT INTO plate_trigrams(plate_trigrams, rowid, text) VALUES ('delete', old.id, old.text); END",
+    ):
+        connection.execute(text(statement))
+
+
+def _reviewed(connection: Connection) -> None:
+    """The few reads that a person has looked at."""
+    connection.execute(text("CREATE INDEX reads_reviewed ON reads (account_id, time_us, id) WHERE correct IS NOT NULL"))
+
+
+STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first, _reviewed)
+"""Each takes the schema from one version to the next; those that were released stay as they are."""
+
+
+def migrate(engine: Engine, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
+    """Bring the database to the newest version, each step in a transaction; any number of processes may do so at once.
+
+    Raises:
+        CannotStart: a newer Platelane has changed it.
+    """
+    with engine.execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        if not inspect(connection).has_table("schema_version"):
+            connection.execute(text("CREATE TABLE schema_version (version INTEGER NOT NULL)"))
+            connection.execute(text("INSERT INTO schema_version VALUES (0)"))
+        version = connection.execute(text("SELECT version FROM schema_version")).scalar_one()
+        if version > len(steps):
+            raise CannotStart(
+                f"The database of reads has version {version}, and this Platelane knows {len(steps)}. Run the newer "
+                "Platelane, or give this one a database of its own (PLATELANE_READS_DATABASE); it fills it by itself."
+            )
+        for number in range(version, len(steps)):
+            steps[number](connection)
+            log.info("schema_changed", version=number + 1)
+        connection.execute(text("UPDATE schema_version SET version = :version"), {"version": len(steps)})

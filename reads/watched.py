@@ -1,0 +1,157 @@
+"""The plates of a watch-list, found in the index."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    and_,
+    exists,
+    select,
+    text,
+)
+from sqlalchemy.schema import CreateTable
+
+from platelane.errors import BadRequest
+from platelane.pb.v1 import reads_pb2
+from reads.look_alikes import AFTER_ALL, halves, look, near
+from reads.models import Plate, PlateText, Read
+
+MOST_SEEN: Final = 50_000
+"""Plates of the index that are on one list."""
+FEW: Final = 2_000
+"""Plates up to which their reads are looked up by plate."""
+_TOGETHER: Final = 1_000
+"""Plates that the database looks up with one question."""
+_EVER: Final = 1 << 62
+_ALWAYS: Final = (-_EVER, _EVER)
+_Span = tuple[int, int]
+"""Microseconds since 1970, the ends included."""
+
+_WATCHED: Final = Table(
+    "watched",
+    MetaData(),
+    Column("plate_id", BigInteger, primary_key=True),
+    Column("from_us", BigInteger, primary_key=True),
+    Column("to_us", BigInteger, nullable=False),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""Which plates are watched from when to when: lives as long as the question."""
+_LISTED: Final = Table(
+    "listed",
+    MetaData(),
+    Column("text", PlateText, primary_key=True),
+    *(Column(name, PlateText, nullable=False) for name in ("beginning", "beginning_end", "gninnigeb", "gninnigeb_end")),
+    Column("length", Integer, nullable=False),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The texts of one list, with what the looks of plates near them begin with, from either end."""
+
+
+_HALVES: Final = tuple(
+    text(
+        "SELECT plates.id, plates.text, listed.text AS listed"
+        " FROM listed CROSS JOIN plates"  # in this order, which SQLite keeps
+        f" WHERE plates.account_id = :owner AND plates.{look} >= listed.{half} AND plates.{look} < listed.{half}_end"
+        " AND length(plates.text) BETWEEN listed.length - 1 AND listed.length + 1"
+    )
+    for look, half in (("look", "beginning"), ("kool", "gninnigeb"))
+)
+
+
+def of_watched(
+    connection: Connection, lists: Iterable[reads_pb2.Watched], owners: Sequence[int]
+) -> tuple[ColumnElement[bool], list[int]]:
+    """What has to hold of `Read` for its plate to have been on one of these lists when it was made; and their plates.
+
+    Raises:
+        BadRequest: too many plates of the index are on them.
+    """
+    seen: dict[int, list[_Span]] = defaultdict(list)
+    for watched in lists:
+        listed: dict[str, list[_Span]] = defaultdict(list)
+        for each in watched.plates:
+            start = each.from_us if each.HasField("from_us") else _ALWAYS[0]
+            listed[each.text].append((start, each.to_us if each.HasField("to_us") else _ALWAYS[1]))
+        for number, plate in (_near if watched.distance else _same)(connection, list(listed), owners):
+            seen[number] += listed[plate]
+    spans = {number: list(merged(each)) for number, each in seen.items()}
+    if sum(map(len, spans.values())) > MOST_SEEN:
+        raise BadRequest(f"More than {MOST_SEEN} plates that were seen are on the list.")
+    few = Read.plate_id.in_(list(spans))
+    if len(spans) <= FEW and all(each == [_ALWAYS] for each in spans.values()):
+        return few, list(spans)
+    rows = [
+        {"plate_id": number, "from_us": start, "to_us": end} for number, each in spans.items() for start, end in each
+    ]
+    _fill(connection, _WATCHED, rows)
+    then = exists().where(
+        _WATCHED.c.plate_id == Read.plate_id, _WATCHED.c.from_us <= Read.time_us, _WATCHED.c.to_us >= Read.time_us
+    )
+    return (and_(few, then) if len(spans) <= FEW else then), list(spans)
+
+
+def merged(spans: Iterable[_Span]) -> Iterator[_Span]:
+    """The same times in as few spans as that takes, in order."""
+    found: list[_Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return iter(found)
+
+
+def _listed(connection: Connection, texts: Iterable[str]) -> None:
+    """Put the texts of a list beside the plates."""
+    rows = []
+    for plate in texts:
+        beginning, end = halves(look(plate))
+        rows.append(
+            {
+                "text": plate,
+                "beginning": beginning,
+                "beginning_end": beginning + AFTER_ALL,
+                "gninnigeb": end[::-1],
+                "gninnigeb_end": end[::-1] + AFTER_ALL,
+                "length": len(plate),
+            }
+        )
+    _fill(connection, _LISTED, rows)
+
+
+def _same(connection: Connection, texts: list[str], owners: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The ids of plates that are listed, with the text that is."""
+    query = select(Plate.id, Plate.text).where(Plate.account_id.in_(owners))
+    for start in range(0, len(texts), _TOGETHER):
+        for row in connection.execute(query.where(Plate.text.in_(texts[start : start + _TOGETHER]))):
+            yield row.id, row.text
+
+
+def _near(connection: Connection, texts: list[str], owners: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The same with those that differ in one character: looks of such two begin or end with the same half."""
+    _listed(connection, texts)
+    for owner in owners:
+        for query in _HALVES:
+            for row in connection.execute(query, {"owner": owner}):
+                if near(row.text, row.listed):
+                    yield row.id, row.listed
+
+
+def _fill(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """Make a temporary table of rows; SQLite's outlives the question, and is emptied by the next."""
+    connection.execute(CreateTable(table, if_not_exists=True))
+    connection.execute(table.delete())
+    if rows:
+        connection.execute(table.insert(), rows)
