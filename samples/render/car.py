@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis.solids import Field, Points, box, capsule, common, ellipsoid, polygon, union
+from samples.render.solids import Field, Points, box, capsule, common, ellipsoid, polygon, union
 
 PLATE_CENTER: Final = (0.0, 0.455, 2.215)
 PLATE_HALF: Final = (0.26, 0.055, 0.006)

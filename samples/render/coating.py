@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis import car
-from training.synthesis.car import Material
+from samples.render import car
+from samples.render.car import Material
+from samples.render.solids import Field, Points
+from samples.render.yard import Light, mirrored
 from training.synthesis.noise import clouds, value_noise
-from training.synthesis.solids import Field, Points
-from training.synthesis.yard import Light, mirrored
 
 Kinds = NDArray[np.uint8]
 """A `Material` for every point, or `BARRIER`."""

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis.solids import Field, Points, point
+from samples.render.solids import Field, Points, point
 
 STEPS: Final = 110
 LONGEST: Final = 14.0

@@ -1,6 +1,6 @@
 """Draws one wholly artificial photograph, a car in a yard, for samples and demonstrations: no real picture is in it.
 
-`python -m training.synthesis.scene --out samples/gate.jpg --seed 1` marches rays through the distance field of
+`python -m samples.render.scene --out samples/gate.jpg --seed 1` marches rays through the distance field of
 `car.py`, lights them with a sun and a sky, and finishes with the faults of a camera. The plate is drawn by `plate.py`.
 """
 
@@ -14,15 +14,15 @@ from typing import Final
 import cv2
 import numpy as np
 
-from platelane.crops import Image
-from training.synthesis import car
+from platelane.vision.crops import Image
+from samples.render import car
+from samples.render.coating import BARRIER, colors, gloss, lamps
+from samples.render.marching import march, normals, openness, sunlit
+from samples.render.solids import Field, Points, point
+from samples.render.yard import SUN, SUNLIGHT, Light, barrier, mirrored, surroundings
 from training.synthesis.catalogue import DESIGNS
-from training.synthesis.coating import BARRIER, colors, gloss, lamps
-from training.synthesis.marching import march, normals, openness, sunlit
 from training.synthesis.plate import render
 from training.synthesis.serials import Serial
-from training.synthesis.solids import Field, Points, point
-from training.synthesis.yard import SUN, SUNLIGHT, Light, barrier, mirrored, surroundings
 
 WIDTH: Final = 1280
 HEIGHT: Final = 720

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis.marching import Solids, openness, sunlit
+from samples.render.marching import Solids, openness, sunlit
+from samples.render.solids import Field, Points, box, capsule, point
 from training.synthesis.noise import clouds, value_noise
-from training.synthesis.solids import Field, Points, box, capsule, point
 
 Light = NDArray[np.float32]
 """Linear light, shape (..., 3), red-green-blue."""

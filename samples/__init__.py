@@ -1,0 +1,1 @@
+"""The sample photograph, and the program that drew it."""

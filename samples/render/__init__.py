@@ -1,0 +1,1 @@
+"""The ray marcher that draws the sample photograph."""
