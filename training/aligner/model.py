@@ -12,8 +12,8 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from platelane.crops import ALIGNER_MARGIN, corners_in_crop
-from training.reader_model import Residual, convolution
+from platelane.vision.crops import ALIGNER_MARGIN, corners_in_crop
+from training.reader.model import Residual, convolution
 
 GRID: Final = (4, 10)
 """Rows and columns of the last features: a place for each part of the plate's border."""

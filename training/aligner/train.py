@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, Image, into_crop, out_of_crop, rectify_plate
-from platelane.geometry import Corners
-from training import loop
-from training.aligner_model import UNIT, Aligner
-from training.data import Part, Row, Split, box, corners
-from training.detector_metrics import corner_error
-from training.export import export
-from training.reader_augment import loosened, photographed
-from training.reader_samples import Cutter, Sample, around
-from training.reader_synthetic import SyntheticPlates
-from training.served_cuts import ServedCuts
+from platelane.vision.crops import ALIGNER_MARGIN, PLATE_SHAPE, Image, into_crop, out_of_crop, rectify_plate
+from platelane.vision.geometry import Corners
+from training.aligner.model import UNIT, Aligner
+from training.common import loop
+from training.common.export import export
+from training.data.dataset import Row, Split, any_of, box_in, corners
+from training.data.served_corners import ServedCorners
+from training.detector.metrics import corner_error
+from training.reader.augment import loosened, photographed
+from training.reader.samples import Cutter, Sample, around
+from training.reader.synthetic import SyntheticPlates
 
 BATCH: Final = 64
 DRAWN: Final = 0.2
@@ -47,12 +47,11 @@ Batch = tuple[Tensor, Tensor]
 def load(root: Path, split: Split, exclude_sets: Sequence[str] = (), finder: Cutter | None = None) -> list[Sample]:
     """Every plate whose corners are labelled; `finder` tells their `cuts`."""
     samples = []
-    for name in ("photos", "plates"):
-        part = Part(root, name)
+    for part in any_of(root, "photos", "plates"):
         rows = part.by_picture(split, exclude_sets)
         labelled = {file: [row for row in own if _has_corners(row)] for file, own in rows.items()}
         labelled = {file: own for file, own in labelled.items() if own}
-        pictures = tqdm(part.pictures(labelled), name, len(labelled), disable=finder is None)
+        pictures = tqdm(part.pictures(labelled), part.name, len(labelled), disable=finder is None)
         samples += [_sample(image, row, finder) for file, image in pictures for row in labelled[file]]
     return samples
 
@@ -85,6 +84,8 @@ class AlignerTask:
 
         For corners moved at random, and (`found_`) for those that the served detector tells.
         """
+        if not self.val:
+            return {}
         random = np.random.default_rng(0)
         found = [sample for sample in self.val if sample.cuts]
         moved = distances(model, self.val, [loosened(sample.corners, 1.5, random) for sample in self.val], device)
@@ -131,7 +132,7 @@ def write(model: Aligner, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = loop.parser(__doc__ or "", "aligner", minutes=40, learning_rate=1.5e-3)
+    parser = loop.parser(__doc__, "aligner", minutes=40, learning_rate=1.5e-3)
     parser.add_argument(
         "--served", type=Path, metavar="REPOSITORY", help="correct what its detector finds, too, not only random errors"
     )
@@ -139,7 +140,7 @@ def main() -> None:
     chosen = loop.options(arguments)
     if not chosen.export_only:
         device = loop.prepare(chosen)
-        finder = ServedCuts.of(arguments.served).found if arguments.served else None
+        finder = ServedCorners.of(arguments.served).found if arguments.served else None
         train, val = (load(chosen.data, split, chosen.exclude_sets, finder) for split in ("train", "val"))
         loop.train(AlignerTask(Aligner(), train, val), chosen, device)
     model = Aligner()
@@ -148,14 +149,14 @@ def main() -> None:
 
 
 def _has_corners(row: Row) -> bool:
-    return row.get("class", "plate") == "plate" and corners(row) is not None
+    return row["class"] in ("", "plate") and corners(row) is not None
 
 
 def _sample(image: Image, row: Row, finder: Cutter | None) -> Sample:
     known = corners(row)
     assert known is not None
     view, plate = around(image, known, MARGIN)
-    cuts = finder(image, box(row)) if finder else ()
+    cuts = finder(image, box_in(row, image)) if finder else ()
     moved = tuple(cut + (plate - known)[0] for cut in cuts)
     return Sample(view, plate, None, row["region"], legible=True, cuts=moved)
 
@@ -163,7 +164,3 @@ def _sample(image: Image, row: Row, finder: Cutter | None) -> Sample:
 def _batch(views: Sequence[tuple[Image, Corners]]) -> Batch:
     crops, truth = zip(*views, strict=True)
     return torch.from_numpy(np.stack(crops)), torch.from_numpy(np.stack(truth))
-
-
-if __name__ == "__main__":
-    main()

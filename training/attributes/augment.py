@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
-from training.attributes_data import SURROUNDINGS
-from training.camera import coarse, compressed
+from platelane.vision.crops import Image
+from training.attributes.data import SURROUNDINGS
+from training.common.camera import coarse, compressed
 
 Random = np.random.Generator
 

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import VEHICLE_MARGIN, VEHICLE_SHAPE, Image, crop_vehicle, cut
-from platelane.geometry import Box
-from training.attributes_labels import CLASS_TYPES, HEADS, Labels, Target
-from training.data import Part, Row, Split, box
+from platelane.vision.crops import VEHICLE_MARGIN, VEHICLE_SHAPE, Image, crop_vehicle, cut
+from platelane.vision.geometry import Box
+from training.attributes.labels import CLASS_TYPES, HEADS, Labels, Target
+from training.data.dataset import DataPart, Row, Split, box
 
 Random = np.random.Generator
 Pixels = NDArray[np.uint8]
@@ -59,7 +59,9 @@ def vehicle_around(plate: Box, picture: Box) -> Box:
     return guess.clipped(round(picture.width), round(picture.height))
 
 
-def labelled_vehicles(part: Part, split: Split, labels: Labels, exclude_sets: Collection[str] = ()) -> list[Vehicle]:
+def labelled_vehicles(
+    part: DataPart, split: Split, labels: Labels, exclude_sets: Collection[str] = ()
+) -> list[Vehicle]:
     """The vehicles of a part about which anything is known.
 
     Classes of boxes (a "car") say less than a type and are only used to train.
@@ -82,12 +84,12 @@ def _vehicle_of_photo(row: Row, split: Split, labels: Labels) -> Vehicle | None:
     return None
 
 
-def served_views(part: Part, vehicles: list[Vehicle]) -> Views:
+def served_views(part: DataPart, vehicles: list[Vehicle]) -> Views:
     """The vehicles exactly as the served model gets them."""
     return _views(part, vehicles, VEHICLE_SHAPE, crop_vehicle)
 
 
-def wide_views(part: Part, vehicles: list[Vehicle]) -> Views:
+def wide_views(part: DataPart, vehicles: list[Vehicle]) -> Views:
     """The vehicles with their surroundings, to train on; what lies outside a picture repeats its border."""
     return _views(part, vehicles, (*wide_size(*VEHICLE_SHAPE[:2]), 3), crop_wide)
 
@@ -102,7 +104,9 @@ def joined(views: list[Views]) -> Views:
     return Views([v for one in views for v in one.vehicles], np.concatenate([one.pixels for one in views]))
 
 
-def _views(part: Part, vehicles: list[Vehicle], shape: tuple[int, ...], crop: Callable[[Image, Box], Image]) -> Views:
+def _views(
+    part: DataPart, vehicles: list[Vehicle], shape: tuple[int, ...], crop: Callable[[Image, Box], Image]
+) -> Views:
     by_file: dict[str, list[int]] = {}
     for index, vehicle in enumerate(vehicles):
         by_file.setdefault(vehicle.file, []).append(index)

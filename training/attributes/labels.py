@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Row
+from training.data.dataset import Row
 
 TYPES: Final = ("Big Truck", "Bus", "Motorcycle", "Pickup Truck", "Sedan", "SUV", "Van")
 COLORS: Final = ("black", "blue", "brown", "green", "red", "silver", "white", "yellow")

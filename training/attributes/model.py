@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.attributes_labels import HEADS
+from training.attributes.labels import HEADS
 
 LEAST_ROWS: Final = 10
 """Held-out rows a class below which no offsets are fitted."""
@@ -75,7 +75,7 @@ class Calibration:
 class Served(nn.Module):
     """What Triton serves: UINT8 [B, 128, 160, 3] to calibrated probabilities of each head."""
 
-    def __init__(self, network: Network, calibrations: Mapping[str, Calibration]) -> None:
+    def __init__(self, network: nn.Module, calibrations: Mapping[str, Calibration]) -> None:
         super().__init__()
         self.network = network
         self.temperatures = {head: calibrations[head].temperature for head in HEADS}

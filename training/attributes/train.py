@@ -1,6 +1,7 @@
 """Train the attributes model: type, colour, orientation, make and model of a vehicle crop.
 
 python -m training.attributes --minutes 95 --threads 1
+python -m training.attributes --export-only
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import cv2
 import numpy as np
 import torch
 
-from platelane.crops import VEHICLE_SHAPE, Image
-from training import attributes_data as views
-from training import loop
-from training.attributes_augment import varied
-from training.attributes_labels import HEADS, Labels, group_models
-from training.attributes_model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses
-from training.data import Part
-from training.export import export
+from platelane.vision.crops import VEHICLE_SHAPE, Image
+from training.attributes import data as views
+from training.attributes.augment import varied
+from training.attributes.labels import HEADS, Labels, group_models
+from training.attributes.model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses
+from training.common import loop
+from training.common.export import export, size_output
+from training.data.dataset import any_of
 
 BATCH: Final = 64
 
@@ -88,10 +89,10 @@ class Batch:
 
 
 class AttributesTask:
-    """See `training.loop.Task`."""
+    """See `training.common.loop.Task`."""
 
     def __init__(self, chosen: loop.Options) -> None:
-        vehicles, photos = Part(chosen.data, "vehicles"), Part(chosen.data, "photos")
+        vehicles, photos = any_of(chosen.data, "vehicles", "photos")
         self.labels = Labels(group_models(vehicles.rows("train", chosen.exclude_sets)))
         if len(self.labels.models) == 1:
             log.warning("no makes and models in the data: make_model gets the single entry 'generic'")
@@ -106,11 +107,10 @@ class AttributesTask:
 
     def load(self) -> None:
         """Decode the vehicles to train on: once, before there are worker processes."""
-        parts = (Part(self.chosen.data, "vehicles"), Part(self.chosen.data, "photos"))
         self.data = views.joined(
             [
                 views.wide_views(part, views.labelled_vehicles(part, "train", self.labels, self.chosen.exclude_sets))
-                for part in parts
+                for part in any_of(self.chosen.data, "vehicles", "photos")
             ]
         )
         log.info("%d vehicles to train on", len(self.data.vehicles))
@@ -176,7 +176,11 @@ class AttributesTask:
     @torch.no_grad()
     def answers(self, model: torch.nn.Module, part: str, device: torch.device) -> dict[str, torch.Tensor]:
         """Logits of every held-out vehicle of a part, by head."""
-        images = torch.split(torch.from_numpy(self.held_out[part].pixels), BATCH)
+        pixels = self.held_out[part].pixels
+        if not len(pixels):
+            sizes = {**self.labels.sizes, "make": len(set(self.labels.makes.tolist()))}
+            return {head: torch.zeros(0, sizes[head]) for head in LOSS_WEIGHTS}
+        images = torch.split(torch.from_numpy(pixels), BATCH)
         batches = [self.logits(model, batch, device) for batch in images]
         return {head: torch.cat([batch[head].cpu() for batch in batches]) for head in LOSS_WEIGHTS}
 
@@ -194,6 +198,8 @@ class AttributesTask:
                     correct.setdefault(name, []).append(right)
                     correct.setdefault(f"{part}.{name}", []).append(right)
         figures = {name: float(torch.cat(h).float().mean()) for name, h in correct.items() if sum(map(len, h))}
+        if not figures:
+            return {}
         return {"score": float(np.mean([figures[head] for head in LOSS_WEIGHTS if head in figures])), **figures}
 
     def calibrations(self, model: torch.nn.Module, device: torch.device) -> dict[str, Calibration]:
@@ -249,13 +255,15 @@ def write(task: AttributesTask, network: Network, folder: Path) -> None:
     calibrations = task.calibrations(network.eval(), torch.device("cpu"))
     log.info("%s", calibrations)
     example = torch.zeros((1, *VEHICLE_SHAPE), dtype=torch.uint8)
+    for head, size in task.labels.sizes.items():
+        size_output(folder / "config.pbtxt", head, size)
     export(Served(network, calibrations), example, folder / "1" / "model.onnx", "vehicle", HEADS)
     task.labels.write(folder)
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = loop.parser(__doc__ or "", "attributes", minutes=95, learning_rate=2e-3)
+    parser = loop.parser(__doc__, "attributes", minutes=95, learning_rate=2e-3)
     parser.set_defaults(weight_decay=0.05)
     chosen = loop.options(parser.parse_args())
     device = loop.prepare(chosen)
@@ -266,7 +274,3 @@ def main() -> None:
     network = Network(task.labels.sizes)
     network.load_state_dict(loop.trained(chosen))
     write(task, network, chosen.model)
-
-
-if __name__ == "__main__":
-    main()

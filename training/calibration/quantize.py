@@ -1,22 +1,23 @@
 """INT8 models for processors, beside the models that GPUs take.
 
-    python -m training.quantize detector reader attributes
+    python -m training.calibration.quantize detector reader attributes
 
 writes `triton_models/<model>/1/model.int8.onnx` from `model.onnx`: static QDQ quantisation of the convolutions
 (per-channel INT8 weights, UINT8 activations: with signed ones ONNX Runtime is slower on x86 than FP32). The first one,
 which sees three channels and would be slower, the detector's last ones, whose rounding would move boxes and corners by
-pixels, and all that follows them stay FP32. Activation ranges come from `train` photographs cut as
-serving cuts them. `backends/onnxruntime` serves the file where there is no GPU, as long as it was made from the
-`model.onnx` beside it.
+pixels, and all that follows them stay FP32. Activation ranges come from `train` photographs cut as serving cuts them,
+and from crops of plates and vehicles. `backends/onnxruntime` serves the file where there is no GPU, as long as it was
+made from the `model.onnx` beside it.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
+import io
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,11 +35,15 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from detector import looks
+from detector import tiling
 from detector.detections import PLATE
-from platelane.crops import Image, crop_vehicle, rectify_plate
-from training.data import DEFAULT_DATA, VEHICLE_LABELS, Part, Row, Split, box, quadrilateral
-from training.runtime import Outputs, session
+from platelane.vision.crops import Image, crop_vehicle, rectify_plate
+from platelane.vision.geometry import Box
+from training.calibration.narrow import narrow
+from training.common import command
+from training.common.errors import DataError
+from training.common.onnx_session import Outputs, session
+from training.data.dataset import DEFAULT_DATA, VEHICLE_LABELS, Row, Split, any_of, box, quadrilateral
 
 SOURCE: Final = "source_sha256"
 """Metadata of a quantised file: the hash of the file that it was made from."""
@@ -54,27 +59,33 @@ class Recipe:
 
     quantised: str
     """Regular expression of the names that quantised nodes begin with."""
+    parts: tuple[str, ...]
+    """Parts of the data that show what the model sees, those taken that are there."""
     views: Callable[[Image, Sequence[Row]], Iterator[Image]]
-    """What the model sees of a labelled photograph, UINT8 (H, W, 3)."""
+    """What the model sees of a labelled picture, UINT8 (H, W, 3)."""
     agrees: Callable[[Outputs, Outputs], float]
     """Share of what the first answer says that the second says too; NaN where it says nothing."""
 
 
-def _looks(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
-    large, small = looks.whole(image)
+def _tiles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
+    large, small = tiling.whole(image)
     vehicles = [box(row) for row in rows if row["class"] in VEHICLE_LABELS]
-    taken = [large, small, *looks.closer(image, vehicles, large.fit.scale, 1)]
-    yield from (look.canvas for look in taken)
+    enlarged = tiling.closer(image, vehicles, large.fit.scale)[:1]
+    taken = [large, small, *(view for views in enlarged for view in views)]
+    yield from (view.canvas for view in taken)
 
 
 def _plates(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
     for row in rows:
-        if row["class"] == "plate":
-            yield rectify_plate(image, quadrilateral(row))
+        if row["class"] in ("", "plate"):
+            yield rectify_plate(image, quadrilateral(row, image))
 
 
 def _vehicles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
-    yield from (crop_vehicle(image, box(row)) for row in rows if row["class"] in VEHICLE_LABELS)
+    """A crop of the part `vehicles` has no box: the vehicle fills it."""
+    whole = Box(0, 0, image.shape[1], image.shape[0])
+    boxes = (box(row) if row["xmin"] else whole for row in rows if (row["class"] or "vehicle") in VEHICLE_LABELS)
+    yield from (crop_vehicle(image, each) for each in boxes)
 
 
 def _same_plates(expected: Outputs, actual: Outputs) -> float:
@@ -98,27 +109,49 @@ def _same_classes(expected: Outputs, actual: Outputs) -> float:
 
 RECIPES: Final = {
     "detector": Recipe(
-        r"/detector/(backbone/(?!stride4/stride4\.0/)|neck/|heads\.\d/(classes|shapes)\.0/)", _looks, _same_plates
+        r"/detector/(backbone/(?!stride4/stride4\.0/)|neck/|heads\.\d/(classes|shapes)\.0/)",
+        ("photos",),
+        _tiles,
+        _same_plates,
     ),
-    "reader": Recipe(r"/reader/features/(?!features\.0/)", _plates, _same_classes),
-    "attributes": Recipe(r"/network/(fine|coarse)/", _vehicles, _same_classes),
+    "reader": Recipe(r"/reader/features/(?!features\.0/)", ("photos", "plates"), _plates, _same_classes),
+    "attributes": Recipe(r"/network/(fine|coarse)/", ("photos", "vehicles"), _vehicles, _same_classes),
 }
 
 
 def quantize(name: str, folder: Path, data: Path, count: int) -> None:
-    """Write `model.int8.onnx` beside `model.onnx` in `folder`, and print how often the two say the same."""
+    """Write `model.int8.onnx` beside `model.onnx` in `folder`, and print how often the two say the same.
+
+    Raises:
+        DataError: there is nothing to calibrate on.
+    """
     recipe = RECIPES[name]
+    views = list(islice(_views(recipe, data, "train"), count))
+    if not views:
+        raise DataError(f"{data} has no {' or '.join(recipe.parts)} in the split train to calibrate {name} on")
+    source, target = write_quantised(name, folder, views)
+    if (folder / "model.int7.onnx").exists():
+        narrow(folder)
+    compared = list(islice(_views(recipe, data, "val"), count))
+    if compared:
+        share = 100 * agreement(name, source, target, compared)
+        print(f"{target}: says the same as {source.name} on validation pictures in {share:.1f} %")
+
+
+def write_quantised(name: str, folder: Path, views: Sequence[Image]) -> tuple[Path, Path]:
+    """Write `model.int8.onnx` beside `model.onnx` in `folder`, calibrated on views; returns both files."""
     source, target = folder / "model.onnx", folder / "model.int8.onnx"
     (tensor,) = onnx.load(source).graph.input
-    views = _Calibration(list(islice(_views(recipe, data, "train"), count)), tensor.name, tqdm(total=count, desc=name))
-    with tempfile.TemporaryDirectory() as scratch:
+    progress = tqdm(total=len(views), desc=f"{name}, INT8", unit="view", dynamic_ncols=True, disable=None)
+    # ONNX Runtime prints a line for every view
+    with tempfile.TemporaryDirectory() as scratch, progress, redirect_stdout(io.StringIO()):
         prepared = Path(scratch, "prepared.onnx")
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
-        nodes = [node.name for node in onnx.load(prepared).graph.node if re.match(recipe.quantised, node.name)]
+        nodes = [node.name for node in onnx.load(prepared).graph.node if re.match(RECIPES[name].quantised, node.name)]
         quantize_static(
             prepared,
             target,
-            views,
+            _Calibration(views, tensor.name, progress),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
             nodes_to_quantize=nodes,
@@ -132,18 +165,17 @@ def quantize(name: str, folder: Path, data: Path, count: int) -> None:
     model = onnx.load(target)
     onnx.helper.set_model_props(model, {SOURCE: hashlib.sha256(source.read_bytes()).hexdigest()})
     onnx.save(model, target)
-    print(f"{target}: says the same as {source.name} on validation photographs in", end=" ")
-    print(f"{100 * agreement(recipe, source, target, data, count):.1f} %")
+    return source, target
 
 
-def agreement(recipe: Recipe, source: Path, target: Path, data: Path, count: int) -> float:
-    """How far the answers of two files agree on `val`, 0 to 1."""
+def agreement(name: str, source: Path, target: Path, views: Sequence[Image]) -> float:
+    """How far the answers of two files agree on the views, 0 to 1."""
     sessions = [session(file) for file in (source, target)]
     (tensor,) = sessions[0].get_inputs()
     shares = []
-    for view in islice(_views(recipe, data, "val"), count):
+    for view in views:
         expected, actual = (one.run(None, {tensor.name: view[None]}) for one in sessions)
-        shares.append(recipe.agrees(expected, actual))
+        shares.append(RECIPES[name].agrees(expected, actual))
     return float(np.nanmean(shares))
 
 
@@ -169,11 +201,15 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _views(recipe: Recipe, data: Path, split: Split) -> Iterator[Image]:
-    """Of photographs of all sets in turn."""
-    part = Part(data, "photos")
-    rows = part.by_picture(split)
-    for file, image in part.pictures(_spread(rows)):
-        yield from recipe.views(image, [row for row in rows[file] if row["xmin"]])
+    """Of pictures of all sets in turn, first one part's, then the next's.
+
+    Raises:
+        DataError: none of the parts is there.
+    """
+    for part in any_of(data, *recipe.parts):
+        rows = part.by_picture(split)
+        for file, image in part.pictures(_spread(rows)):
+            yield from recipe.views(image, [row for row in rows[file] if row["xmin"] or part.name != "photos"])
 
 
 def _spread(rows: dict[str, list[Row]]) -> list[str]:
@@ -182,20 +218,20 @@ def _spread(rows: dict[str, list[Row]]) -> list[str]:
         sets.setdefault(labels[0]["set"], []).append(file)
     random = np.random.default_rng(0)
     orders = [list(random.permutation(files)) for files in sets.values()]
-    turns = max(map(len, orders))
+    turns = max(map(len, orders), default=0)
     return [str(order[turn]) for turn in range(turns) for order in orders if turn < len(order)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("models", nargs="+", choices=RECIPES)
+    parser = command.parser("training.calibration.quantize", __doc__)
+    parser.add_argument("models", nargs="+", choices=RECIPES, help="the models to quantise")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
     parser.add_argument("--views", type=int, default=500, help="views to calibrate on, and to compare on")
-    parser.add_argument("--repository", type=Path, default=Path("triton_models"))
+    parser.add_argument("--repository", type=Path, default=Path("triton_models"), help="the model repository")
     arguments = parser.parse_args()
     for name in arguments.models:
         quantize(name, arguments.repository / name / "1", arguments.data, arguments.views)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -1,16 +1,18 @@
-"""What a plate's `dscore` means: the figures of `detector.calibration` and `platelane.plate_score`.
+"""What a plate's `dscore` means: fits the detector's calibration and the `dscore`, and writes them beside the models.
 
-    python -m training.score_fit [--data ../shared/data]
+    python -m training.calibration.score_fit [--data ../shared/data]
 
-sends the validation photographs through the REST API of a running system with a low `threshold_d`, and prints the
-figures that make of each find's score the share of such finds that are plates (Platt 1999): first by its looks alone,
-then with its reading. They are put into these modules by hand, after a new detector or reader.
+sends the validation photographs through the REST API of a system that it starts (`make install`, once) with a low
+`threshold_d`, and fits what makes of each find's score the share of such finds that are plates (Platt 1999): first by
+its detection alone, then with its reading. To be run after a new detector or reader; writes `detector/calibration.json`
+and `reader/dscore.json` of the model repository.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import stack
-from detector.calibration import uncalibrated
-from platelane.plate_score import without_reading
-from training.data import DEFAULT_DATA, Part
+from detector.calibration import Calibration, PlattScaling
+from platelane.dscore import Dscore
+from platelane.pb.v1 import domain_pb2
+from platelane.plausibility import doubt
+from platelane.resources import MODELS
+from platelane.vision.model_specs import ModelRepository
+from training.common import command
+from training.data.dataset import DEFAULT_DATA, measurable
 from training.evaluation import api, figures
+from training.evaluation.matching import FoundPlate
 
 LOW: Final = 0.002
 """`threshold_d` of the photographs that are measured: what lies above the default alone would tell too little."""
@@ -49,23 +57,43 @@ def logit(probabilities: Sequence[float] | NDArray[np.floating]) -> NDArray[np.f
     return np.asarray(np.log(inside / (1 - inside)))
 
 
+def _doubted(found: FoundPlate) -> bool:
+    regions = zip(found.regions, found.region_scores, strict=True)
+    plate = domain_pb2.Plate(
+        text=found.texts[0], regions=[domain_pb2.Scored(value=code, score=score) for code, score in regions]
+    )
+    return doubt(plate, found.vehicle is not None) > 0
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser("training.calibration.score_fit", __doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument(
+        "--models", type=Path, default=MODELS, help="the model repository that is served and written to"
+    )
     arguments = parser.parse_args()
-    with stack.running() as state:
-        photos, _ = api.matched_photos(state.url, Part(arguments.data, "photos"), "val", threshold_d=LOW)
-    finds = list(figures.plate_finds(photos))
+    part = measurable(arguments.data, "photos")
+    models = ModelRepository(arguments.models)
+    served = Calibration.of(models)
+    with stack.running("--models", str(arguments.models)) as state:
+        photos, _ = api.matched_photos(state.url, part, "val", threshold_d=LOW)
+    # what speaks against a text is taken from the odds afterwards
+    finds = [(found, hit) for found, hit in figures.plate_finds(photos) if not _doubted(found)]
     right = [hit for _, hit in finds]
-    scores = [uncalibrated(without_reading(found.dscore, found.score)) for found, _ in finds]
+    scores = [
+        served.detection.uncalibrated(served.dscore.without_reading(found.dscore, found.score)) for found, _ in finds
+    ]
     slope, offset = regression(logit(scores)[:, None], right)
     print(f"{len(finds)} finds, {sum(right)} of them plates")
-    print(f"detector/calibration.py: SLOPE {slope:.2f}, OFFSET {offset:.2f}")
-    looks = 1 / (1 + np.exp(-(slope * logit(scores) + offset)))
+    scaling = PlattScaling(round(float(slope), 2), round(float(offset), 2))
+    detections = scaling.calibrated(np.asarray(scores, np.float32))
     texts = np.array([found.score for found, _ in finds])
-    detection, reading, constant = regression(np.column_stack([logit(looks), texts]), right)
-    print(f"platelane/plate_score.py: DETECTION {detection:.2f}, READING {reading:.2f}, OFFSET {constant:.2f}")
+    detection, reading, constant = regression(np.column_stack([logit(detections), texts]), right)
+    dscore = Dscore(*(round(float(weight), 2) for weight in (detection, reading, constant)))
+    for file, fitted in ((models.calibration_file, scaling), (models.dscore_file, dscore)):
+        file.write_text(json.dumps(asdict(fitted), indent=2) + "\n", encoding="utf-8")
+        print(f"{file}: {fitted}")
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -1,23 +1,25 @@
-"""How well labelled plates fit the templates of their region: what `ocr.evidence` weighs texts by.
+"""How well labelled plates fit the templates of their region: what `ocr.region_prior` weighs texts by.
 
-    python -m training.template_fit [--data ../shared/data]
+    python -m training.calibration.template_fit [--data ../shared/data]
 
-writes `ocr/template_fit.csv` from the train split: for each region with templates how many different plates are
-labelled with it, how many of these fit, and the share of other countries' plates that fit as well.
+writes `reader/template_fit.csv` of the model repository from the train split: for each region with templates how many
+different plates are labelled with it, how many of these fit, and the share of other countries' plates that fit as well.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from ocr.evidence import FILE
 from platelane.regions import country, table
-from training.data import DEFAULT_DATA, Part
+from platelane.resources import MODELS
+from platelane.vision.model_specs import ModelRepository
+from training.common import command
+from training.data.dataset import DEFAULT_DATA, any_of
 from training.evaluation.labels import readable
+from training.reader.samples import FURTHER
 
 _MOST: Final = 60
 """Plates of one country that count as its share of the others: the data's countries are not the world's."""
@@ -25,17 +27,20 @@ _MOST: Final = 60
 
 def labelled(data: Path) -> set[tuple[str, str]]:
     """Different texts with their region's code."""
-    rows = [row for part in ("plates", "photos") for row in Part(data, part).rows("train")]
+    parts = any_of(data, "plates", "photos", *(part for pair in FURTHER for part in pair))
+    rows = [row for part in parts for row in part.rows("train")]
     pairs = {(readable(row["text"], row["region"]), row["region"]) for row in rows if row["text"]}
     return {(text, code) for text, code in pairs if text and code and code != "unknown"}
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    plates = labelled(arguments.parse_args().data)
+    parser = command.parser("training.calibration.template_fit", __doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument("--models", type=Path, default=MODELS, help="the model repository that is written to")
+    arguments = parser.parse_args()
+    plates = labelled(arguments.data)
     countries = Counter(country(code) for _, code in plates)
-    with FILE.open("w", newline="", encoding="utf-8") as file:
+    with ModelRepository(arguments.models).template_fit_file.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("code", "plates", "fitting", "others"))
         for region in table().values():
@@ -56,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

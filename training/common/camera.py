@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
-from training.data import decode
+from platelane.vision.crops import Image
+from training.data.dataset import decode
 
 Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 """Shape (height, width, 3)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import onnx
 import torch
 
-from training.runtime import Outputs, session
+from training.common.errors import DataError
+from training.common.onnx_session import Outputs, session
 
 OPSET = 17
 """Read by ONNX Runtime and TensorRT of every Triton release that Platelane supports."""
@@ -24,6 +26,23 @@ class ParityError(RuntimeError):
 
     def __init__(self, path: Path, shape: tuple[int, ...], difference: float, tolerance: float) -> None:
         super().__init__(f"{path}: outputs differ by {difference:.3g} (allowed {tolerance:.3g}) for input {shape}")
+
+
+def size_output(config: Path, output: str, size: int) -> None:
+    """Say another number of classes of one output in a `config.pbtxt`, where there is one.
+
+    Raises:
+        DataError: it does not say the size as Platelane's does.
+    """
+    if not config.exists():
+        return
+    text = config.read_text(encoding="utf-8")
+    pattern = rf'(output \{{ name: "{output}" [^}}]*dims: \[ )(\d+)( \])'
+    changed, count = re.subn(pattern, rf"\g<1>{size}\g<3>", text)
+    if count != 1:
+        raise DataError(f"{config} does not say the size of `{output}` as Platelane's does")
+    if changed != text:
+        config.write_text(changed, encoding="utf-8")
 
 
 def largest_difference(expected: Outputs, actual: Outputs) -> float:

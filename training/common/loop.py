@@ -10,6 +10,7 @@ import argparse
 import copy
 import ctypes
 import math
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -23,7 +24,9 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
-from training.data import DEFAULT_DATA
+from training.common import command
+from training.common.errors import CheckpointError, Interrupted, NotLearning
+from training.data.dataset import DEFAULT_DATA
 
 REPOSITORY: Final = Path("triton_models")
 
@@ -48,12 +51,11 @@ class Task(Protocol):
         ...
 
     def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Figures on the validation split; the one named `score` decides which checkpoint is best."""
+        """Figures on the validation split; the one named `score` decides which checkpoint is best.
+
+        Without it, as where there is nothing to validate on, that is the last one.
+        """
         ...
-
-
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """The description's lines as they are written, and every option's default."""
 
 
 class Progress:
@@ -82,6 +84,8 @@ class Options:
     out: Path
     model: Path
     minutes: float
+    steps: int
+    """Where it is not 0, the run ends after so many steps, however long they take."""
     threads: int
     workers: int
     learning_rate: float
@@ -96,24 +100,32 @@ class Options:
     weights: tuple[Path, ...]
 
 
-def parser(description: str, name: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
+def parser(description: str | None, name: str, minutes: float, learning_rate: float) -> argparse.ArgumentParser:
     """The common command line of the program that trains the model `name`; a program adds its own options to it."""
-    result = argparse.ArgumentParser(description=description, formatter_class=_Help)
+    result = command.parser(f"training.{name}", description)
     result.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for checkpoints")
+    result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder that checkpoints are written to")
     result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder that the model is exported to")
-    result.add_argument("--minutes", type=float, default=minutes, help="time budget, validation included")
+    result.add_argument("--minutes", type=float, default=minutes, help="how long to train, validation included")
+    result.add_argument("--steps", type=int, default=0, help="end after so many steps instead; 0: by --minutes")
     result.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     result.add_argument(
-        "--workers", type=int, default=0, help="processes that make batches, for a GPU; 0: made between the steps"
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that prepare batches, for a GPU; 0: prepared between steps",
     )
-    result.add_argument("--learning-rate", type=float, default=learning_rate)
-    result.add_argument("--weight-decay", type=float, default=0.02)
-    result.add_argument("--seed", type=int, default=0)
-    result.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    result.add_argument("--learning-rate", type=float, default=learning_rate, help="the highest of the schedule")
+    result.add_argument("--weight-decay", type=float, default=0.02, help="of kernels and matrices")
+    result.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    result.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     result.add_argument("--validate-minutes", type=float, default=8.0, help="minutes between validations")
     result.add_argument(
-        "--exclude-set", dest="exclude_sets", action="append", default=[], help="leave a data set out (repeatable)"
+        "--exclude-set",
+        dest="exclude_sets",
+        action="append",
+        default=[],
+        help="leave out this set (repeatable)",
     )
     result.add_argument("--initial", type=Path, default=None, help="start from these weights (fine-tuning)")
     result.add_argument(
@@ -137,8 +149,27 @@ def options(arguments: argparse.Namespace) -> Options:
     return Options(**chosen | {name: tuple(chosen[name]) for name in ("exclude_sets", "weights")})
 
 
+def bf16_is_fast() -> bool:
+    """Whether this processor multiplies bf16 in hardware (AMX, AVX-512 BF16)."""
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and not {"amx_bf16", "avx512_bf16"}.isdisjoint(flags.read_text().split())
+
+
 def prepare(chosen: Options) -> torch.device:
-    """Seed PyTorch, set the threads, choose the device (a GPU where there is one)."""
+    """Seed PyTorch, set the threads, choose the device (a GPU where there is one).
+
+    Raises:
+        CheckpointError: weights that are asked for are not there. It is told here, before the data is read.
+    """
+    needed = [chosen.initial] if chosen.initial else []
+    if chosen.export_only:
+        needed = list(chosen.weights) or [chosen.out / "best.pt"]
+    elif chosen.resume:
+        needed.append(chosen.out / "last.pt")
+    for checkpoint in needed:
+        if not checkpoint.is_file():
+            why = "; without --resume a new run begins" if chosen.resume and checkpoint.name == "last.pt" else ""
+            raise CheckpointError(f"there is no checkpoint {checkpoint}{why}")
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(1)
@@ -155,58 +186,72 @@ class Spent:
     """The highest validation score so far."""
 
 
-class NotLearning(ArithmeticError):
-    """The loss is no number any more: the learning rate is too high, or the data is broken."""
-
-
 def train(task: Task, chosen: Options, device: torch.device) -> None:
     """Train until the budget is used up.
 
     Writes `last.pt` (for `--resume`) and `best.pt` (the averaged weights, under the key `model`, of the validation
-    that scored best) into `chosen.out`.
+    that scored best; of the last one where none scores) into `chosen.out`.
 
     Raises:
-        NotLearning: when the loss or the validation's score is not finite.
+        CheckpointError: `--initial` or what `--resume` continues from is not there, or has used up its budget.
+        Interrupted: Ctrl-C; what was learnt is saved.
+        NotLearning: the loss or the validation's score is not finite.
     """
     chosen.out.mkdir(parents=True, exist_ok=True)
     model: torch.nn.Module = task.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if chosen.initial is not None:
-        model.load_state_dict(blended([chosen.initial]))
+        load(model, blended([chosen.initial]), chosen.initial)
     run = _Run(
         model,
         copy.deepcopy(model).eval(),
         torch.optim.AdamW(_groups(model, chosen.weight_decay), lr=chosen.learning_rate, betas=(0.9, 0.99)),
         Spent(),
     )
-    if chosen.resume and (chosen.out / "last.pt").exists():
+    if chosen.resume:
         run.restore(chosen.out / "last.pt", device)
 
     budget, patience = chosen.minutes * 60, chosen.validate_minutes * 60
+    if chosen.resume and run.spent.seconds >= budget:
+        raise CheckpointError(
+            f"{chosen.out / 'last.pt'} has used up its {chosen.minutes:g} minutes; --minutes adds more"
+        )
     progress = Progress(min(1.0, run.spent.seconds / budget))
     began = time.monotonic() - run.spent.seconds
     next_validation = run.spent.seconds + patience
-    bar = tqdm(total=round(budget), initial=round(run.spent.seconds), unit="s", mininterval=5, dynamic_ncols=True)
+    total, unit = (chosen.steps, "step") if chosen.steps else (round(budget), "s")
+    done = run.spent.step if chosen.steps else round(run.spent.seconds)
+    bar = tqdm(total=total, initial=done, unit=unit, mininterval=5, dynamic_ncols=True)
     smooth = math.nan
-    for batch in _batches(task, progress, chosen, run.spent.step):
-        run.spent.seconds = time.monotonic() - began
-        progress.share = min(1.0, run.spent.seconds / budget)
-        rate = chosen.learning_rate * _schedule(progress.share)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
-            loss = task.loss(model.train(), batch, device)
-        value = run.step(loss, rate)
-        smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
-        bar.set_postfix(step=run.spent.step, loss=f"{smooth:.3f}", lr=f"{rate:.1e}", refresh=False)
-        bar.update(round(run.spent.seconds) - bar.n)
+    try:
+        for batch in _batches(task, progress, chosen, run.spent.step):
+            run.spent.seconds = time.monotonic() - began
+            progress.share = min(1.0, _used(run.spent, chosen))
+            rate = chosen.learning_rate * _schedule(progress.share)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=chosen.precision == "bf16"):
+                loss = task.loss(model.train(), batch, device)
+            value = run.step(loss, rate)
+            smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
+            bar.set_postfix(step=run.spent.step, loss=f"{smooth:.3f}", lr=f"{rate:.1e}", refresh=False)
+            bar.update((run.spent.step if chosen.steps else round(run.spent.seconds)) - bar.n)
 
-        over = run.spent.seconds >= budget
-        if over or run.spent.seconds >= next_validation:
-            figures = task.validate(run.average, device)
-            bar.write(f"step {run.spent.step} loss {smooth:.3f} " + _described(figures))
-            run.save(chosen.out, figures["score"])
-            next_validation = time.monotonic() - began + patience
-        if over:
-            break
-    bar.close()
+            over = _used(run.spent, chosen) >= 1
+            if over or run.spent.seconds >= next_validation:
+                figures = task.validate(run.average, device)
+                bar.write(f"step {run.spent.step} loss {smooth:.3f} " + _described(figures))
+                run.save(chosen.out, figures.get("score"))
+                next_validation = time.monotonic() - began + patience
+            if over:
+                break
+    except KeyboardInterrupt:
+        run.keep(chosen.out)
+        raise Interrupted(f"stopped after {run.spent.step} steps; {chosen.out / 'last.pt'} has them") from None
+    finally:
+        bar.close()
+
+
+def _used(spent: Spent, chosen: Options) -> float:
+    """The share of the budget, over 1 where more was used."""
+    return spent.step / chosen.steps if chosen.steps else spent.seconds / (chosen.minutes * 60)
 
 
 class _Stream(IterableDataset[Batch]):
@@ -228,9 +273,19 @@ def _batches(task: Task, progress: Progress, chosen: Options, step: int) -> Iter
         return iter(stream)
     # forked, so that the decoded pictures are in memory once
     loader = DataLoader(
-        stream, batch_size=None, num_workers=chosen.workers, prefetch_factor=4, multiprocessing_context="fork"
+        stream,
+        batch_size=None,
+        num_workers=chosen.workers,
+        prefetch_factor=4,
+        multiprocessing_context="fork",
+        worker_init_fn=_ignore_interrupts,
     )
     return iter(loader)
+
+
+def _ignore_interrupts(_worker: int) -> None:
+    """Ctrl-C reaches workers, too; they end with the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(slots=True)
@@ -257,11 +312,18 @@ class _Run:
         _update_average(self.average, self.model, self.spent.step)
         return value
 
-    def save(self, folder: Path, score: float) -> None:
-        if not math.isfinite(score):
+    def save(self, folder: Path, score: float | None) -> None:
+        """After a validation, which may have nothing to score."""
+        if score is not None and not math.isfinite(score):
             raise NotLearning(f"the validation's score is {score} after {self.spent.step} steps")
-        if score > self.spent.best:
-            self.spent.best = score
+        if score is None or score > self.spent.best:
+            self.spent.best = self.spent.best if score is None else score
+            torch.save({"model": self.average.state_dict()}, folder / "best.pt")
+        self.keep(folder)
+
+    def keep(self, folder: Path) -> None:
+        """What `--resume` goes on from, and the only weights there are before the first validation."""
+        if not math.isfinite(self.spent.best):
             torch.save({"model": self.average.state_dict()}, folder / "best.pt")
         state = {
             "model": self.model.state_dict(),
@@ -272,7 +334,7 @@ class _Run:
         torch.save(state, folder / "last.pt")
 
     def restore(self, checkpoint: Path, device: torch.device) -> None:
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
+        saved = _loaded(checkpoint, device)
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.optimizer.load_state_dict(saved["optimizer"])
@@ -285,13 +347,45 @@ def trained(chosen: Options) -> dict[str, torch.Tensor]:
 
 
 def blended(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """The mean of the checkpoints' averaged weights; they must descend from one another."""
-    saved = [torch.load(path, map_location="cpu", weights_only=True) for path in checkpoints]
-    states = [each.get("average", each["model"]) for each in saved]
+    """The mean of the checkpoints' averaged weights; they must descend from one another.
+
+    Raises:
+        CheckpointError: one of them is not there.
+    """
+    states = [state_of(path) for path in checkpoints]
     return {
-        name: sum(each[name] for each in states) / len(states) if value.dtype.is_floating_point else value
+        name: torch.stack([each[name] for each in states]).mean(dim=0) if value.dtype.is_floating_point else value
         for name, value in states[0].items()
     }
+
+
+def load(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], source: Path) -> None:
+    """Give a model weights to start from; it may know (`adapted`) how those of a smaller one become its own.
+
+    Raises:
+        CheckpointError: they are of another network, or of other classes.
+    """
+    adapted = getattr(model, "adapted", dict)(weights)
+    try:
+        model.load_state_dict(adapted)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2]
+        raise CheckpointError(f"{source} is of another network: {' '.join(first).strip()}") from None
+
+
+def state_of(checkpoint: Path) -> dict[str, torch.Tensor]:
+    """A checkpoint's averaged weights, by name."""
+    saved = _loaded(checkpoint, torch.device("cpu"))
+    state: dict[str, torch.Tensor] = saved.get("average", saved["model"])
+    return state
+
+
+def _loaded(checkpoint: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        saved: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {checkpoint}") from None
+    return saved
 
 
 def _schedule(share: float) -> float:
@@ -313,7 +407,8 @@ def _update_average(average: torch.nn.Module, model: torch.nn.Module, step: int)
     """Exponential moving average of the weights (Polyak) over the last 4 % of the steps, 2000 at most.
 
     A longer memory than that keeps a short run's early weights alive, and where the task's pictures have changed their
-    size since, the average is far worse than the weights of the last step.
+    size since, the average is far worse than the weights of the last step. Not `torch.optim.swa_utils.AveragedModel`:
+    its decay is one number for the whole run, and its `state_dict` is not that of the model, which checkpoints hold.
     """
     decay = 1 - 1 / min(2000, 1 + step / 25)
     for mean, value in zip(average.state_dict().values(), model.state_dict().values(), strict=True):

@@ -1,4 +1,4 @@
-"""A labelled plate's corners as the served models tell them: what the reader gets to see in production."""
+"""A labelled plate's corners as the served models find them: what the reader is given in production."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from detector.detections import Detections
-from detector.looks import Look
-from platelane.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, cut, letterbox, out_of_crop, rectify_plate
-from platelane.geometry import Box, Corners
-from training.runtime import session
+from detector.tiling import View
+from platelane.vision.crops import ALIGNER_MARGIN, ZOOM_CANVAS, Image, cut, letterbox, out_of_crop, rectify_plate
+from platelane.vision.geometry import Box, Corners
+from training.common.onnx_session import session
 
 SAME_PLATE: Final = 0.4
 """IoU from which on a find is the labelled plate."""
 REACHES: Final = (1.5, 4.0)
-"""Half of what a look shows, in widths of the plate: it takes a third, or an eighth, of the look."""
+"""Half of what a view shows, in widths of the plate: it takes a third, or an eighth, of the view."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServedCuts:
-    """The detector's look at a plate and the aligner's correction of it, as ONNX files."""
+class ServedCorners:
+    """The served detector and aligner, asked where the corners of a labelled plate are."""
 
     detector: onnxruntime.InferenceSession
     aligner: onnxruntime.InferenceSession
 
     @classmethod
-    def of(cls, repository: Path) -> ServedCuts:
-        """The models of a model repository, on one thread."""
+    def of(cls, repository: Path) -> ServedCorners:
+        """Of the models in a repository, each on one thread."""
         return cls(*(session(repository / name / "1" / "model.onnx") for name in ("detector", "aligner")))
 
     def __call__(self, image: Image, plate: Box) -> tuple[Corners, ...]:
@@ -42,14 +42,14 @@ class ServedCuts:
         return detected, out_of_crop(seen, detected, ALIGNER_MARGIN)
 
     def found(self, image: Image, plate: Box) -> tuple[Corners, ...]:
-        """Corners as found in a near and in a far look, of those looks in which the plate is found in its place."""
-        looked = (self._detected(image, plate, reach) for reach in REACHES)
-        return tuple(corners for corners in looked if corners is not None)
+        """Corners as found in a near and in a far view, of those views in which the plate is found in its place."""
+        found = (self._detected(image, plate, reach) for reach in REACHES)
+        return tuple(corners for corners in found if corners is not None)
 
     def _detected(self, image: Image, plate: Box, reach: float) -> Corners | None:
-        look = _look_at(image, plate, reach)
-        (found,) = Detections.of_outputs(_run(self.detector, look.canvas))
-        plates = look.in_picture(found).plates
+        view = _view_of(image, plate, reach)
+        (found,) = Detections.of_outputs(_run(self.detector, view.canvas))
+        plates = view.in_picture(found).plates
         overlaps = [plate.iou(Box(*map(float, box))) for box in plates.boxes]
         if not overlaps or max(overlaps) < SAME_PLATE:
             return None
@@ -57,15 +57,15 @@ class ServedCuts:
         return best
 
 
-def _look_at(image: Image, plate: Box, reach: float) -> Look:
-    """The plate in the middle of a canvas of which half is `reach` times as wide: one look instead of a search."""
+def _view_of(image: Image, plate: Box, reach: float) -> View:
+    """The plate in the middle of a canvas of which half is `reach` times as wide: one view instead of a search."""
     height, width = image.shape[:2]
     x, y = plate.center
     reach *= max(plate.width, 2 * plate.height)
     area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
     # where the picture ends near the plate, a margin stands in for what is beyond
     margin = max(0.0, reach / max(area.width, area.height) - 0.5)
-    return Look(*letterbox(cut(image, area), ZOOM_CANVAS, margin), area.xmin, area.ymin)
+    return View(*letterbox(cut(image, area), ZOOM_CANVAS, margin), area.xmin, area.ymin)
 
 
 def _run(model: onnxruntime.InferenceSession, picture: Image) -> dict[str, NDArray[Any]]:

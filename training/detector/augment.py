@@ -7,10 +7,10 @@ import math
 import cv2
 import numpy as np
 
-from platelane.crops import Image
-from training.camera import coarse, compressed, shaken
-from training.detector_model import PLATE
-from training.detector_scenes import Scene
+from platelane.vision.crops import Image
+from training.common.camera import coarse, compressed, shaken
+from training.detector.model import PLATE
+from training.detector.scenes import Scene
 
 
 def degrade(image: Image, random: np.random.Generator) -> Image:
@@ -56,11 +56,20 @@ def write_overlay(scene: Scene, random: np.random.Generator) -> None:
                 "CAM {:02d} {:02d}.{:02d}.20{:02d}",
                 "GATE {:02d}",
                 "{:02d}{:02d} KM/H {:02d}",
+                "lane{}",
+                "LANE {}",
+                "cam{:02d}",
+                "Camera {:02d}",
+                "CH{:02d}",
+                "IPC{:02d}-{:02d}",
+                "EXIT {}",
+                "N{:02d} E{:02d}.{:02d}",
+                "{:02d}:{:02d}:{:02d}",
             ]
         )
     ).format(*numbers)
     font = int(random.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX]))
-    scale = random.uniform(0.3, 0.9)
+    scale = random.uniform(0.3, 1.3)
     (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 1)
     if text_width + 4 >= width or text_height + 8 >= height:
         return

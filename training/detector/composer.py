@@ -14,16 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.detector_augment import degrade, write_overlay
-from training.detector_loss import NOTHING, Targets
-from training.detector_scenes import Floats, Scene, Scenes, joined, moved
-from training.detector_views import cut_around_plate, view, wide_plates
+from training.detector.augment import degrade, write_overlay
+from training.detector.lettering import LETTERED, lettered
+from training.detector.loss import NOTHING, Targets
+from training.detector.scenes import Floats, Scene, Scenes, joined, moved
+from training.detector.views import cut_around_plate, view, wide_plates
 
 CLOSE_UPS: Final = 0.14
 """Share of the pictures that show little more than a plate."""
 
 REDRAWN: Final = 0.35
 """Share of the photographs in which drawn plates replace the real ones."""
+
+OVERLAID: Final = 0.15
+"""Share of the pictures with a camera's writing burnt in."""
 
 Redrawn = Callable[[Scene, np.random.Generator], Scene]
 """A scene with other plates in place of its own."""
@@ -36,7 +40,7 @@ class Composer:
         self.scenes = scenes
         self.random = random
         self.redrawn = redrawn
-        """Puts drawn plates into a scene; some of the photographs go through it."""
+        """Puts drawn plates into a scene; some of the photographs go through it. With it, vehicles are written on."""
         close = scenes.weights * np.array([len(wide_plates(photo)) > 0 for photo in scenes.photos])
         self._close_chances = close / close.sum() if close.any() else scenes.weights
 
@@ -47,7 +51,9 @@ class Composer:
     def picture(self, height: int, width: int) -> Scene:
         """One training picture: a view or a mosaic, photographed badly now and then."""
         scene = self._mosaic(height, width) if self.random.random() < 0.5 else self._view(height, width)
-        if self.random.random() < 0.12:
+        if self.redrawn and self.random.random() < LETTERED:
+            scene = lettered(scene, self.random)
+        if self.random.random() < OVERLAID:
             write_overlay(scene, self.random)
         return replace(scene, image=degrade(scene.image, self.random))
 

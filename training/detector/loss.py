@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.detector_model import LABELS, PLATE, Predictions
+from training.detector.model import LABELS, PLATE, Predictions
 
 VEHICLE: Final = len(LABELS)
 """Class index of a labelled vehicle whose class is not known."""
@@ -115,7 +115,10 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def complete_iou(predicted: Tensor, actual: Tensor) -> Tensor:
-    """IoU less penalties for distant centres and for a different aspect ratio; boxes (n, 4), result (n,)."""
+    """CIoU (Zheng et al. 2020): IoU less penalties for distant centres and for a different aspect ratio.
+
+    Boxes (n, 4), result (n,). torchvision has the same, but would have to be chosen to match each build of PyTorch.
+    """
     hull = torch.maximum(predicted[:, 2:], actual[:, 2:]) - torch.minimum(predicted[:, :2], actual[:, :2])
     diagonal = hull.square().sum(dim=-1).clamp(min=1e-9)
     apart = ((predicted[:, :2] + predicted[:, 2:] - actual[:, :2] - actual[:, 2:]) / 2).square().sum(dim=-1)

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from detector.detections import Detections
-from detector.search import PLATE_RIVALS, VEHICLE_RIVALS
-from platelane.crops import Image, frame_canvas, letterbox
-from platelane.geometry import Corners
-from training.detector_model import OUTPUTS, Decoder, Detector
-from training.detector_scenes import Floats, Integers, Scene
+from detector.search import PLATE_NMS, VEHICLE_NMS
+from platelane.vision.crops import Image, frame_canvas, letterbox
+from platelane.vision.geometry import Corners
+from training.detector.model import OUTPUTS, Decoder, Detector
+from training.detector.scenes import Floats, Integers, Scene
 from training.synthesis.paste import sides
 
 BATCH: Final = 8
@@ -46,12 +46,12 @@ def detect(
             with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 outputs = dict(zip(OUTPUTS, (output.cpu().numpy() for output in decoder(batch)), strict=True))
             for index, (_, fit), found in zip(chosen, fitted, Detections.of_outputs(outputs), strict=True):
-                yield index, suppressed(found.above(least_score).in_picture(fit))
+                yield index, nms(found.above(least_score).in_picture(fit))
 
 
-def suppressed(found: Detections) -> Detections:
+def nms(found: Detections) -> Detections:
     """Non-maximum suppression as serving does it, plates among plates and vehicles among vehicles; best first."""
-    kept = [found.plates.suppressed(*PLATE_RIVALS), found.vehicles.suppressed(VEHICLE_RIVALS)]
+    kept = [found.plates.nms(*PLATE_NMS), found.vehicles.nms(VEHICLE_NMS)]
     both = Detections.concatenated(kept)
     return both[np.argsort(-both.scores, kind="stable")]
 
@@ -112,7 +112,10 @@ class Tally:
         return self._hits(threshold) / max(1, sum(score >= threshold for score in self.scores))
 
     def average_precision(self) -> float:
-        """Area under the curve of precision over recall, precision made monotonous."""
+        """Area under the curve of precision over recall, precision made monotonous (Everingham et al. 2010).
+
+        Kept libraries for it (pycocotools, torchmetrics) take every picture for completely labelled; `add` does not.
+        """
         order = np.argsort(-np.array(self.scores, np.float64), kind="stable")
         hits = np.cumsum(np.array(self.hits, np.float64)[order])
         precision = hits / np.arange(1, len(hits) + 1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.data import VEHICLE_CLASSES
+from training.data.dataset import VEHICLE_CLASSES
 
 LABELS: Final = ("plate", *VEHICLE_CLASSES)
 """Class names by index; the vehicles are all but the first."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from platelane.crops import Image
-from platelane.geometry import Box
-from training.detector_model import PLATE
-from training.detector_scenes import Scene
+from platelane.vision.crops import Image
+from platelane.vision.geometry import Box
+from training.detector.model import PLATE
+from training.detector.scenes import Scene
 from training.synthesis.catalogue import choose
 from training.synthesis.paste import covering, of_shape, pasted, sides
 from training.synthesis.plate import render

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from detector.detections import Detections
-from training.detector_metrics import detect, overlaps_of
-from training.detector_model import PLATE, Detector
-from training.detector_scenes import PLATES, VEHICLES, Floats, Integers, Scene, Scenes
+from training.detector.metrics import detect, overlaps_of
+from training.detector.model import PLATE, Detector
+from training.detector.scenes import PLATES, VEHICLES, Floats, Integers, Scene, Scenes
 
 CERTAIN, DOUBTFUL = 0.4, 0.1
 """A pseudo-label teaches from the first score on; from the second on it is left out of the loss."""

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
-from platelane.geometry import Box
-from training.data import VEHICLE_LABELS, Part, Row, Split, all_plates, all_vehicles, box, corners
-from training.detector_loss import VEHICLE
-from training.detector_model import LABELS, PLATE
+from platelane.vision.crops import Image
+from platelane.vision.geometry import Box
+from training.data.dataset import VEHICLE_LABELS, DataPart, Row, Split, all_plates, all_vehicles, box, box_in, corners
+from training.detector.loss import VEHICLE
+from training.detector.model import LABELS, PLATE
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -53,6 +53,11 @@ WEIGHTS: Final = {
     "oi_license_plates": 2.0,
     "es_ablanco": 1.5,
     "kaggle_carplate_cc0": 2.0,
+    "bdd_dashcam": 5.0,
+    "bd_dhaka_traffic": 10.0,
+    "in_tractors": 4.0,
+    "oi_google_plates": 2.0,
+    "caltech_cars_rear": 1.5,
 }
 """How often a picture of a set is shown, 1 where not named: the rare kinds of scene more often."""
 
@@ -122,16 +127,19 @@ class Scenes:
 
 
 def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> Scenes:
-    """Decode a split into memory (about 4 GB for `train`)."""
-    part = Part(root, "photos")
-    rows = part.by_picture(split, exclude_sets)
-    photos = [labelled_scene(image, rows[name]) for name, image in part.pictures(rows)]
-    weights = np.array([WEIGHTS.get(labels[0]["set"], 1.0) for labels in rows.values()], np.float32)
+    """Decode a split into memory (about 4 GB for `train`). Of the parts only `photos` has to be there."""
+    photos: list[Scene] = []
+    shares: list[float] = []
+    for part in _parts(root, "photos", "photos_more"):
+        rows = part.by_picture(split, exclude_sets)
+        photos += [labelled_scene(image, rows[name]) for name, image in part.pictures(rows)]
+        shares += [WEIGHTS.get(labels[0]["set"], 1.0) for labels in rows.values()]
+    weights = np.array(shares, np.float32)
 
-    part = Part(root, "negatives")
+    part = DataPart(root, "negatives", optional=True)
     negatives = [empty_scene(image) for _, image in part.pictures(part.by_picture(split, exclude_sets))]
 
-    part = Part(root, "vehicles")
+    part = DataPart(root, "vehicles", optional=True)
     chosen: dict[str, list[Row]] = {}
     for row in part.rows(split, exclude_sets):
         if row["set"] in CROP_SETS and row["type"] in CROP_CLASSES:
@@ -143,13 +151,19 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
     }
     crops = [_filling_scene(image, CLASSES[kinds[name]]) for name, image in part.pictures(kinds)]
 
-    part = Part(root, "plates")
-    rows_by_set: dict[str, list[Row]] = {}
-    for row in part.rows(split, exclude_sets):
-        rows_by_set.setdefault(row["set"], []).append(row)
-    shown = {row["file"]: row for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])}
-    close_ups = [_cut_out(image, shown[name]) for name, image in part.pictures(shown)]
+    close_ups: list[Scene] = []
+    for part in _parts(root, "plates", "plates_more"):
+        rows_by_set: dict[str, list[Row]] = {}
+        for row in part.rows(split, exclude_sets):
+            rows_by_set.setdefault(row["set"], []).append(row)
+        shown = {row["file"]: row for rows in rows_by_set.values() for row in _spread(rows, PLATE_CROPS_A_SET[split])}
+        close_ups += [_cut_out(image, shown[name]) for name, image in part.pictures(shown)]
     return Scenes(photos, weights / weights.sum(), negatives, crops, close_ups)
+
+
+def _parts(root: Path, part: str, further: str) -> list[DataPart]:
+    """A part of the data, and what was gathered later of the same kind; only `photos` has to be there."""
+    return [DataPart(root, part, optional=part != "photos"), DataPart(root, further, optional=True)]
 
 
 def moved(scene: Scene, dx: int, dy: int) -> Scene:
@@ -181,7 +195,7 @@ def _cut_out(image: Image, row: Row) -> Scene:
     known = corners(row)
     return replace(
         empty_scene(image),
-        boxes=np.array([astuple(box(row))], np.float32),
+        boxes=np.array([astuple(box_in(row, image))], np.float32),
         classes=np.array([PLATE], np.int64),
         corners=(np.full((4, 2), np.nan, np.float32) if known is None else known)[None],
     )

@@ -21,16 +21,16 @@ import torch
 from torch import Tensor
 
 from detector.detections import Detections
-from training import loop
-from training.detector_composer import Composer, Redrawn
-from training.detector_loss import Targets, detection_loss
-from training.detector_metrics import Tally, corner_errors, detect, known_in
-from training.detector_model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
-from training.detector_plates import DrawnPlates
-from training.detector_pseudo import with_pseudo_labels
-from training.detector_scenes import PLATES, VEHICLES, Floats, Scene, Scenes, load_scenes
-from training.export import export
-from training.runtime import Outputs
+from training.common import loop
+from training.common.export import export
+from training.common.onnx_session import Outputs
+from training.detector.composer import Composer, Redrawn
+from training.detector.loss import Targets, detection_loss
+from training.detector.metrics import Tally, corner_errors, detect, known_in
+from training.detector.model import LABELS, OUTPUTS, PLATE, Decoder, Detector, Predictions
+from training.detector.plates import DrawnPlates
+from training.detector.pseudo_labels import with_pseudo_labels
+from training.detector.scenes import PLATES, VEHICLES, Floats, Scene, Scenes, load_scenes
 
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
 LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))
@@ -68,6 +68,8 @@ class DetectorTask:
 
     def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
         assert isinstance(model, Detector)
+        if not (self.validation.photos or self.validation.negatives or self.validation.close_ups):
+            return {}
         return validate(model, self.validation, device)
 
 
@@ -153,7 +155,7 @@ def detector_of(weights: Mapping[str, Tensor]) -> Detector:
 
 
 def main() -> None:
-    parser = loop.parser(__doc__ or "", "detector", minutes=60, learning_rate=1.5e-3)
+    parser = loop.parser(__doc__, "detector", minutes=60, learning_rate=1.5e-3)
     parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
     parser.add_argument(
         "--batch", type=int, default=8, help="small views a step, fewer large ones: on a slow machine few teach more"
@@ -195,7 +197,3 @@ def _count_vehicles(tally: Tally, found: Detections, scene: Scene, smallest: flo
 
 def _none() -> Floats:
     return np.zeros((0, 4), np.float32)
-
-
-if __name__ == "__main__":
-    main()

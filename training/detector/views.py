@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import GREY
-from training.detector_model import PLATE
-from training.detector_scenes import PLATES, VEHICLES, Integers, Scene, moved
+from platelane.vision.crops import GREY
+from training.detector.model import PLATE
+from training.detector.scenes import PLATES, VEHICLES, Integers, Scene, moved
 
 NARROWEST_CLOSE_UP: Final = 40.0
 """Width in pixels from which on a photograph's plate may be cut out as such a picture."""

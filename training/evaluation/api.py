@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 from tqdm import tqdm
 
-from training.data import Part, Split
+from training.data.dataset import DataPart, Split
 from training.evaluation.labels import PlateLabel, photo_labels, plate_label
 from training.evaluation.matching import FoundPlate, Json, Matched, found_plates, match
 
@@ -38,7 +38,9 @@ async def read_photos(url: str, photos: Mapping[str, bytes], **config: float | s
     return answers
 
 
-def matched_photos(url: str, part: Part, split: Split, **config: float | str) -> tuple[list[Matched], dict[str, bytes]]:
+def matched_photos(
+    url: str, part: DataPart, split: Split, **config: float | str
+) -> tuple[list[Matched], dict[str, bytes]]:
     """Every photograph of the split with its answer laid over its labels; and the photographs themselves."""
     rows = part.by_picture(split)
     photos = dict(part.encoded(rows))
@@ -46,7 +48,7 @@ def matched_photos(url: str, part: Part, split: Split, **config: float | str) ->
     return [match(photo_labels(file, rows[file]), answers[file]) for file in rows], photos
 
 
-def cut_out_plates(url: str, part: Part, split: Split) -> list[tuple[str, PlateLabel, FoundPlate | None]]:
+def cut_out_plates(url: str, part: DataPart, split: Split) -> list[tuple[str, PlateLabel, FoundPlate | None]]:
     """Every plate crop of the split sent as a photograph: its set, its label, and the first plate of the answer."""
     rows = {row["file"]: row for row in part.rows(split)}
     answers = asyncio.run(read_photos(url, dict(part.encoded(rows))))

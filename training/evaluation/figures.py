@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 
 from rapidfuzz.distance import Levenshtein
 
-from platelane.geometry import Box
+from aggregator.direction import TOLERANCE
+from platelane.regions import country
+from platelane.vision.geometry import Box
 from training.evaluation.matching import FoundPlate, Matched
-from training.reader_text import alike
-from webhook_svc.direction import TOLERANCE
+from training.reader.text import alike
 
 T = TypeVar("T")
 
@@ -70,6 +71,63 @@ def plate_detection(photos: Iterable[Matched], least_score: float = 0.0) -> Dete
     hits = sum(found is not None and found.score >= least_score for found in pairs)
     false = sum(found.score >= least_score for matched in judged for found in matched.extra_plates)
     return _detection(hits, len(pairs), false)
+
+
+@dataclass(frozen=True, slots=True)
+class PlateFigures:
+    """Of `count` labelled plates: the shares found, by the least overlap (IoU) that counts as found; of `texts` clear
+    ones whose text is known the shares read exactly, and so but for O and 0, I and 1; of `regions` whose region is
+    known the share whose country is right. A plate counts by the find that overlaps it most, from `TOUCHED` on."""
+
+    count: int
+    found: dict[float, float]
+    texts: int
+    exact: float
+    alike: float
+    regions: int
+    country: float
+    false: int | None
+    """Finds that touch no label, in photographs in which every plate is labelled; None where there are none such."""
+
+
+OVERLAPS: Final = (0.3, 0.5, 0.7)
+TOUCHED: Final = 0.3
+"""IoU from which on a find is of a labelled plate, though its box may be wrong."""
+
+
+def plate_figures(photos: Iterable[Matched], least_score: float) -> PlateFigures:
+    """Over plates whose text has at least that score; others are as if not found."""
+    overlaps: list[float] = []
+    readings: list[Reading] = []
+    regions: list[bool] = []
+    false: int | None = None
+    for matched in photos:
+        finds = [found for _, found in matched.plates if found is not None] + list(matched.extra_plates)
+        finds = [found for found in finds if found.score >= least_score]
+        for label, _ in matched.plates:
+            best = max(finds, key=lambda found: found.box.iou(label.box), default=None)
+            overlaps.append(best.box.iou(label.box) if best else 0.0)
+            touched = best if best is not None and overlaps[-1] >= TOUCHED else None
+            if label.text and label.legibility == "clear":
+                readings.append(Reading(label.text, touched.texts if touched else ()))
+            if label.region not in ("", "unknown"):
+                regions.append(touched is not None and country(touched.regions[0]) == country(label.region))
+        if matched.photo.all_plates:
+            false = (false or 0) + sum(
+                all(found.box.iou(label.box) < TOUCHED for label, _ in matched.plates) for found in finds
+            )
+    read = reading_figures(readings)
+    count = max(1, len(overlaps))
+    return PlateFigures(
+        count=len(overlaps),
+        found={least: sum(overlap >= least for overlap in overlaps) / count for least in OVERLAPS},
+        texts=read.count,
+        exact=read.exact,
+        alike=read.alike,
+        regions=len(regions),
+        country=sum(regions) / max(1, len(regions)),
+        false=false,
+    )
 
 
 def vehicle_detection(photos: Iterable[Matched], min_side: float, kind: str | None = None) -> DetectionFigures:

@@ -12,18 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from attributes.description import describe
-from ocr.reading import Cut, read
-from platelane import crops, models
-from platelane.geometry import Box
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec
+from attributes.decode import decode
+from ocr import region_prior
+from ocr.decode import DecodedCrop, read
+from ocr.plates import calibrate
 from platelane.pb.v1 import domain_pb2
-from training.data import Part, Row, Split, quadrilateral
+from platelane.resources import MODELS
+from platelane.vision import crops
+from platelane.vision.geometry import Box
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelRepository, ModelSpec
+from training.data.dataset import DataPart, Row, Split, quadrilateral
 from training.evaluation.labels import readable
 
 _BATCH: Final = 16
 _SECONDS: Final = 60.0
+
+_MODELS: Final = ModelRepository(MODELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +48,35 @@ class DescribedCrop:
     vehicle: domain_pb2.Vehicle
 
 
-def read_plates(triton_url: str, part: Part, split: Split) -> list[ReadCrop]:
+def read_plates(triton_url: str, part: DataPart, split: Split) -> list[ReadCrop]:
     rows = part.rows(split)
-    outputs = asyncio.run(_infer(triton_url, models.READER, rectified(part, rows)))
+    templates = region_prior.templates(_MODELS.regions, _MODELS.template_fit_file)
+    outputs = asyncio.run(_infer(triton_url, _MODELS.reader, rectified(part, rows)))
+    found = []
+    for row, output in zip(rows, outputs, strict=True):
+        crop = DecodedCrop.of(output["characters"], output["region"], _MODELS.characters)
+        plate = read([crop], _MODELS.characters, templates)
+        calibrate(plate, _MODELS.text_score)
+        text = readable(row["text"], row["region"])
+        found.append(ReadCrop(row["set"], row["region"], row["legibility"], text, plate))
+    return found
+
+
+def rectified(part: DataPart, rows: Sequence[Row]) -> list[crops.Image]:
+    """The plates by their labelled corners; each row is of a picture of its own."""
+    pictures = part.pictures([row["file"] for row in rows])
     return [
-        ReadCrop(
-            row["set"],
-            row["region"],
-            row["legibility"],
-            readable(row["text"], row["region"]),
-            read(
-                [Cut.of(output["characters"], output["region"], models.characters())],
-                models.characters(),
-                models.regions(),
-            ),
-        )
-        for row, output in zip(rows, outputs, strict=True)
+        crops.rectify_plate(image, quadrilateral(row, image)) for row, (_, image) in zip(rows, pictures, strict=True)
     ]
 
 
-def rectified(part: Part, rows: Sequence[Row]) -> list[crops.Image]:
-    """The plates by their labelled corners; each row is of a picture of its own."""
-    pictures = part.pictures([row["file"] for row in rows])
-    return [crops.rectify_plate(image, quadrilateral(row)) for row, (_, image) in zip(rows, pictures, strict=True)]
-
-
-def describe_vehicles(triton_url: str, part: Part, split: Split) -> list[DescribedCrop]:
+def describe_vehicles(triton_url: str, part: DataPart, split: Split) -> list[DescribedCrop]:
     rows = part.rows(split)
     pictures = part.pictures([row["file"] for row in rows])
     inputs = [crops.crop_vehicle(image, Box(0, 0, image.shape[1], image.shape[0])) for _, image in pictures]
-    outputs = asyncio.run(_infer(triton_url, models.ATTRIBUTES, inputs))
-    labels = models.attribute_labels()
-    return [DescribedCrop(row, describe(output, labels)) for row, output in zip(rows, outputs, strict=True)]
+    outputs = asyncio.run(_infer(triton_url, _MODELS.attributes, inputs))
+    labels = _MODELS.attribute_labels
+    return [DescribedCrop(row, decode(output, labels)) for row, output in zip(rows, outputs, strict=True)]
 
 
 async def _infer(url: str, model: ModelSpec, inputs: Sequence[crops.Image]) -> list[dict[str, NDArray[Any]]]:

@@ -1,16 +1,16 @@
 """What templates and guidance change: texts and regions on labelled plate crops, with and without them.
 
-    python -m training.guidance [--data ../shared/data] [--model triton_models/reader/1/model.onnx]
+    python -m training.evaluation.guidance [--data ../shared/data] [--model triton_models/reader/1/model.onnx]
 
 Reads the crops of the val split with ONNX Runtime and writes the table of `docs/regions.md`.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -19,18 +19,26 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from benchmarks import results
-from ocr import ctc
+from ocr import ctc, region_prior
+from ocr.decode import DecodedCrop, read
 from ocr.guidance import UNGUIDED, Guidance
-from ocr.reading import Cut, read
-from platelane import models
-from platelane.pb.v1 import domain_pb2
+from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.regions import country, table
-from training.data import DEFAULT_DATA, Part
+from platelane.resources import MODELS
+from platelane.vision.model_specs import ModelRepository
+from training.common import command
+from training.common.onnx_session import session
+from training.data.dataset import DEFAULT_DATA, DataPart
 from training.evaluation import given_crops, tables
 from training.evaluation.labels import readable
-from training.runtime import session
 
 _BATCH: Final = 16
+_MODELS: Final = ModelRepository(MODELS)
+
+
+@cache
+def _templates() -> region_prior.Templates:
+    return region_prior.templates(_MODELS.regions, _MODELS.template_fit_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +55,18 @@ class Crop:
         return country(self.code)
 
     def read(self, guidance: Guidance = UNGUIDED) -> domain_pb2.Plate:
-        cut = Cut.of(self.frames, self.head, models.characters(), guidance)
-        return read([cut], models.characters(), models.regions(), guidance)
+        crop = DecodedCrop.of(self.frames, self.head, _MODELS.characters, guidance)
+        return read([crop], _MODELS.characters, _templates(), guidance)
 
     def read_by_the_model_alone(self) -> tuple[str, str]:
         """Text and region code."""
         best = ctc.beam_search(self.frames)[0].characters
-        return "".join(models.characters()[i] for i in best), models.regions()[int(self.head.argmax())]
+        return "".join(_MODELS.characters[i] for i in best), _MODELS.regions[int(self.head.argmax())]
 
 
 def outputs(data: Path, model: Path) -> Iterator[Crop]:
     reader = session(model)
-    part = Part(data, "plates")
+    part = DataPart(data, "plates")
     rows = part.rows("val")
     plates = given_crops.rectified(part, rows)
     for start in tqdm(range(0, len(plates), _BATCH), unit="batch"):
@@ -78,12 +86,12 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
     coded = [plate for plate in plates if plate.code]
     states = [plate for plate in coded if plate.code.startswith("us-")]
     both = [plate for plate in texts if plate.code]
-    countries = sorted({country(code) for code in models.regions()})
+    countries = sorted({country(code) for code in _MODELS.regions})
     chance = random.Random(0)
     others = [chance.choice([code for code in countries if code != plate.country]) for plate in both]
 
     def guided(codes: list[str], strict: bool = False) -> list[domain_pb2.Plate]:
-        wanted = [Guidance.of(domain_pb2.Options(regions=[code], strict_region=strict)) for code in codes]
+        wanted = [Guidance.of(stages_pb2.ReadingOptions(regions=[code], strict_region=strict)) for code in codes]
         return [plate.read(guidance) for plate, guidance in zip(both, wanted, strict=True)]
 
     def right(found: list[domain_pb2.Plate]) -> str:
@@ -111,14 +119,14 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--data", type=Path, default=DEFAULT_DATA)
-    arguments.add_argument("--document", type=Path, default=Path("docs/regions.md"), help="where the table goes")
-    arguments.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"))
-    given = arguments.parse_args()
-    rows = [list(row) for row in figures(list(outputs(given.data, given.model)))]
-    tables.write(given.document, results.table(["", ""], rows), "guidance")
+    parser = command.parser("training.evaluation.guidance", __doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument("--document", type=Path, default=Path("docs/regions.md"), help="where the table goes")
+    parser.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"), help="the reader")
+    arguments = parser.parse_args()
+    rows = [list(row) for row in figures(list(outputs(arguments.data, arguments.model)))]
+    tables.write(arguments.document, results.table(["", ""], rows), "evaluation.guidance")
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

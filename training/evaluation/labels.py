@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from platelane.geometry import Box
-from training.data import VEHICLE_LABELS, Row, all_plates, all_vehicles, box
+from platelane.vision.geometry import Box
+from training.data.dataset import VEHICLE_LABELS, Row, all_plates, all_vehicles, box
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from platelane.geometry import Box
+from platelane.vision.geometry import Box
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel
 
 Json = dict[str, Any]
@@ -33,6 +33,7 @@ class FoundPlate:
     vehicle: Json | None
     direction: float | None = None
     direction_score: float = 0.0
+    region_scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def found_plates(answer: Json) -> list[FoundPlate]:
             result["vehicle"],
             result.get("direction"),
             result.get("direction_score", 0.0),
+            tuple(entry["score"] for entry in plate["props"]["region"]),
         )
         for result in answer["results"]
         if (plate := result["plate"])

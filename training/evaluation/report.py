@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final, TypeGuard
 
 from benchmarks.results import table
-from gateway.fields import THRESHOLD_DETECTION, THRESHOLD_TEXT
 from platelane.regions import country
-from training.areas import area
-from training.data import VEHICLE_CLASSES
+from platelane.reporting import THRESHOLD_DETECTION, THRESHOLD_TEXT
+from training.data.areas import area
+from training.data.dataset import VEHICLE_CLASSES
 from training.evaluation import figures
 from training.evaluation.figures import Reading
 from training.evaluation.given_crops import ReadCrop
@@ -55,10 +55,29 @@ def end_to_end(photos: Sequence[Matched]) -> str:
             "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "
             f"is under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
             "### What the scores mean",
-            "Both are calibrated on these photographs (`training.score_fit`, the reader's temperature); expect them to "
-            "be somewhat less true of others.",
+            "`score` is calibrated on crops that chose nothing (below), `dscore` on these photographs "
+            "(`training.calibration.score_fit`); expect both to be somewhat less true of others.",
             table(["`score`", "plates", "mean score", "read exactly"], bin_rows(text_scores, figures.SCORE_EDGES)),
             table(["`dscore`", "finds", "mean dscore", "are plates"], bin_rows(plate_scores, figures.DSCORE_EDGES)),
+        ]
+    )
+
+
+def by_set(title: str, photos: Sequence[Matched]) -> str:
+    """One row a set: where plates are found and read, and vehicles."""
+    groups = figures.grouped(photos, lambda matched: matched.photo.set)
+    plates = [(name, figures.plate_figures(group, THRESHOLD_TEXT)) for name, group in groups.items()]
+    vehicles = [(name, figures.vehicle_detection(group, MIN_SIDE)) for name, group in groups.items()]
+    return "\n\n".join(
+        [
+            f"### {title}",
+            table(_SET_HEADER, [_set_row(name, found) for name, found in plates if found.count]),
+            "With the API's own thresholds. A plate is read if the find that overlaps it most is (IoU 0.3 at least); "
+            "false finds touch no labelled plate.",
+            table(
+                (f"vehicles over {MIN_SIDE} px", "labelled", "recall", "precision"),
+                [_vehicles_row(name, found)[:4] for name, found in vehicles if found.count],
+            ),
         ]
     )
 
@@ -102,14 +121,14 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
     )
 
 
-def cut_outs(plates: Sequence[Pair]) -> str:
+def cut_outs(title: str, plates: Sequence[Pair]) -> str:
     """Pictures of plates alone, as somebody sends them who has a detector already."""
     return "\n\n".join(
         [
-            "### Reading of cut-out plates, through the API",
+            f"### {title}",
             table(_READING_HEADER, _reading_rows(_read(plates))),
-            "The same crops sent as photographs: here the detector has to find the plate that fills the picture, and "
-            "the first result counts.",
+            "Crops sent as photographs: here the detector has to find the plate that fills the picture, and the first "
+            "result counts.",
         ]
     )
 
@@ -147,6 +166,30 @@ def _plates_row(name: str, photos: Sequence[Matched]) -> list[str]:
     every, default = figures.plate_detection(photos), figures.plate_detection(photos, THRESHOLD_TEXT)
     shares = (every.recall, every.precision, default.recall, default.precision)
     return [name, str(every.count), *(percent(share) for share in shares)]
+
+
+_SET_HEADER: Final = (
+    "",
+    "plates",
+    *(f"found, IoU {overlap}" for overlap in figures.OVERLAPS),
+    "false",
+    "texts",
+    "exact match",
+    "O = 0, I = 1",
+    "country right",
+)
+
+
+def _set_row(name: str, found: figures.PlateFigures) -> list[str]:
+    texts = [str(found.texts), percent(found.exact), percent(found.alike)] if found.texts else ["0", "", ""]
+    return [
+        name,
+        str(found.count),
+        *(percent(share) for share in found.found.values()),
+        "-" if found.false is None else str(found.false),
+        *texts,
+        percent(found.country) if found.regions else "",
+    ]
 
 
 def _vehicles_row(name: str, found: figures.DetectionFigures) -> list[str]:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
-from platelane.crops import Image, cut
-from training.data import decode
+from platelane.vision.crops import Image, cut
+from training.data.dataset import decode
 from training.evaluation.labels import PlateLabel
 from training.evaluation.matching import FoundPlate, Matched
 

@@ -2,7 +2,7 @@
 
 PyTorch in FP16, a recorded graph for each batch size, the pictures on the GPU already:
 
-    python -m training.speed
+    python -m training.evaluation.speed
 
 Weights change nothing about it, so that none are loaded. `python -m benchmarks steps` measures the models as Triton
 serves them.
@@ -10,7 +10,6 @@ serves them.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from statistics import quantiles
 from typing import Final
@@ -19,11 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.results import table
-from platelane.crops import FAST_CANVASES, FRAME_CANVASES, PLATE_SHAPE, ZOOM_CANVAS
-from training.aligner_model import Aligner
-from training.detector_model import Decoder, Detector
-from training.reader import REGIONS
-from training.reader_model import Reader
+from platelane.vision.crops import FAST_CANVASES, FRAME_CANVASES, PLATE_SHAPE, ZOOM_CANVAS
+from training.aligner.model import Aligner
+from training.common import command
+from training.detector.model import Decoder, Detector
+from training.reader.model import Reader
+from training.reader.train import REGIONS
 
 BATCHES: Final = (1, 8, 64)
 WARM_UP: Final = 10
@@ -72,7 +72,7 @@ def milliseconds(run: Callable[[], None], times: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser("training.evaluation.speed", __doc__)
     parser.add_argument("--times", type=int, default=200, help="runs a figure")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
@@ -91,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

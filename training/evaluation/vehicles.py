@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from aggregator.direction import TOLERANCE
 from benchmarks.results import table
 from training.evaluation import figures
 from training.evaluation.given_crops import DescribedCrop
 from training.evaluation.labels import PlateLabel
 from training.evaluation.matching import FoundPlate, Json, Matched
 from training.evaluation.tables import accuracy_row, percent
-from webhook_svc.direction import TOLERANCE
 
 HEADS: Final = {"type": "types", "color": "colors", "orientation": "orientations"}
 """Columns of the labels, and their field in a message about a vehicle."""

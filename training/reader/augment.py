@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image, rectify_plate
-from platelane.geometry import Box, Corners
-from training.camera import coarse, compressed, shaken
+from platelane.vision.crops import Image, rectify_plate
+from platelane.vision.geometry import Box, Corners
+from training.common.camera import coarse, compressed, shaken
 from training.synthesis.paste import sides
 
 Pixels = NDArray[np.float32]

@@ -6,10 +6,13 @@ frames, so that the upper line of a two-line plate comes first; a one-line plate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
-from training.reader_text import CHARACTERS
+from training.reader.text import CHARACTERS
 
 WIDTH = 128
 ROWS, COLUMNS = 2, 40
@@ -63,6 +66,7 @@ class Reader(nn.Module):
 
     def __init__(self, regions: int) -> None:
         super().__init__()
+        self.regions = regions
         self.features = nn.Sequential(
             convolution(3, 32, stride=2),
             convolution(32, 32),
@@ -82,6 +86,10 @@ class Reader(nn.Module):
         self.characters = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(CHARACTERS)))
         self.region = nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Dropout(0.1), nn.Linear(2 * WIDTH, regions))
 
+    def adapted(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights to start from, of a reader that knows no region that comes after its own in this one's list."""
+        return with_regions(weights, self.regions)
+
     def forward(self, plates: Tensor) -> tuple[Tensor, Tensor]:
         # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
         scaled = plates.float().permute(0, 3, 1, 2) / 127.5 - 1.0
@@ -91,10 +99,24 @@ class Reader(nn.Module):
         return self.characters(read), self.region(pooled)
 
 
+NEW_REGION: Final = 4.0
+"""How much likelier others are at first than a region that is new, as a difference of logits."""
+
+
+def with_regions(weights: Mapping[str, Tensor], regions: int) -> dict[str, Tensor]:
+    """The weights of a reader of fewer regions for one of so many: those that are new come last, and are unlikely."""
+    grown = dict(weights)
+    for name in ("region.2.weight", "region.2.bias"):
+        value = grown[name]
+        mean = value.mean(dim=0, keepdim=True) - (NEW_REGION if name.endswith("bias") else 0.0)
+        grown[name] = torch.cat((value, mean.expand(max(0, regions - len(value)), *value.shape[1:])))
+    return grown
+
+
 class Served(nn.Module):
     """The reader as it is served: probabilities, softened by temperatures fitted on the validation split."""
 
-    def __init__(self, reader: Reader, characters_temperature: float, region_temperature: float) -> None:
+    def __init__(self, reader: nn.Module, characters_temperature: float, region_temperature: float) -> None:
         super().__init__()
         self.reader = reader
         self.characters_temperature = characters_temperature

@@ -8,19 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from platelane.crops import Image, cut
-from platelane.geometry import Box, Corners
 from platelane.regions import country
-from training.areas import EUROPE
-from training.data import Part, Row, Split, all_plates, box, quadrilateral
-from training.reader_text import target
+from platelane.vision.crops import Image, cut
+from platelane.vision.geometry import Box, Corners
+from training.data.areas import EUROPE
+from training.data.dataset import DataPart, Row, Split, all_plates, any_of, box, box_in, kept, quadrilateral
+from training.reader.text import target
 
-SHARES: Final = {"us": 0.25, "europe": 0.30, "br": 0.11, "vn": 0.06, "cn": 0.05, "pk": 0.05, "in": 0.05, "others": 0.13}
-"""How often a group of regions is drawn, whatever its size in the data."""
+SHARES: Final = {
+    "us": 0.26,
+    "europe": 0.27,
+    "br": 0.10,
+    "vn": 0.05,
+    "cn": 0.05,
+    "pk": 0.04,
+    "in": 0.05,
+    "tw": 0.03,
+    "om": 0.03,
+    "others": 0.10,
+    "designs": 0.02,
+}
+"""How often a group of regions is drawn, whatever its size in the data: one that is learnt alone ruins the others."""
+DESIGNS: Final = "designs"
+"""The group of published designs: the region of each is known, and not what stands on it."""
+FURTHER: Final = (("plates_more", "photos_more"),)
+"""Crops and photographs that a folder may have beside `plates` and `photos`."""
 
 BACKGROUND_WIDTHS: Final = (40.0, 240.0)
 """Narrowest and widest, in pixels, of the areas that stand for what is no plate."""
@@ -30,7 +47,8 @@ BACKGROUND_ASPECTS: Final = (1.2, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown.
+    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown; `group` is
+    one of `SHARES`, and empty where it is the region's.
 
     What is no plate has no classes: `()`. `cuts` are corners that the served models tell for the same plate.
     """
@@ -41,41 +59,66 @@ class Sample:
     region: str
     legible: bool
     cuts: tuple[Corners, ...] = ()
+    group: str = ""
+    weight: float = 1.0
+    """How often it is drawn among those of its group and region."""
+    set: str = ""
 
 
 Cutter = Callable[[Image, Box], tuple[Corners, ...]]
 """Corners of the plate that a picture shows in a box."""
 
 
+def sometimes(cutter: Cutter, share: float, random: np.random.Generator) -> Cutter:
+    """The cutter for that share of the plates; it takes a tenth of a second each."""
+    return lambda image, plate: cutter(image, plate) if random.random() < share else ()
+
+
 def load(root: Path, split: Split, exclude_sets: Collection[str] = (), cutter: Cutter | None = None) -> list[Sample]:
-    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already.
+    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already; of the further parts
+    the same; and published designs. Of the validation split the half that chooses between weights.
 
     `cutter` tells their `cuts`.
     """
-    close = Part(root, "plates")
-    known = {(row["set"], row["text"]) for row in close.rows(split)}
-    samples = _samples(close, split, exclude_sets, frozenset(), cutter)
+    pairs = (("plates", "photos"), *FURTHER)
+    found = {part.name: part for part in any_of(root, *(name for pair in pairs for name in pair))}
+    samples: list[Sample] = []
+    for crops, photos in pairs:
+        known = {(row["set"], row["text"]) for row in found[crops].rows(split)}
+        samples += of_part(found[crops], split, exclude_sets, frozenset(), cutter)
+        if split == "train":
+            samples += of_part(found[photos], split, exclude_sets, frozenset(known), cutter)
     if split == "train":
-        samples += _samples(Part(root, "photos"), split, exclude_sets, frozenset(known), cutter)
+        samples += _designs(DataPart(root, "us_designs", optional=True), split, exclude_sets)
+    return samples
+
+
+def _designs(part: DataPart, split: Split, exclude_sets: Collection[str]) -> list[Sample]:
+    """Published designs, each with a margin in the colour of its edge."""
+    regions = {row["file"]: row["region"] for row in part.rows(split, exclude_sets)}
+    samples = []
+    for file, image in part.pictures(regions):
+        height, width = image.shape[:2]
+        top, left = height // 2, width // 2
+        view = cv2.copyMakeBorder(image, top, top, left, left, cv2.BORDER_REPLICATE)
+        corners = Box(left, top, left + width, top + height).corners()
+        samples.append(Sample(np.asarray(view, np.uint8), corners, None, regions[file], legible=False, group=DESIGNS))
     return samples
 
 
 def load_backgrounds(
     root: Path, split: Split, random: np.random.Generator, exclude_sets: Collection[str] = ()
 ) -> list[Sample]:
-    """A part of every picture that shows no plate, as large as plates are."""
-    negatives, photos = Part(root, "negatives"), Part(root, "photos")
-    empty: dict[str, list[Box]] = {file: [] for file in negatives.by_picture(split, exclude_sets)}
-    labelled = {
-        file: [box(row) for row in rows if row["class"] == "plate"]
-        for file, rows in photos.by_picture(split, exclude_sets).items()
-        if all_plates(rows[0])
-    }
-    found = [
-        background(image, plates, random)
-        for part, plates_by_picture in ((negatives, empty), (photos, labelled))
-        for (_, image), plates in zip(part.pictures(plates_by_picture), plates_by_picture.values(), strict=True)
-    ]
+    """A part of every picture that shows no plate, as large as plates are; none where a folder has no such pictures."""
+    found: list[Sample | None] = []
+    for part in (DataPart(root, name, optional=True) for name in ("negatives", "photos")):
+        plates_by_picture = {
+            file: [box(row) for row in rows if row["class"] == "plate" and row["xmin"]]
+            for file, rows in part.by_picture(split, exclude_sets).items()
+            if part.name == "negatives" or all_plates(rows[0])
+        }
+        pictures = zip(part.pictures(plates_by_picture), plates_by_picture.values(), strict=True)
+        found += [background(image, plates, random) for (_, image), plates in pictures]
     return [sample for sample in found if sample is not None]
 
 
@@ -104,8 +147,8 @@ def group_of(region: str) -> str:
 def weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
     """The chance of each sample to be drawn: by group as in `SHARES`, in a group the rarer regions somewhat more."""
     regions = Counter(sample.region for sample in samples)
-    raw = np.array([regions[sample.region] ** -0.35 for sample in samples])
-    groups = np.array([group_of(sample.region) for sample in samples])
+    raw = np.array([sample.weight * regions[sample.region] ** -0.35 for sample in samples])
+    groups = np.array([sample.group or group_of(sample.region) for sample in samples])
     for name, share in SHARES.items():
         members = groups == name
         if members.any():
@@ -124,13 +167,19 @@ def around(image: Image, plate: Corners, margin: float = 0.5) -> tuple[Image, Co
     return cut(image, area).copy(), plate - np.array([area.xmin, area.ymin], dtype=np.float32)
 
 
-def _samples(
-    part: Part, split: Split, exclude_sets: Collection[str], known: frozenset[tuple[str, str]], cutter: Cutter | None
+def of_part(
+    part: DataPart,
+    split: Split,
+    exclude_sets: Collection[str] = (),
+    known: frozenset[tuple[str, str]] = frozenset(),
+    cutter: Cutter | None = None,
 ) -> list[Sample]:
+    """The plates of one part that have a text, without those of the sets and texts that are `known`."""
     rows_of = part.by_picture(split, exclude_sets)
     wanted = {
         file: [row for row in rows if _is_plate_with_text(row) and (row["set"], row["text"]) not in known]
         for file, rows in rows_of.items()
+        if split == "train" or not kept(rows)
     }
     wanted = {file: rows for file, rows in wanted.items() if rows}
     pictures = tqdm(part.pictures(wanted), part.name, len(wanted), disable=cutter is None)
@@ -138,13 +187,13 @@ def _samples(
 
 
 def _is_plate_with_text(row: Row) -> bool:
-    return row.get("class", "plate") == "plate" and bool(row["text"])
+    return row["class"] in ("", "plate") and bool(row["text"])
 
 
 def _sample(image: Image, row: Row, cutter: Cutter | None) -> Sample:
-    known = quadrilateral(row)
+    known = quadrilateral(row, image)
     view, plate = around(image, known)
-    cuts = cutter(image, box(row)) if cutter else ()
+    cuts = cutter(image, box_in(row, image)) if cutter else ()
     classes = None if "?" in row["text"] else target(row["text"])
     moved = tuple(cut + (plate - known)[0] for cut in cuts)
-    return Sample(view, plate, classes, row["region"], row["legibility"] != "hard", moved)
+    return Sample(view, plate, classes, row["region"], row["legibility"] != "hard", moved, set=row["set"])

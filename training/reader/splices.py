@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from platelane.crops import PLATE_MARGIN, Image, corners_in_crop, rectify_plate
-from training.reader_model import COLUMNS, Reader
-from training.reader_samples import Sample
-from training.reader_text import BLANK
+from platelane.vision.crops import PLATE_MARGIN, Image, corners_in_crop, rectify_plate
+from training.reader.model import COLUMNS, Reader
+from training.reader.samples import Sample
+from training.reader.text import BLANK
 
 SHAPE: Final = (128, 320)
 """Height and width in pixels of a plate with its surroundings, straightened: twice as large as the reader's input."""

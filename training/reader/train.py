@@ -11,28 +11,32 @@ both phases' weights reads better than either (Wortsman et al., "Model soups"):
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from platelane.crops import PLATE_SHAPE, rectify_plate
-from platelane.geometry import Corners
 from platelane.regions import country
-from training import loop
-from training.export import export
-from training.reader_augment import augmented, loosened
-from training.reader_model import Reader, Served
-from training.reader_samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights
-from training.reader_splices import Splices
-from training.reader_synthetic import SyntheticPlates
-from training.reader_text import BLANK, CHARACTERS, alike, greedy, text_of
-from training.served_cuts import ServedCuts
+from platelane.vision.crops import PLATE_SHAPE, rectify_plate
+from platelane.vision.geometry import Corners
+from platelane.vision.model_specs import FRAMES
+from training.common import loop
+from training.common.export import export, size_output
+from training.data.served_corners import ServedCorners
+from training.reader.augment import augmented, loosened
+from training.reader.model import Reader, Served
+from training.reader.samples import Sample, allowed_regions, group_of, load, load_backgrounds, sometimes, weights
+from training.reader.splices import Splices
+from training.reader.synthetic import SyntheticPlates
+from training.reader.text import BLANK, CHARACTERS, alike, greedy, text_of
+from training.synthesis import fonts
+from training.synthesis.catalogue import DESIGNS
 
 BATCH = 64
 UNKNOWN = -1
@@ -94,8 +98,13 @@ class ReaderTask:
         difficulty: Difficulty,
         splices: Splices,
         batch: int,
+        region_weight: float = REGION_WEIGHT,
+        frozen: int = 0,
     ) -> None:
-        self.model: nn.Module = Reader(len(regions))
+        reader = Reader(len(regions))
+        self.model: nn.Module = reader
+        self.frozen = reader.features[:frozen]
+        self.frozen.requires_grad_(False)
         self.train = train
         self.val = val
         self.backgrounds = backgrounds
@@ -103,7 +112,9 @@ class ReaderTask:
         self.difficulty = difficulty
         self.splices = splices
         self.batch = batch
-        codes = {*regions, *(sample.region for sample in (*train, *val))}
+        self.region_weight = region_weight
+        drawn = (design.region for design in DESIGNS)
+        codes = {"", *regions, *drawn, *(sample.region for sample in (*train, *val))}
         self.allowed = {code: allowed_regions(code, regions) for code in codes}
 
     def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
@@ -127,14 +138,18 @@ class ReaderTask:
 
     def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
         plates, known = batch
+        if model is self.model:
+            self.frozen.eval()
         characters, regions = model(plates.to(device))
-        return text_loss(characters, known.classes.to(device), known.lengths) + REGION_WEIGHT * region_loss(
+        return text_loss(characters, known.classes.to(device), known.lengths) + self.region_weight * region_loss(
             regions, known.regions.to(device)
         )
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
         """`figures` for the labelled corners; `loose`, the score for these moved about, and `served`, for the served
         models' corners."""
+        if not self.val:
+            return {}
         others = {
             "loose": self.answers(model, device, LOOSENESS),
             "served": self.answers(model, device, served=True),
@@ -161,6 +176,8 @@ class ReaderTask:
                 one, other = model(torch.from_numpy(np.stack(plates)).to(device))
                 characters.append(one.float().cpu())
                 regions.append(other.float().cpu())
+        if not self.val:
+            return torch.zeros(0, FRAMES, len(CHARACTERS)), torch.zeros(0, len(self.regions))
         return torch.cat(characters), torch.cat(regions)
 
     def _corners(self, sample: Sample, random: np.random.Generator) -> Corners:
@@ -171,12 +188,17 @@ class ReaderTask:
 
     def targets(self, samples: Sequence[Sample]) -> Targets:
         """What the labels say."""
-        texts = [sample.classes or () for sample in samples]
-        return Targets(
-            torch.tensor([index for classes in texts for index in classes]),
-            torch.tensor([UNKNOWN if sample.classes is None else len(sample.classes) for sample in samples]),
-            torch.from_numpy(np.stack([self.allowed[sample.region] for sample in samples])),
-        )
+        return targets_of(samples, self.allowed)
+
+
+def targets_of(samples: Sequence[Sample], allowed: Mapping[str, NDArray[np.bool_]]) -> Targets:
+    """What the labels say; `allowed` has the regions (R,) that each label allows."""
+    texts = [sample.classes or () for sample in samples]
+    return Targets(
+        torch.tensor([index for classes in texts for index in classes]),
+        torch.tensor([UNKNOWN if sample.classes is None else len(sample.classes) for sample in samples]),
+        torch.from_numpy(np.stack([allowed[sample.region] for sample in samples])),
+    )
 
 
 def text_loss(logits: Tensor, classes: Tensor, lengths: Tensor) -> Tensor:
@@ -224,13 +246,27 @@ def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tenso
     return result | {"cer": mistakes / max(1, length)}
 
 
+def unknown_regions(samples: Sequence[Sample], regions: Sequence[str]) -> str:
+    """Labelled regions that the reader does not tell apart, each with its number of plates."""
+    counts = Counter(sample.region for sample in samples if sample.region not in ("", "unknown"))
+    strange = {code: count for code, count in counts.items() if not allowed_regions(code, regions).any()}
+    return ", ".join(f"{code} ({count})" for code, count in sorted(strange.items()))
+
+
 def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[float, float]:
-    """The softening of both outputs under which the validation labels are most likely."""
+    """The softening of both outputs under which the validation labels are most likely.
+
+    1 where that is the edge of what is tried: so few plates, all of them read right, are fitted by anything.
+    """
+    if not task.val:
+        return 1.0, 1.0
     known = task.targets(task.val)
-    return (
+    best = (
         min(TEMPERATURES, key=lambda t: float(text_loss(characters / t, known.classes, known.lengths))),
         min(TEMPERATURES, key=lambda t: float(region_loss(region / t, known.regions))),
     )
+    one, other = (1.0 if t in (TEMPERATURES[0], TEMPERATURES[-1]) else t for t in best)
+    return one, other
 
 
 def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
@@ -241,6 +277,7 @@ def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
     export(Served(model, *softer), example, folder / "1" / "model.onnx", "plate", ("characters", "region"))
     (folder / "characters.txt").write_text("\n".join(("blank", *CHARACTERS[1:])) + "\n", encoding="utf-8")
     (folder / "regions.txt").write_text("\n".join(task.regions) + "\n", encoding="utf-8")
+    size_output(folder / "config.pbtxt", "region", len(task.regions))
     return figures(task.val, task.regions, characters, region) | {
         "characters_temperature": softer[0],
         "region_temperature": softer[1],
@@ -248,7 +285,7 @@ def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
 
 
 def main() -> None:
-    parser = loop.parser(__doc__ or "", "reader", minutes=45, learning_rate=6e-4)
+    parser = loop.parser(__doc__, "reader", minutes=45, learning_rate=6e-4)
     parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
     parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
     parser.add_argument(
@@ -257,37 +294,65 @@ def main() -> None:
     parser.add_argument(
         "--served", type=Path, metavar="REPOSITORY", help="cut plates as its detector and aligner do, too"
     )
+    parser.add_argument("--served-share", type=float, default=1.0, help="share of the plates that are cut so")
+    parser.add_argument(
+        "--region-weight", type=float, default=REGION_WEIGHT, help="of the region's loss beside the text's"
+    )
+    parser.add_argument(
+        "--misread-weight",
+        type=float,
+        default=1.0,
+        help="how much more often plates are drawn that --initial reads wrong",
+    )
+    parser.add_argument(
+        "--frozen",
+        type=int,
+        default=0,
+        help="first layers of 12 that stay as they are; with 8 a step takes half the time",
+    )
     parser.add_argument("--batch", type=int, default=64, help="plates a step")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
-    if arguments.spliced and not (chosen.initial or chosen.resume or chosen.export_only):
-        parser.error("--spliced finds the characters with a reader that is trained already: --initial FILE")
+    if (arguments.spliced or arguments.misread_weight != 1) and not (
+        chosen.initial or chosen.resume or chosen.export_only
+    ):
+        parser.error("--spliced and --misread-weight need a reader that is trained already: --initial FILE")
     device = loop.prepare(chosen)
     task = _task(chosen, arguments, device)
     if not chosen.export_only:
         loop.train(task, chosen, device)
     model = Reader(len(task.regions)).eval()
-    model.load_state_dict(loop.trained(chosen))
+    loop.load(model, loop.trained(chosen), chosen.out)
     for name, value in write(task, model, chosen.model).items():
         print(f"{name} {value:.4f}")
 
 
 def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.device) -> ReaderTask:
+    if arguments.synthetic and not chosen.export_only:
+        fonts.require()  # drawn plates come late in a run
     regions = REGIONS.read_text(encoding="utf-8").split()
-    cutter = ServedCuts.of(arguments.served) if arguments.served else None
+    cutter = ServedCorners.of(arguments.served) if arguments.served else None
     val = load(chosen.data, "val", chosen.exclude_sets, cutter)
     train, backgrounds = [], []
     if not chosen.export_only:
-        train = load(chosen.data, "train", chosen.exclude_sets, cutter)
+        some = cutter and sometimes(cutter, arguments.served_share, np.random.default_rng(chosen.seed))
+        train = load(chosen.data, "train", chosen.exclude_sets, some)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
+    if strangers := unknown_regions([*train, *val], regions):
+        print(f"not in regions.txt, so that nothing is learnt of their regions: {strangers}")
     splices = Splices({}, {})
-    if train and arguments.spliced:
+    if train and (arguments.spliced or arguments.misread_weight != 1):
         reader = Reader(len(regions))
-        reader.load_state_dict(loop.blended([chosen.initial or chosen.out / "last.pt"]))
+        source = chosen.initial or chosen.out / "last.pt"
+        loop.load(reader, loop.blended([source]), source)
         splices = Splices.of(train, reader.to(device))
+        train = [
+            replace(sample, weight=arguments.misread_weight) if _is_misread(sample, i in splices.aligned) else sample
+            for i, sample in enumerate(train)
+        ]
     difficulty = Difficulty(arguments.severity, arguments.synthetic, arguments.spliced)
-    return ReaderTask(train, val, backgrounds, regions, difficulty, splices, arguments.batch)
+    return ReaderTask(train, val, backgrounds, regions, difficulty, splices, arguments.batch, arguments.region_weight)
 
 
-if __name__ == "__main__":
-    main()
+def _is_misread(sample: Sample, right: bool) -> bool:
+    return bool(sample.classes and sample.region and sample.legible and not right)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -14,30 +15,53 @@ from training.synthesis import designs_world as world
 from training.synthesis.designs import Design
 
 SHARES: Final = {
-    "us": 0.42,
-    "ca": 0.04,
+    "us": 0.22,
+    "stacked": 0.11,
+    "pictured": 0.06,
+    "ca": 0.03,
     "mx": 0.03,
-    "br": 0.06,
-    "ar": 0.07,
+    "br": 0.05,
+    "ar": 0.05,
     "south": 0.03,
-    "europe": 0.18,
-    "in": 0.06,
-    "au": 0.04,
-    "others": 0.07,
+    "europe": 0.13,
+    "ua": 0.03,
+    "in": 0.07,
+    "vn": 0.02,
+    "om": 0.03,
+    "gulf": 0.03,
+    "au": 0.03,
+    "foreign": 0.02,
+    "others": 0.06,
 }
 """How often a group of regions is drawn: most where real pictures are few."""
 
+
+def _of(designs: Iterable[Design], region: str) -> tuple[Design, ...]:
+    return tuple(design for design in designs if design.region == region)
+
+
+_GULF: Final = frozenset({"sa", "kw", "qa", "bh"})
+_OWN: Final = frozenset({"om", "vn", *_GULF})
+"""Regions of Asia that have a group of their own."""
+
 _GROUPS: Final = {
     "us": (*america.STATES, *america.VANITY),
+    "stacked": america.STACKED,
+    "pictured": america.PICTURED,
     "ca": america.PROVINCES,
     "mx": america.CENTRAL,
     "br": america.BRAZIL,
-    "ar": tuple(design for design in america.SOUTH if design.region == "ar"),
+    "ar": _of(america.SOUTH, "ar"),
     "south": tuple(design for design in america.SOUTH if design.region not in ("br", "ar")),
-    "europe": (*europe.UNION, *europe.OTHERS),
+    "europe": tuple(design for design in (*europe.UNION, *europe.OTHERS) if design.region != "ua"),
+    "ua": _of(europe.OTHERS, "ua"),
     "in": world.INDIA,
+    "vn": _of(world.ASIA, "vn"),
+    "om": _of(world.ASIA, "om"),
+    "gulf": tuple(design for design in world.ASIA if design.region in _GULF),
     "au": world.PACIFIC,
-    "others": (*world.ASIA, *world.AFRICA),
+    "foreign": world.FOREIGN,
+    "others": (*(design for design in world.ASIA if design.region not in _OWN), *world.AFRICA),
 }
 
 DESIGNS: Final[tuple[Design, ...]] = tuple(design for group in _GROUPS.values() for design in group)

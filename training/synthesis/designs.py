@@ -10,6 +10,8 @@ import string
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from training.synthesis.serials import Script
+
 Color = tuple[int, int, int]
 
 WHITE: Final[Color] = (240, 241, 240)
@@ -112,6 +114,8 @@ class Design:
     letters: str = string.ascii_uppercase
     stickers: bool = False
     """Whether registration stickers may sit in its corners."""
+    script: Script = "arabic"
+    """Whose letters and digits its patterns' `$` and `%` are."""
     share: float = 1.0
     """How often it is drawn among the designs of its region."""
 

@@ -281,6 +281,7 @@ STATES: Final = (
     _state("us-ny", "NEW YORK", "EMPIRE STATE", plain((232, 168, 40)), BLUE, "@@@-####", "@@@ ####", share=2),
     _state("us-ny", "NEW YORK", "EXCELSIOR", _WHITE, BLUE, "@@@-####", "@@@ ####", share=2),
     _state("us-ny", "NEW YORK", "", _WHITE, BLUE, "@@@*####", "@@@ ####", "@##-#@@"),
+    _state("us-ny", "NEW YORK", "T&LC", plain((232, 168, 40)), BLUE, "T######C", "T*######C", "#@##@", share=0.5),
     _state(
         "us-nc",
         "NORTH CAROLINA",
@@ -420,6 +421,62 @@ VANITY: Final = tuple(
     )
     for design in STATES
 )
+
+_STACKED: Final = (
+    "[@@]####",
+    "####[@@]",
+    "[@@] #####",
+    "#####[@@]",
+    "#[@@]####",
+    "#[@@]####",
+    "*[@@]####",
+    "*####[@@]",
+    "*#####[@@]",
+    "[@@]@@@@",
+    "@@@@[@@]",
+    "*####[@@@]",
+    "[@@@] ####",
+    "##[@@] ###",
+    "[@@]###@@",
+    "[@@] ## @@",
+    "@##[@#]##",
+    "[@#]####",
+    "*@@@@[@@]",
+    "[@@]###*@",
+)
+STACKED: Final = tuple(
+    Design(
+        design.region,
+        design.size,
+        design.paper,
+        design.ink,
+        _STACKED,
+        (30.0, 70.0),
+        design.faces,
+        captions=design.captions,
+        stickers=True,
+        share=design.share,
+    )
+    for design in STATES
+)
+"""Plates with a pair of small letters, most of them special ones: every state has some."""
+
+PICTURED: Final = tuple(
+    Design(
+        design.region,
+        design.size,
+        design.paper,
+        design.ink,
+        ("*#####", "*####@", "*@####", "*####", "*@@@@", "*@@@##", "*#####*", "@@*###", "##*##*", "*@@*###"),
+        (30.0, 70.0),
+        design.faces,
+        captions=design.captions,
+        stickers=True,
+        share=design.share,
+    )
+    for design in STATES
+)
+"""Plates with an emblem beside the serial."""
 
 PROVINCES: Final = (
     _state("ca-ab", "Alberta", "WILD ROSE COUNTRY", _WHITE, RED, "@@@-####", "@@@ ###", script=True),

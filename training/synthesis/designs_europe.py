@@ -173,7 +173,25 @@ OTHERS: Final = (
     _wide("me", "MNE", "{PG,NK,BD,HN} @@###", "{PG,BD}*@@###"),
     _wide("mk", "NMK", "{SK,BT,OH,TE} ####@@", "SK ###-@@"),
     _wide("al", "AL", "@@ ###*@@", "@@ ### @@"),
-    _wide("ua", "UA", "@@ #### @@", "@@####@@", letters=_CYRILLIC_LOOKALIKES + "I", stars=False),
+    *(
+        Design(
+            "ua",
+            size,
+            plain(WHITE),
+            BLACK,
+            serials,
+            (38, height),
+            bands=(Band("left", band, EU_BLUE, "UA", ink=YELLOW),),
+            border=BLACK,
+            letters=_CYRILLIC_LOOKALIKES + "I",
+            share=share,
+        )
+        for size, height, band, share, serials in (
+            ((520.0, 112.0), 76, 42, 1.5, ("@@ #### @@", "@@####@@", "@@*####*@@")),
+            ((300.0, 150.0), 60, 34, 0.8, ("@@ ##|## @@", "@@|####@@", "@@ ####|@@", "@@##|##@@")),
+            ((280.0, 202.0), 76, 40, 0.8, ("@@ ##|##@@", "@@|####@@", "@@####|@@")),
+        )
+    ),
     _wide("by", "BY", "#### @@-#", letters=_CYRILLIC_LOOKALIKES, stars=False),
     _wide("md", "MD", "@@@ ###", "C @@ ###", stars=False),
     Design(

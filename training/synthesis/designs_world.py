@@ -23,7 +23,10 @@ from training.synthesis.designs import (
     plain,
 )
 
-_INDIAN: Final = "{MH,DL,KA,TN,KL,UP,GJ,RJ,HR,PB,AP,TS,WB,MP,BR,OD,AS,CG,JH,UK,GA,HP}"
+_INDIAN: Final = "{MH,DL,KA,TN,KL,UP,GJ,RJ,HR,PB,AP,TS,WB,MP,BR,OD,AS,CG,JH,UK,GA,HP,PY,CH,TR,JK,TG,MN,ML,LA}"
+_PAINTED_FACES: Final = (*HEAVY_FACES, "overpass-600", "roboto-condensed-500", "dosis-700", "rajdhani-700")
+"""Of plates that a sign painter makes."""
+_VIETNAMESE: Final = "{29,30,51,59,54,43,15,60,61,72,36,37,47,50,65,75,77,92,99}"
 _EMIRATES: Final = (
     ("ae-du", "DUBAI"),
     ("ae-az", "ABU DHABI"),
@@ -35,7 +38,8 @@ _EMIRATES: Final = (
 
 def _indian(size: tuple[float, float], paper: Color, ink: Color, *serials: str, band: bool, share: float) -> Design:
     strip = (Band("left", 26, WHITE if paper == WHITE else YELLOW, "IND", ink=BRIGHT_BLUE),) if band else ()
-    return Design("in", size, plain(paper), ink, serials, (34, 66), HEAVY_FACES, strip, border=ink, share=share)
+    faces = HEAVY_FACES if band else _PAINTED_FACES
+    return Design("in", size, plain(paper), ink, serials, (34, 66), faces, strip, border=ink, share=share)
 
 
 def _one_line(
@@ -85,12 +89,25 @@ INDIA: Final = tuple(
     for size, serials, share in (
         (
             (500.0, 120.0),
-            (f"{_INDIAN} ## @@ ####", f"{_INDIAN}##@@####", f"{_INDIAN} ## @ ####", f"{_INDIAN}-##-@@-####"),
+            (
+                f"{_INDIAN} ## @@ ####",
+                f"{_INDIAN}##@@####",
+                f"{_INDIAN} ## @ ####",
+                f"{_INDIAN}-##-@@-####",
+                f"{_INDIAN}.##.@@.####",
+            ),
             colour_share,
         ),
         (
             (340.0, 200.0),
-            (f"{_INDIAN} ##|@@ ####", f"{_INDIAN}-##-@@|####", f"{_INDIAN} ## @|####"),
+            (
+                f"{_INDIAN} ##|@@ ####",
+                f"{_INDIAN}-##-@@|####",
+                f"{_INDIAN} ## @|####",
+                f"{_INDIAN}.##|@@.####",
+                f"{_INDIAN} ##|@ ####",
+                f"{_INDIAN}##@@|####",
+            ),
             colour_share * 0.5,
         ),
     )
@@ -103,6 +120,9 @@ ASIA: Final = (
     _two_lines("pk", (300, 180), WHITE, BLACK, "@@@ - ##|####", "@@@|###"),
     _one_line("pk", (430, 120), BLACK, WHITE, "@@@ ####", "@@@-####", "@@@-###", "@ ####", "L@@ ## ####", share=1.4),
     _two_lines("pk", (300, 180), BLACK, WHITE, "@@@|####", "@@@|###"),
+    _one_line("pk", (430, 130), WHITE, BLACK, "@@@<##>####", "@@@[##]####", "@@@<##>###", top="PUNJAB", share=0.8),
+    _one_line("pk", (430, 130), BLACK, WHITE, "@@@<##>####", "@@@[##]###"),
+    _two_lines("pk", (300, 180), WHITE, BLACK, "@@@<##>|####", "@@ <##>|####"),
     _one_line("lk", (500, 120), WHITE, BLACK, "{WP,CP,SP,NW} @@@-####", "{WP,CP} @@-####"),
     _one_line("my", (500, 110), BLACK, WHITE, "@@@ ####", "@ ####", "W@@ ####", "@@@ ###", share=1.2),
     _two_lines("my", (300, 180), BLACK, WHITE, "@@@|####"),
@@ -113,12 +133,36 @@ ASIA: Final = (
     _one_line("id", (430, 135), WHITE, BLACK, "{B,D,F,L,AB,DK} #### @@@", bottom="07.27"),
     _one_line("ph", (390, 140), WHITE, BLACK, "@@@ ####", "@@@ ###", bottom="REGION IV-A", top="PILIPINAS"),
     _one_line("vn", (470, 110), WHITE, BLACK, "{30,51,29,59,43,15,60}@-###.##", "{30,51}@-####"),
-    _two_lines("vn", (190, 140), WHITE, BLACK, "{59,29,54,30}-@#|###.##", "{51,72}-@#|####"),
+    *(
+        _two_lines(
+            "vn",
+            (190, 140),
+            paper,
+            ink,
+            f"{_VIETNAMESE}-@#|###.##",
+            f"{_VIETNAMESE}-@#|####",
+            f"{_VIETNAMESE} @#|#####",
+        )
+        for paper, ink in ((WHITE, BLACK), (BLUE, WHITE))
+    ),
+    *(
+        _two_lines(
+            "vn", (330, 165), paper, ink, f"{_VIETNAMESE}@|###.##", f"{_VIETNAMESE}@|####", f"{_VIETNAMESE}@|#####"
+        )
+        for paper, ink in ((WHITE, BLACK), (YELLOW, BLACK), (BLUE, WHITE))
+    ),
     _one_line("cn", (440, 140), BLUE, WHITE, "*@.~####", "*@.#@###", "*@.#####"),
     _one_line("cn", (480, 140), (190, 226, 200), BLACK, "*@.D#####", "*@.F#####", share=0.5),
     _one_line("hk", (520, 110), WHITE, BLACK, "@@ ####", "@@ ###"),
     _one_line("hk", (520, 110), YELLOW, BLACK, "@@ ####"),
-    _one_line("tw", (380, 160), WHITE, BLACK, "@@@-####", "####-@@"),
+    *(
+        Design("tw", (320, 150), plain(paper), ink, serials, (33, 82), HEAVY_FACES, border=ink, stickers=True)
+        for paper, ink, serials in (
+            (WHITE, BLACK, ("@@@.####", "@@@-####", "###.@@@", "@@@.###", "####.@@", "@#.####")),
+            (WHITE, GREEN, ("@@@.####", "@@.####")),
+            (YELLOW, BLACK, ("@@@.####", "@@@.###")),
+        )
+    ),
     *(_one_line(region, (520, 110), WHITE, BLACK, "@ #####", "## #####", top=name) for region, name in _EMIRATES),
     *(
         Design(
@@ -133,17 +177,21 @@ ASIA: Final = (
         )
         for region, name in _EMIRATES
     ),
-    Design(
-        "sa",
-        (520, 110),
-        plain(WHITE),
-        BLACK,
-        ("#### @@@", "### @@@"),
-        (38, 66),
-        HEAVY_FACES,
-        (Band("right", 40, WHITE, "KSA", ink=BLACK),),
-        border=BLACK,
-        letters="ABDEGHJKLNRSTUVXZ",
+    *(
+        Design(
+            "sa",
+            size,
+            plain(WHITE),
+            BLACK,
+            ("%%%% $ $ $|#### @ @ @", "%%% $ $ $|### @@@", "%%%% $ $ $|#### @@@"),
+            (0.18 * size[1], 0.34 * size[1]),
+            HEAVY_FACES,
+            (Band("right", 45, paper, "KSA", ink=BLACK),),
+            border=BLACK,
+            letters="ABDEGHJKLNRSTUVXZ",
+        )
+        for size in ((520.0, 110.0), (335.0, 155.0))
+        for paper in (WHITE, BRIGHT_BLUE, YELLOW)
     ),
     Design(
         "qa",
@@ -165,18 +213,70 @@ ASIA: Final = (
         HEAVY_FACES,
         (Band("left", 50, RED, "BAHRAIN"),),
     ),
+    *(
+        Design(
+            "kw",
+            (320, 160),
+            plain(paper),
+            ink,
+            ("## #####", "#-#####", "##-####", "##|#####"),
+            (34, 72),
+            HEAVY_FACES,
+            captions=captions,
+            border=ink,
+        )
+        for paper, ink in ((WHITE, BLACK), (YELLOW, BLACK))
+        for captions in (
+            (Caption("KUWAIT", "top", 20, ink), Caption("الكويت", "bottom", 24, ink)),
+            (Caption("الكويت  KUWAIT", "top", 28, ink),),
+        )
+    ),
     Design(
         "kw",
-        (320, 160),
+        (520, 110),
         plain(WHITE),
         BLACK,
-        ("## #####", "#-#####"),
-        (34, 72),
+        ("## #####",),
+        (40, 76),
         HEAVY_FACES,
-        captions=(Caption("KUWAIT", "top", 20, BLACK),),
+        (Band("left", 90, WHITE, "الكويت", ink=BLACK),),
+        border=BLACK,
     ),
-    _one_line("om", (500, 110), YELLOW, BLACK, "##### @@", "#### @"),
-    _one_line("jo", (520, 110), WHITE, BLACK, "##-#####", top="JORDAN"),
+    *(
+        Design(
+            "om",
+            (width, 110),
+            plain(paper),
+            ink,
+            serials,
+            (32, 80),
+            HEAVY_FACES,
+            (Band("right", band, paper, "عُمان", ink=ink),),
+            border=ink,
+            letters="AABBBHRYMWDSTKL",
+            share=share,
+        )
+        for width, band in ((420.0, 110.0), (360.0, 70.0))
+        for paper, ink, share in (((240, 180, 30), BLACK, 2.0), (RED, WHITE, 0.6), (WHITE, BLACK, 0.3))
+        for serials in (("##### (@)", "##### (@@)", "#### (@@)", "#### (@)", "### (@@)"),)
+    ),
+    *(
+        Design(
+            "om",
+            (280, 170),
+            plain(paper),
+            ink,
+            ("(@@)|#####", "(@)|####", "(@)|#####"),
+            (30, 66),
+            HEAVY_FACES,
+            captions=(Caption("عُمان", "top", 20, ink),),
+            border=ink,
+            share=0.3,
+            letters="AABBBHRYMWDSTKL",
+        )
+        for paper, ink in (((240, 180, 30), BLACK), (RED, WHITE))
+    ),
+    _one_line("jo", (520, 110), WHITE, BLACK, "##-#####", "#-#####", top="JORDAN"),
     Design(
         "lb",
         (400, 110),
@@ -188,6 +288,52 @@ ASIA: Final = (
         (Band("left", 42, BLUE, "LIBAN"),),
     ),
 )
+
+FOREIGN: Final = (
+    *(
+        Design("bd", size, plain(paper), ink, serials, (30, 50), HEAVY_FACES, border=ink, script="bengali", share=share)
+        for paper, ink, share in ((WHITE, BLACK, 1.0), (GREEN, WHITE, 0.5), (BLACK, WHITE, 0.2))
+        for size, serials in (
+            ((340.0, 200.0), ("$$$$ $$$-$|%%-%%%%", "$$$$$-$|%%-%%%%")),
+            ((520.0, 110.0), ("$$$$ $$-$ %%-%%%%",)),
+        )
+    ),
+    *(
+        Design(
+            "th",
+            (340, 150),
+            plain(paper),
+            BLACK,
+            ("#$$ ####", "$$ ####", "$$ ###", "#$$ ##", "$$$|###"),
+            (32, 66),
+            HEAVY_FACES,
+            captions=(Caption(town, "bottom", 24, BLACK),),
+            border=BLACK,
+            script="thai",
+        )
+        for paper in (WHITE, YELLOW)
+        for town in ("กรุงเทพมหานคร", "เชียงใหม่", "ชลบุรี", "นนทบุรี")
+    ),
+    *(
+        Design(
+            region,
+            size,
+            plain(WHITE),
+            BLACK,
+            ("%%% $ $ $", "%%%% $ $", "%%$ %%%", "%%%%% $"),
+            (34, 70),
+            HEAVY_FACES,
+            captions=(Caption(name, "top", 30, BLACK),) if name else (),
+            border=BLACK,
+        )
+        for region, size, name in (
+            ("eg", (350.0, 170.0), "EGYPT  مصر"),
+            ("eg", (350.0, 170.0), "مصر"),
+            ("ir", (520.0, 110.0), ""),
+        )
+    ),
+)
+"""Plates without Latin letters: nothing is read, or their Latin digits alone."""
 
 AFRICA: Final = (
     _one_line(

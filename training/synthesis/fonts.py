@@ -1,12 +1,15 @@
 """Glyphs of plate fonts as masks of any size, out of font files that are fetched at training time.
 
-The files come from npm: `npm install @fontsource/barlow-condensed ...` (see `PACKAGES`; all under the SIL Open Font
-License or Apache-2.0). The environment variable PLATELANE_FONTS names another folder than the cache.
+The files come from npm, all under the SIL Open Font License or Apache-2.0: `python -m training.synthesis.fonts`
+fetches them. The environment variable PLATELANE_FONTS names another folder than the cache.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,11 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from training.common.errors import TrainingError
+
 PACKAGES: Final = (
     "archivo-narrow",
     "barlow-condensed",
     "barlow-semi-condensed",
+    "cairo",
     "dosis",
+    "noto-sans-bengali",
+    "noto-sans-thai",
     "oswald",
     "overpass",
     "pacifico",
@@ -36,6 +44,10 @@ PACKAGES: Final = (
 FOLDER: Final = Path(os.environ.get("PLATELANE_FONTS", Path.home() / ".cache" / "platelane" / "fonts"))
 """Where `npm install` put `node_modules/@fontsource`."""
 
+_SCRIPTS: Final = (("\u0600", "\u06ff", "cairo-arabic"), ("\u0980", "\u09ff", "noto-sans-bengali-bengali"),
+                   ("\u0e00", "\u0e7f", "noto-sans-thai-thai"))  # fmt: skip
+"""First and last character of a script, and the font that has it."""
+
 SIZE: Final = 96
 """Pixels of the em square in which glyphs are first drawn."""
 
@@ -43,13 +55,44 @@ Mask = NDArray[np.float32]
 """Shape (height, width), 0 to 1."""
 
 
-class FontsMissingError(RuntimeError):
+INSTALL: Final = f"npm install --prefix {FOLDER} @fontsource/{{{','.join(PACKAGES)}}}"
+
+SUBSTITUTES: Final = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSansMono-Bold", "DejaVuSansMono")
+"""What matplotlib brings. A plate's letters are as wide as its design says in any font."""
+
+
+class FontsMissingError(TrainingError):
     """A font file that a design names is not in the folder."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"{path} is missing; run `npm install --prefix {FOLDER} @fontsource/NAME` for NAME in {', '.join(PACKAGES)}"
-        )
+        super().__init__(f"{path} is missing; this brings the fonts (in bash): {INSTALL}")
+
+
+def complete() -> bool:
+    """Whether every package is in the folder."""
+    return all((FOLDER / "node_modules" / "@fontsource" / package).is_dir() for package in PACKAGES)
+
+
+def require() -> None:
+    """Raises `FontsMissingError` where a package is not in the folder and nothing stands in for it."""
+    if not (_substituted or complete()):
+        raise FontsMissingError(FOLDER / "node_modules" / "@fontsource")
+
+
+def substitute() -> None:
+    """Draw in `SUBSTITUTES` from now on: plates of fewer looks, where the fonts are not to be had."""
+    global _substituted
+    _substituted = True
+    forget()
+
+
+def forget() -> None:
+    """Forget the glyphs that were drawn."""
+    for kept in (glyph, line, _face, _drawn, _cap_height, _width):
+        kept.cache_clear()
+
+
+_substituted = False
 
 
 @cache
@@ -66,9 +109,23 @@ def glyph(font: str, character: str, width: int, height: int) -> Mask:
 
 
 @cache
+def foreign(character: str, height: int) -> Mask:
+    """A letter or digit of another script, as wide as it is, in a line `height` pixels high. Raises
+    `FontsMissingError`."""
+    face = _face(_font_of(character, ""))
+    left, _, right, _ = face.getbbox(character, anchor="ls")
+    top = round(0.95 * SIZE)
+    image = Pillow.new("L", (max(1, round(right - left)), round(1.25 * SIZE)))
+    ImageDraw.Draw(image).text((-left, top), character, font=face, fill=255, anchor="ls")
+    mask = np.asarray(image, dtype=np.float32) / 255
+    columns = max(1, round(mask.shape[1] * height / mask.shape[0]))
+    return np.asarray(cv2.resize(mask, (columns, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+
+@cache
 def line(font: str, text: str, height: int) -> Mask:
     """A caption set as the font sets it, `height` pixels high in all. Raises `FontsMissingError`."""
-    face = _face(font)
+    face = _face(_font_of(text[:1], font))
     left, top, right, bottom = face.getbbox(text, anchor="ls")
     image = Pillow.new("L", (round(right - left) + 4, round(bottom - top) + 4))
     ImageDraw.Draw(image).text((2 - left, 2 - top), text, font=face, fill=255, anchor="ls")
@@ -77,13 +134,30 @@ def line(font: str, text: str, height: int) -> Mask:
     return np.asarray(cv2.resize(mask, (columns, height), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
+def _font_of(character: str, font: str) -> str:
+    """The font for a character's script: `font` where it is Latin."""
+    return next((name for first, last, name in _SCRIPTS if first <= character <= last), font)
+
+
 @cache
 def _face(font: str) -> ImageFont.FreeTypeFont:
+    if _substituted:
+        return ImageFont.truetype(str(_substitutes()[zlib.crc32(font.encode()) % len(_substitutes())]), SIZE)
     package, _, weight = font.rpartition("-")
-    path = FOLDER / "node_modules" / "@fontsource" / package / "files" / f"{package}-latin-{weight}-normal.woff2"
+    subset = "latin"
+    if not weight.isdigit():  # a font of another script, by package and subset
+        subset, weight = weight, "700"
+    path = FOLDER / "node_modules" / "@fontsource" / package / "files" / f"{package}-{subset}-{weight}-normal.woff2"
     if not path.exists():
         raise FontsMissingError(path)
     return ImageFont.truetype(str(path), SIZE)
+
+
+@cache
+def _substitutes() -> tuple[Path, ...]:
+    from matplotlib import get_data_path  # a second to import, and seldom needed
+
+    return tuple(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf") for name in SUBSTITUTES)
 
 
 @cache
@@ -106,3 +180,19 @@ def _cap_height(font: str) -> int:
 def _width(font: str, character: str) -> int:
     left, _, right, _ = _face(font).getbbox(character, anchor="ls")
     return max(1, round(right - left))
+
+
+def main() -> None:
+    """Fetches the fonts where they are not there yet and npm is."""
+    if complete():
+        return
+    if shutil.which("npm") is None:
+        print(f"There is no npm to fetch fonts with: plates are drawn in plain ones. Elsewhere: {INSTALL}")
+        return
+    names = [f"@fontsource/{package}" for package in PACKAGES]
+    print(f"Fetching {len(names)} fonts from npm to {FOLDER}")
+    subprocess.run(["npm", "install", "--prefix", str(FOLDER), "--no-audit", "--no-fund", *names], check=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synthesis.solids import Field
+from samples.render.solids import Field
 
 
 def value_noise(x: NDArray[Any], y: NDArray[Any], seed: int) -> Field:

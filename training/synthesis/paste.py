@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
-from platelane.geometry import Corners
+from platelane.vision.crops import Image
+from platelane.vision.geometry import Corners
 
 
 def sides(corners: Corners) -> tuple[float, float]:

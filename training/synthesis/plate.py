@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
+from platelane.vision.crops import Image
 from training.synthesis import fonts
 from training.synthesis.designs import AMERICAN_FACES, CAPTION_FACES, SCRIPT, Band, Caption, Color, Design
-from training.synthesis.serials import Serial, compose
+from training.synthesis.emblems import emblem
+from training.synthesis.serials import Kind, Serial, cells, compose
 
 Canvas = NDArray[np.float32]
 """Shape (height, width, 3), blue-green-red, 0 to 255."""
@@ -25,6 +26,15 @@ _STICKERS: Final[tuple[Color, ...]] = (
     (235, 235, 235),
     (230, 130, 40),
 )
+
+
+SMALL: Final = 0.62
+GLOSSED: Final = 0.46
+"""Heights of small characters, in capitals."""
+
+
+ARABIC: Final = dict(zip("ABHJDRSYMWKLTNEGUVXZ", "ابححدرسيموكلطنعقوىصم", strict=True))
+"""The letters of the Gulf's plates and those that stand above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +64,29 @@ class _Area:
         return self.bottom - self.top
 
 
-def render(design: Design, random: np.random.Generator, serial: Serial | None = None, width: int = 320) -> Plate:
-    """A plate of a design, `width` pixels wide; without a `serial`, a random one of the design's patterns."""
+def render(
+    design: Design,
+    random: np.random.Generator,
+    serial: Serial | None = None,
+    width: int = 320,
+    paper: Image | None = None,
+) -> Plate:
+    """A plate of a design, `width` pixels wide; without a `serial`, a random one of the design's patterns.
+
+    `paper` is a picture of a plate of that region, of which all is kept but the band of its serial.
+    """
     if serial is None:
-        serial = compose(design.serials[random.integers(len(design.serials))], random, design.letters)
+        pattern = design.serials[random.integers(len(design.serials))]
+        serial = compose(_decorated(design, pattern, random), random, design.letters, design.script)
     scale = width / design.size[0]
-    canvas = _paper(design, width, round(design.size[1] * scale), random)
+    height = round(design.size[1] * scale)
+    if paper is not None:
+        canvas, ink = _emptied(paper, width, height), _varied(design.ink, random, 25)
+        area = _Area(0.03 * width, 0.22 * height, 0.97 * width, 0.8 * height)
+        ink = _legible(ink, canvas)
+        _serial(canvas, design, serial, area, scale, ink, random)
+        return Plate(np.clip(canvas, 0, 255).astype(np.uint8), serial.text, design.region)
+    canvas = _paper(design, width, height, random)
     ink = _varied(design.ink, random, 10)
     area = _Area(0, 0, canvas.shape[1], canvas.shape[0])
     if design.border is not None and random.random() < 0.85:
@@ -72,6 +99,28 @@ def render(design: Design, random: np.random.Generator, serial: Serial | None = 
         _stickers(canvas, scale, random)
     _serial(canvas, design, serial, area, scale, ink, random)
     return Plate(np.clip(canvas, 0, 255).astype(np.uint8), serial.text, design.region)
+
+
+def _emptied(picture: Image, width: int, height: int) -> Canvas:
+    """A picture of a plate whose middle rows blend from what is above the serial to what is below it."""
+    canvas = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    top, bottom = round(0.24 * height), round(0.78 * height)
+    above, below = (
+        cv2.GaussianBlur(np.median(canvas[rows], axis=0)[None].astype(np.float32), (0, 0), 0.06 * width)
+        for rows in (slice(top - 4, top + 1), slice(bottom, bottom + 5))
+    )
+    blend = np.linspace(0, 1, bottom - top, dtype=np.float32)[:, None, None]
+    canvas[top:bottom] = above * (1 - blend) + below * blend
+    return np.ascontiguousarray(canvas, dtype=np.float32)
+
+
+def _legible(ink: Color, canvas: Canvas) -> Color:
+    """The ink, or black or white where it would be lost on the middle of the canvas."""
+    height = canvas.shape[0]
+    paper = float(canvas[round(0.3 * height) : round(0.7 * height)].mean())
+    if abs(sum(ink) / 3 - paper) > 70:
+        return ink
+    return (25, 25, 30) if paper > 115 else (240, 240, 240)
 
 
 def _bgr(color: Color) -> NDArray[np.float32]:
@@ -137,10 +186,15 @@ def _band(canvas: Canvas, band: Band, area: _Area, scale: float, random: np.rand
         return _Area(area.left, area.top + extent, area.right, area.bottom)
     left = area.left if band.side == "left" else area.right - extent
     canvas[:, round(left) : round(left + extent)] = color
-    mask = fonts.line(face, band.text, max(4, round(min(extent * 0.55, area.height * 0.2))))
+    latin = band.text.isascii()
+    mask = fonts.line(face, band.text, max(4, round(min(extent * 0.55, area.height * (0.2 if latin else 0.42)))))
     if mask.shape[1] > extent * 0.85:
         mask = _narrowed(mask, extent * 0.85)
-    _stamp(canvas, mask, left + (extent - mask.shape[1]) / 2, area.bottom - area.height * 0.32, band.ink)
+    top = area.bottom - area.height * 0.32 if latin else area.top + (area.height - mask.shape[0]) / 2
+    _stamp(canvas, mask, left + (extent - mask.shape[1]) / 2, top, band.ink)
+    if not latin:
+        divider = np.ones((round(area.height), max(1, round(2 * scale))), np.float32)
+        _stamp(canvas, divider, left if band.side == "right" else left + extent, area.top, band.ink)
     if band.stars:
         _stars(canvas, left + extent / 2, area.top + area.height * 0.32, extent * 0.3)
     inner = (area.left + extent, area.right) if band.side == "left" else (area.left, area.right - extent)
@@ -222,10 +276,29 @@ def _serial(
 
 def _advance(face: str, content: str, wide: float, cap: float, spacing: float, gap: float) -> float:
     total = -spacing
-    for character in content:
-        total += gap if character in " *" else _part(face, character, wide, cap).shape[1] + spacing
-        total += gap * 0.8 if character == "*" else 0
+    for kind, characters in cells(content):
+        total += _cell_width(face, kind, characters, wide, cap, spacing, gap)
     return max(total, 1.0)
+
+
+def _cell_width(face: str, kind: Kind, characters: str, wide: float, cap: float, spacing: float, gap: float) -> float:
+    """How far a cell moves the pen, its spacing included."""
+    if kind == "gap":
+        return gap
+    if kind == "emblem":
+        return gap * 1.8
+    if kind == "small":
+        widths = (_part(face, one, wide * SMALL, cap * SMALL).shape[1] for one in characters)
+        return float(sum(widths)) + (len(characters) / 2 + 1) * spacing
+    size = _stacked(wide, cap, len(characters)) if kind == "stacked" else (wide, cap)
+    if kind == "glossed":
+        size = (wide * GLOSSED, cap * GLOSSED)
+    return float(max(_part(face, one, *size).shape[1] for one in characters)) + spacing
+
+
+def _stacked(wide: float, cap: float, count: int) -> tuple[float, float]:
+    """Width and height of stacked characters."""
+    return wide * (0.78 if count == 2 else 0.6), cap * 0.92 / count
 
 
 def _part(face: str, character: str, wide: float, cap: float) -> fonts.Mask:
@@ -233,6 +306,8 @@ def _part(face: str, character: str, wide: float, cap: float) -> fonts.Mask:
     if character in "-.":
         size = (max(1, round(wide * (0.45 if character == "-" else 0.22))), max(1, round(cap * 0.13)))
         return np.ones(size[::-1], dtype=np.float32)
+    if not character.isascii():
+        return fonts.foreign(character, max(4, round(cap * 1.15)))
     return fonts.glyph(face, character, max(2, round(wide)), max(3, round(cap)))
 
 
@@ -249,16 +324,41 @@ def _line(
     ink: Color,
     random: np.random.Generator,
 ) -> None:
-    for character in content:
-        if character == " ":
-            x += gap
-        elif character == "*":
-            _emblem(canvas, x + gap * 0.9 - spacing / 2, y + cap / 2, gap * 0.62, random)
-            x += gap * 1.8
-        else:
-            mask = _part(face, character, wide, cap)
-            _emboss(canvas, mask, x, y + (cap * 0.44 if character in "-." else 0), ink)
-            x += mask.shape[1] + spacing
+    raised = random.uniform(0, 0.38) * cap
+    for kind, characters in cells(content):
+        advance = _cell_width(face, kind, characters, wide, cap, spacing, gap)
+        if kind == "emblem":
+            emblem(canvas, x + gap * 0.9 - spacing / 2, y + cap / 2, gap * 0.8, cap * random.uniform(0.3, 0.55), random)
+        elif kind == "plain":
+            mask = _part(face, characters, wide, cap)
+            _emboss(canvas, mask, x, y + (cap * 0.44 if characters in "-." else 0), ink)
+        elif kind == "small":
+            pen = x
+            for one in characters:
+                mask = _part(face, one, wide * SMALL, cap * SMALL)
+                _emboss(canvas, mask, pen, y + raised, ink)
+                pen += mask.shape[1] + spacing / 2
+        elif kind == "stacked":
+            size = _stacked(wide, cap, len(characters))
+            for row, one in enumerate(characters):
+                mask = _part(face, one, *size)
+                place = x + (advance - spacing - mask.shape[1]) / 2, y + row * (cap - size[1]) / (len(characters) - 1)
+                _emboss(canvas, mask, *place, ink)
+        elif kind == "glossed":
+            mask = _part(face, characters, wide * GLOSSED, cap * GLOSSED)
+            above = fonts.foreign(ARABIC[characters], max(4, round(cap * 0.56)))
+            _emboss(canvas, mask, x, y + cap * (1 - GLOSSED), ink)
+            _stamp(canvas, above, x + (mask.shape[1] - above.shape[1]) / 2, y - cap * 0.04, ink)
+        x += advance
+
+
+def _decorated(design: Design, pattern: str, random: np.random.Generator) -> str:
+    """American plates have emblems in all places: between groups, before and behind the serial."""
+    if design.faces is not AMERICAN_FACES or "*" in pattern or "|" in pattern or random.random() < 0.65:
+        return pattern
+    if " " in pattern and random.random() < 0.4:
+        return pattern.replace(" ", "*", 1)
+    return f"*{pattern}" if random.random() < 0.7 else f"{pattern}*"
 
 
 def _emboss(canvas: Canvas, mask: fonts.Mask, x: float, y: float, ink: Color) -> None:
@@ -267,13 +367,3 @@ def _emboss(canvas: Canvas, mask: fonts.Mask, x: float, y: float, ink: Color) ->
     _stamp(canvas, np.roll(edge, (1, 1), (0, 1)) * 0.25, x - 1, y - 1, (60, 60, 62))
     _stamp(canvas, np.roll(edge, (-1, -1), (0, 1)) * 0.2, x - 1, y - 1, (250, 250, 250))
     _stamp(canvas, mask, x, y, ink)
-
-
-def _emblem(canvas: Canvas, x: float, y: float, radius: float, random: np.random.Generator) -> None:
-    """A seal, crest or picture between two groups: coloured shapes without letters."""
-    color = random.uniform(30, 220, 3)
-    center = (round(x), round(y + random.uniform(-0.4, 0.4) * radius))
-    axes = (max(1, round(radius * random.uniform(0.5, 1.0))), max(1, round(radius * random.uniform(0.7, 1.2))))
-    cv2.ellipse(canvas, center, axes, 0, 0, 360, tuple(color.tolist()), -1, cv2.LINE_AA)
-    inner = (max(1, axes[0] // 2), max(1, axes[1] // 2))
-    cv2.ellipse(canvas, center, inner, 0, 0, 360, tuple(random.uniform(60, 250, 3).tolist()), -1, cv2.LINE_AA)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from platelane.crops import Image
+from platelane.vision.crops import Image
 
 Canvas = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""The aligner: where the corners of a roughly straightened plate really are."""

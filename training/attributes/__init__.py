@@ -1,0 +1,1 @@
+"""Vehicle attributes: type, make and model, colour, orientation."""

@@ -1,0 +1,1 @@
+"""Labelled photographs: rows, pictures, splits, and plates as the served models cut them."""

@@ -1,0 +1,1 @@
+"""The detector: plates with corners, and vehicles."""

@@ -1,0 +1,153 @@
+"""Readers compared set by set, on the half of the validation split that chooses between weights.
+
+    python -m training.evaluation.readers --reader before=training/checkpoints/reader.pt \\
+        --reader mixed=2*training/checkpoints/reader.pt+3*runs/reader/last.pt
+
+prints, for the plates of each set, how many each reader reads exactly (greedily, FP32), and the regions it tells; with
+`--served triton_models` of plates cut as the served detector and aligner find them, a tenth of a second each. The first
+reader is what the others are compared with: a set that loses more than `--guard` points is marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import results
+from platelane.regions import country
+from platelane.vision.crops import rectify_plate
+from training.common import command
+from training.common.loop import state_of
+from training.data.dataset import DEFAULT_DATA, DataPart
+from training.data.served_corners import ServedCorners
+from training.reader.model import Reader
+from training.reader.samples import Sample, group_of, of_part
+from training.reader.text import greedy, text_of
+from training.reader.train import REGIONS
+
+PARTS = ("plates", "photos", "plates_more", "photos_more")
+_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A reader's name and the checkpoints that its weights are the mean of, each with its parts."""
+
+    name: str
+    parts: tuple[tuple[float, Path], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Mixture:
+        name, _, mixture = text.partition("=")
+        pairs = [part.rpartition("*") for part in mixture.split("+")]
+        if not name or not mixture:
+            raise argparse.ArgumentTypeError("is NAME=PARTS*FILE+PARTS*FILE…")
+        return cls(name, tuple((float(parts or 1), Path(file)) for parts, _, file in pairs))
+
+    def weights(self) -> Mapping[str, torch.Tensor]:
+        """The mean of the checkpoints' weights; whole numbers are of the first."""
+        states = [(parts, state_of(file)) for parts, file in self.parts]
+        total = sum(parts for parts, _ in states)
+        return {
+            name: torch.stack([parts * state[name] for parts, state in states]).sum(dim=0) / total
+            if value.is_floating_point()
+            else value
+            for name, value in states[0][1].items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reader did on one plate; None where that is not labelled, or the plate is hard to read."""
+
+    exact: bool | None
+    country: bool | None
+    state: bool | None
+
+
+def plates(data: Path, models: Path | None) -> list[Sample]:
+    """The plates, each with a set that names its part, cut by the served models where these find it."""
+    cutter = ServedCorners.of(models) if models else None
+    found = []
+    for name in PARTS:
+        part = DataPart(data, name)
+        if part.is_there:
+            found += [replace(one, set=f"{name}: {one.set}") for one in of_part(part, "val", cutter=cutter)]
+    return [replace(one, corners=one.cuts[-1]) if one.cuts else one for one in found]
+
+
+def outcomes(reader: Reader, samples: Sequence[Sample], regions: Sequence[str]) -> list[Outcome]:
+    result = []
+    for start in range(0, len(samples), _BATCH):
+        chunk = samples[start : start + _BATCH]
+        crops = np.stack([rectify_plate(one.image, one.corners) for one in chunk])
+        with torch.inference_mode():
+            characters, region = reader(torch.from_numpy(crops))
+        best = zip(chunk, characters.argmax(dim=2).tolist(), region.argmax(dim=1).tolist(), strict=True)
+        for one, classes, place in best:
+            code = regions[place]
+            known = one.classes is not None and one.legible
+            result.append(
+                Outcome(
+                    text_of(one.classes or ()) == greedy(classes) if known else None,
+                    country(code) == country(one.region) if one.region else None,
+                    code == one.region if one.region.startswith("us-") else None,
+                )
+            )
+    return result
+
+
+def table(samples: Sequence[Sample], found: Mapping[str, Sequence[Outcome]], guard: float) -> str:
+    """Rows by set and by group of regions; those where a reader loses to the first are marked."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for i, one in enumerate(samples):
+        for kind in ("exact", "country", "state"):
+            if getattr(next(iter(found.values()))[i], kind) is None:
+                continue
+            part = one.set.partition(":")[0]
+            kinds[f"{kind}, all of {part}"].append(i)
+            if kind == "exact":
+                kinds[f"set {one.set}"].append(i)
+                kinds[f"region {group_of(one.region) if one.region else 'unknown'}, {part}"].append(i)
+    rows = []
+    for name, members in sorted(kinds.items()):
+        kind = name.partition(",")[0] if name.partition(",")[0] in ("exact", "country", "state") else "exact"
+        shares = [100 * float(np.mean([getattr(each[i], kind) for i in members])) for each in found.values()]
+        shown = [f"{share:.1f}{' !' if share < shares[0] - guard else ''}" for share in shares]
+        rows.append([name, str(len(members)), *shown])
+    return results.table(["", "plates", *found], rows)
+
+
+def main() -> None:
+    parser = command.parser("training.evaluation.readers", __doc__)
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
+    parser.add_argument("--served", type=Path, help="repository whose detector and aligner cut the plates")
+    parser.add_argument("--reader", type=Mixture.parse, action="append", required=True, help="NAME=PARTS*FILE+…")
+    parser.add_argument("--guard", type=float, default=0.5, help="points that a set may lose")
+    parser.add_argument("--cache", type=Path, help="keeps the cut plates in this file between runs")
+    arguments = parser.parse_args()
+    regions = REGIONS.read_text(encoding="utf-8").split()
+    if arguments.cache and arguments.cache.exists():
+        samples = pickle.loads(arguments.cache.read_bytes())
+    else:
+        samples = plates(arguments.data, arguments.served)
+        if arguments.cache:
+            arguments.cache.write_bytes(pickle.dumps(samples))
+    torch.set_num_threads(1)
+    found = {}
+    for mixture in arguments.reader:
+        reader = Reader(len(regions)).eval()
+        reader.load_state_dict(mixture.weights())
+        found[mixture.name] = outcomes(reader, samples, regions)
+    print(table(samples, found, arguments.guard))
+
+
+if __name__ == "__main__":
+    command.run(main)

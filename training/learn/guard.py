@@ -1,0 +1,57 @@
+"""What must not get worse: drawn plates of every region, and labelled pictures that are given for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from tqdm import tqdm
+
+from training.reader.augment import loosened, photographed
+from training.reader.samples import Sample
+from training.reader.synthetic import SyntheticPlates
+from training.reader.text import text_of
+from training.synthesis import catalogue
+from training.synthesis.designs import Design
+
+SEED: Final = 20_260_101
+"""The same plates in every run."""
+PLATES: Final = 800
+WEAR: Final = 0.6
+LIGHT: Final = 0.35
+"""How hard they are, 0 to 1: most are read, and a reader that forgets loses some."""
+
+
+def drawn_plates(count: int = PLATES, seed: int = SEED, regions: Sequence[str] = ()) -> list[Sample]:
+    """So many drawn plates, as many of each region that designs are known of, photographed none too well.
+
+    Their `image` is somewhat larger than the plate; `corners` are off as a detector's are. `regions`: no others.
+
+    Raises:
+        FontsMissingError: the fonts are not there.
+    """
+    designs: dict[str, list[Design]] = defaultdict(list)
+    for design in catalogue.DESIGNS:
+        if not regions or design.region in regions:
+            designs[design.region].append(design)
+    random = np.random.default_rng(seed)
+    source = SyntheticPlates.over([])
+    order = sorted(designs)
+    samples = []
+    for i in tqdm(range(count), "drawing plates", unit="plate", dynamic_ncols=True, disable=None):
+        own = designs[order[i % len(order)]]
+        shares = np.array([design.share for design in own])
+        design = own[int(random.choice(len(own), p=shares / shares.sum()))]
+        sample = source.sample(WEAR, random, design)
+        corners = loosened(sample.corners, LIGHT, random)
+        image = photographed(sample.image, LIGHT, random)
+        samples.append(Sample(image, corners, sample.classes, sample.region, True, (corners,)))
+    return samples
+
+
+def text(sample: Sample) -> str:
+    """Of a sample whose text is known."""
+    assert sample.classes is not None
+    return text_of(sample.classes)

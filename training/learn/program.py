@@ -1,0 +1,322 @@
+"""`platelane learn`: from a folder of pictures to a model folder that is measured, and to the line that serves it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from rich.console import Console
+from tqdm import tqdm
+
+from ocr import region_prior
+from platelane.pb.v1 import domain_pb2
+from platelane.regions import country
+from training.calibration.quantize import write_quantised
+from training.common.errors import DataError
+from training.common.export import export, size_output
+from training.learn import attributes, guard, output, report
+from training.learn.figures import DRAWN, OWN, Figures, Truth, most_lost
+from training.learn.folder import Folder
+from training.learn.options import Options, Refused, run_options, trained_until_stopped
+from training.learn.own import OwnPlate, found_plates, split
+from training.learn.reader import BLENDS, Answers, OwnPlatesTask, Start, answers, blended, crops, softened, temperatures
+from training.learn.rows import Codes, Fault, PlateRow, plate_rows, told
+from training.learn.served import Models
+from training.reader.model import Served
+from training.reader.samples import Sample
+from training.synthesis import fonts
+
+FEWEST: Final = 12
+"""Plates without which nothing can be learnt and measured."""
+FEW: Final = 50
+"""Plates under which there is a warning."""
+RATE: Final = 5e-4
+QUANTISED_ON: Final = 250
+"""Views of one's own plates, and as many drawn ones."""
+LIST: Final = "plates.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Plates that are measured together."""
+
+    name: str
+    samples: Sequence[Sample]
+
+    @property
+    def truths(self) -> list[Truth]:
+        return [Truth(guard.text(sample), sample.region) for sample in self.samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Weights that may be served: `share` of what was learnt."""
+
+    share: float
+    temperatures: tuple[float, float]
+    figures: Mapping[str, Figures]
+
+    def worth(self) -> float:
+        """What one's own plates gain counts twice what others lose."""
+        own, *others = self.figures.values()
+        regions = 0.0 if own.regions != own.regions else own.regions
+        return 2 * own.texts + 0.5 * regions + sum(other.texts for other in others) / max(1, len(others))
+
+
+def learn(options: Options, console: Console) -> Path:
+    """The new folder.
+
+    Raises:
+        TrainingError: with all that has to be mended, or why nothing is to be had.
+    """
+    if options.attributes:
+        return attributes.learn(options, console)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    models = Models(options.models)
+    folder = Folder(options.folder)
+    codes = Codes.of(models.specs.regions, folder)
+    rows = checked(folder, codes, options, console)
+    guarded = [(path, _guard_rows(Folder(path), codes, options)) for path in options.guards]
+    plates = _found(folder, rows, models, console)
+    train, held = split(plates)
+    if len(plates) < FEWEST or not held:
+        raise DataError(
+            f"{len(plates)} plates with {len({p.row.text for p in plates})} texts are too few: at least {FEWEST}"
+        )
+    texts = len({plate.row.text for plate in plates})
+    console.print(f"{len(plates)} plates, {texts} texts: {len(train)} to learn from, {len(held)} held back to measure")
+    if len(plates) < FEW:
+        console.print(f"Under {FEW} plates little is learnt, and the figures say little.", style="yellow")
+    sets = [Set(OWN, [plate.sample for plate in held]), *_guards(options, guarded, models, console)]
+
+    regions = codes.all
+    own = frozenset(country(plate.row.region) for plate in plates if plate.row.region)
+    before = {each.name: _served_figures(models, each, own) for each in sets}
+    start = Start.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
+    models.release()
+    task = OwnPlatesTask(start, [plate.sample for plate in train], sets[0].samples, sets[1].samples)
+    target = output.new_folder(options.out, options.folder.stem)
+    try:
+        learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
+        console.print("Choosing among blends of what was learnt and what is served")
+        prior = region_prior.templates(regions, models.specs.template_fit_file)
+        candidates = _candidates(start, learnt, task, sets, models, prior, own, device)
+        chosen = _chosen(candidates, before, options)
+        after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
+        lost = losses(before, after)
+        if lost and not options.accept_loss:
+            raise Refused("The quantised reader costs the guard more than a point: " + "; ".join(lost))
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    shutil.rmtree(target / "run", ignore_errors=True)
+    _told(target, chosen, before, after, read, held, models, options, console)
+    return target
+
+
+def checked(folder: Folder, codes: Codes, options: Options, console: Console) -> list[PlateRow]:
+    """The rows of the list. Raises DataError with all faults at once."""
+    if options.region and not codes.allows(options.region):
+        raise DataError(f"--region {options.region}: {codes.suggestion(options.region)}")
+    rows, faults = plate_rows(folder, folder.listed(LIST), codes, options.region)
+    doubtful = {fault.place for fault in faults if fault.doubtful}
+    stopping = [fault for fault in faults if not (fault.doubtful and options.accept_texts)]
+    if stopping and not options.skip_faulty:
+        hints = ["--skip-faulty leaves these rows out"]
+        if any(fault.doubtful for fault in stopping):
+            hints.append("--accept-texts takes texts that fit no template as they are")
+        count = _counted(stopping)
+        raise DataError(f"{count} in {options.folder}; nothing was started:\n{told(stopping)}\n{', '.join(hints)}.")
+    if stopping:
+        console.print(
+            f"{len({fault.place for fault in stopping})} rows are left out:\n{told(stopping)}", style="yellow"
+        )
+    return [row for row in rows if options.accept_texts or row.place not in doubtful]
+
+
+def losses(before: report.Sets, after: report.Sets) -> list[str]:
+    """What the guard loses more than `MOST_LOST` of, one sentence each; of a small set, more than a plate."""
+    found = []
+    for name, old in list(before.items())[1:]:
+        new = after[name]
+        most = most_lost(old.plates)
+        changes = {
+            "points of texts": old.texts - new.texts,
+            "points of regions": old.regions - new.regions,
+            "points more by which scores are off": new.off - old.off,
+        }
+        found += [f"{name}: {100 * lost:.1f} {what}" for what, lost in changes.items() if lost > most]
+    return found
+
+
+def _found(folder: Folder, rows: Sequence[PlateRow], models: Models, console: Console) -> list[OwnPlate]:
+    plates, faults = found_plates(folder, rows, models)
+    if faults:
+        console.print(f"{len(faults)} plates cannot be used:\n{told(faults)}", style="yellow", markup=False)
+    return plates
+
+
+def _guard_rows(folder: Folder, codes: Codes, options: Options) -> list[PlateRow]:
+    """Raises DataError with all faults; texts that fit no template are right all the same."""
+    rows, faults = plate_rows(folder, folder.listed(LIST), codes)
+    wrong = [fault for fault in faults if not fault.doubtful]
+    if wrong and not options.skip_faulty:
+        raise DataError(f"{_counted(wrong)} in {folder.path}; nothing was started:\n{told(wrong)}")
+    return rows
+
+
+def _counted(faults: Sequence[Fault]) -> str:
+    return f"{len(faults)} faults" if len(faults) > 1 else "One fault"
+
+
+def _guards(
+    options: Options, guarded: Sequence[tuple[Path, Sequence[PlateRow]]], models: Models, console: Console
+) -> list[Set]:
+    if not fonts.complete():
+        fonts.substitute()
+        console.print(
+            "The plate fonts are not installed, so plates are drawn in plain ones. `make learn` fetches them, or: "
+            + fonts.INSTALL,
+            style="yellow",
+            markup=False,
+        )
+    sets = [Set(DRAWN, guard.drawn_plates(options.guard_plates))]
+    for path, rows in guarded:
+        plates = _found(Folder(path), rows, models, console)
+        if not plates:
+            raise DataError(f"{path} has no plate that is found")
+        sets.append(Set(str(path), [plate.sample for plate in plates]))
+    return sets
+
+
+def _served_figures(models: Models, each: Set, own: frozenset[str]) -> Figures:
+    return Figures.of(each.truths, models.read(models.run("reader", crops(each.samples))), own)
+
+
+def _candidates(
+    start: Start,
+    learnt: dict[str, torch.Tensor],
+    task: OwnPlatesTask,
+    sets: Sequence[Set],
+    models: Models,
+    prior: region_prior.Templates,
+    own: frozenset[str],
+    device: torch.device,
+) -> list[Candidate]:
+    known = [task.targets(each.samples) for each in sets]
+
+    def answered(weights: dict[str, torch.Tensor] | None) -> list[Answers]:
+        network = start.network(weights).to(device)
+        return [answers(network, each.samples, device) for each in sets]
+
+    served = list(zip(answered(None), known, strict=True))
+    found = []
+    for share in tqdm(BLENDS, "blends", unit="blend", dynamic_ncols=True, disable=None):
+        now = answered(blended(start.weights, learnt, share))
+        softer = temperatures(start.temperatures, served, list(zip(now, known, strict=True)))
+        read = [models.read_by(*softened(each, softer), prior) for each in now]
+        figures = {each.name: Figures.of(each.truths, plates, own) for each, plates in zip(sets, read, strict=True)}
+        found.append(Candidate(share, softer, figures))
+    return found
+
+
+def _chosen(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> Candidate:
+    """The one that is worth most of those that cost the guard no more than is allowed.
+
+    Raises:
+        Refused: none gains anything, or all that do cost too much.
+    """
+    gaining = [each for each in candidates if own_gain(each.figures, before) > 0]
+    if not gaining:
+        raise Refused("Nothing was gained: your held-back plates are read as well by what is served now.")
+    cheap = [each for each in gaining if not losses(before, each.figures)]
+    if cheap:
+        return max(cheap, key=Candidate.worth)
+    best = max(gaining, key=Candidate.worth)
+    if options.accept_loss:
+        return best
+    raise Refused(
+        "What was learnt costs others more than a point, so nothing is written. More pictures or fewer --minutes cost "
+        "less; --accept-loss takes it as it is. " + "; ".join(losses(before, best.figures))
+    )
+
+
+def own_gain(after: report.Sets, before: report.Sets) -> float:
+    """In texts, or in regions where texts are equal."""
+    old, new = next(iter(before.values())), next(iter(after.values()))
+    regions = 0.0 if new.regions != new.regions else new.regions - old.regions
+    return (new.texts - old.texts) or regions
+
+
+def _exported(
+    chosen: Candidate,
+    start: Start,
+    learnt: dict[str, torch.Tensor],
+    repository: Path,
+    options: Options,
+    sets: Sequence[Set],
+    train: Sequence[OwnPlate],
+    own: frozenset[str],
+) -> tuple[dict[str, Figures], list[domain_pb2.Plate]]:
+    """Writes the folder; returns the figures of the files that are served, and the readings of one's own plates."""
+    output.copied(options.models, repository)
+    reader = repository / "reader"
+    network = Served(start.network(blended(start.weights, learnt, chosen.share)), *chosen.temperatures)
+    example = torch.zeros((1, 64, 160, 3), dtype=torch.uint8)
+    export(network, example, reader / "1" / output.MODEL, "plate", ("characters", "region"))
+    (reader / "regions.txt").write_text("\n".join(start.regions) + "\n", encoding="utf-8")
+    size_output(reader / "config.pbtxt", "region", len(start.regions))
+    output.with_engines_of_its_own(reader)
+    drawn = guard.drawn_plates(QUANTISED_ON, seed=guard.SEED + 1)  # not the guard itself
+    views = [*crops([plate.sample for plate in train[:QUANTISED_ON]]), *crops(drawn)]
+    write_quantised("reader", reader / "1", views)
+    served = Models(repository)
+    read = {each.name: served.read(served.run("reader", crops(each.samples))) for each in sets}
+    return {each.name: Figures.of(each.truths, read[each.name], own) for each in sets}, read[OWN]
+
+
+def _told(
+    target: Path,
+    chosen: Candidate,
+    before: report.Sets,
+    after: report.Sets,
+    read: Sequence[domain_pb2.Plate],
+    held: Sequence[OwnPlate],
+    models: Models,
+    options: Options,
+    console: Console,
+) -> None:
+    earlier = models.read(models.run("reader", crops([plate.sample for plate in held])))
+    misses = [
+        report.Miss(
+            plate.row.file,
+            plate.row.text,
+            old.text,
+            new.text,
+            report.enlarged(plate.sample.image, plate.sample.corners),
+        )
+        for plate, old, new in zip(held, earlier, read, strict=True)
+        if new.text != plate.row.text
+    ]
+    lines = output.commands(target / "models", target.name)
+    title = f"{target.name}: {100 * chosen.share:.0f} % of what was learnt from {options.folder.name}"
+    report.page(target / "report.html", title, before, after, misses, [f"{w}: {a}   back: {b}" for w, a, b in lines])
+    summary = {
+        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "from": str(options.folder),
+        "started_from": str(options.models),
+        "share_of_what_was_learnt": chosen.share,
+        "temperatures": chosen.temperatures,
+        "before": {name: asdict(figures) for name, figures in before.items()},
+        "after": {name: asdict(figures) for name, figures in after.items()},
+    }
+    (target / "figures.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    console.print(report.table(before, after))
+    console.print(f"{len(misses)} held-back plates are still wrong: {target / 'report.html'}", soft_wrap=True)
+    output.tell(target, console)

@@ -1,0 +1,175 @@
+"""The reader taught one's own plates, from the file that is served: training, blends with it, and the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from platelane.vision.crops import PLATE_SHAPE, rectify_plate
+from training.common import loop
+from training.common.folded import Weights, folded, softening, verified, weights_of
+from training.reader.augment import augmented
+from training.reader.model import Reader, Served, with_regions
+from training.reader.samples import Sample, allowed_regions
+from training.reader.synthetic import SyntheticPlates
+from training.reader.train import REGION_WEIGHT, TEMPERATURES, Batch, Targets, region_loss, targets_of, text_loss
+
+BATCH: Final = 48
+DRAWN: Final = 0.6
+"""Share of drawn plates, from the first step on."""
+IN_DRAWN_SURROUNDINGS: Final = 0.5
+"""Of these, the share that does not hang where one's own plates do."""
+SEVERITY: Final = 0.7
+BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
+"""Shares of what was learnt in the weights that are tried; the rest is what was served."""
+Answers = tuple[Tensor, Tensor]
+"""Logits of characters (N, 80, 37) and of regions (N, R)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The served reader, ready to be trained on: its regions and the new ones, its weights and temperatures."""
+
+    regions: tuple[str, ...]
+    weights: Weights
+    temperatures: tuple[float, float]
+
+    @classmethod
+    def of(cls, file: Path, known: Sequence[str], new: Sequence[str]) -> Start:
+        """Raises: CheckpointError where the file is not of this network."""
+        weights = weights_of(file, folded(Reader(len(known))), "reader")
+        weights = with_regions(weights, len(known) + len(new))
+        softer = softening(file)
+        result = cls((*known, *new), weights, (softer["characters"][0], softer["region"][0]))
+        if not new:
+            example = torch.zeros((2, *PLATE_SHAPE), dtype=torch.uint8)
+            verified(Served(result.network(), *result.temperatures), file, example)
+        return result
+
+    def network(self, weights: Weights | None = None) -> nn.Module:
+        """With these weights, or those to start from."""
+        model = folded(Reader(len(self.regions))).eval()
+        model.load_state_dict(weights or self.weights)
+        return model
+
+
+class OwnPlatesTask:
+    """See `training.common.loop.Task`: four of ten plates one's own, the others drawn, of all regions.
+
+    Both are cut as the served models cut them, and photographed less well.
+    """
+
+    def __init__(self, start: Start, train: Sequence[Sample], val: Sequence[Sample], guard: Sequence[Sample]) -> None:
+        self.model: nn.Module = start.network()
+        self.train, self.val, self.guard = train, val, guard
+        self.regions = start.regions
+        codes = {"", *start.regions, *(sample.region for sample in (*train, *val, *guard))}
+        self.allowed = {code: allowed_regions(code, start.regions) for code in codes}
+
+    def batches(
+        self,
+        progress: loop.Progress,  # noqa: ARG002 - as hard from the first step on
+        random: np.random.Generator,
+    ) -> Iterator[Batch]:
+        drawn = SyntheticPlates.over(self.train, IN_DRAWN_SURROUNDINGS)
+        chances = by_text(self.train)
+        while True:
+            count = int(random.binomial(BATCH, DRAWN))
+            chosen = [self.train[i] for i in random.choice(len(self.train), BATCH - count, p=chances).tolist()]
+            chosen += [drawn.sample(SEVERITY, random) for _ in range(count)]
+            plates = [
+                augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in chosen
+            ]
+            yield torch.from_numpy(np.stack(plates)), self.targets(chosen)
+
+    def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+        plates, known = batch
+        characters, regions = model(plates.to(device))
+        return text_loss(characters, known.classes.to(device), known.lengths) + REGION_WEIGHT * region_loss(
+            regions, known.regions.to(device)
+        )
+
+    def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
+        """Nothing: what is kept is chosen among blends, when the training is over."""
+        return {}
+
+    def targets(self, samples: Sequence[Sample]) -> Targets:
+        return targets_of(samples, self.allowed)
+
+
+def by_text(samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """The chance of each sample: a plate that was photographed often is shown somewhat more often than once."""
+    counts: dict[tuple[int, ...] | None, int] = {}
+    for sample in samples:
+        counts[sample.classes] = counts.get(sample.classes, 0) + 1
+    raw = np.array([counts[sample.classes] ** -0.5 for sample in samples])
+    return np.asarray(raw / raw.sum(), np.float64)
+
+
+def blended(start: Weights, learnt: Weights, share: float) -> Weights:
+    """`share` of what was learnt, and the rest of what it started from."""
+    return {name: value + share * (learnt[name] - value) for name, value in start.items()}
+
+
+def answers(model: nn.Module, samples: Sequence[Sample], device: torch.device) -> Answers:
+    """The logits for every sample, cut by its first corners."""
+    characters, regions = [], []
+    with torch.inference_mode():
+        for first in range(0, len(samples), BATCH):
+            one, other = model(torch.from_numpy(crops(samples[first : first + BATCH])).to(device))
+            characters.append(one.float().cpu())
+            regions.append(other.float().cpu())
+    return torch.cat(characters), torch.cat(regions)
+
+
+def crops(samples: Sequence[Sample]) -> NDArray[np.uint8]:
+    """(N, 64, 160, 3), as the server cuts them first."""
+    return np.stack([rectify_plate(sample.image, sample.corners) for sample in samples])
+
+
+def softened(answered: Answers, temperatures: tuple[float, float]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The distributions that are served."""
+    one, other = (torch.softmax(logits / t, dim=-1).numpy() for logits, t in zip(answered, temperatures, strict=True))
+    return one, other
+
+
+def temperatures(
+    kept: tuple[float, float],
+    before: Sequence[tuple[Answers, Targets]],
+    after: Sequence[tuple[Answers, Targets]],
+) -> tuple[float, float]:
+    """The served temperatures, changed as far as the learning changed what fits one's own and the guard's plates.
+
+    Each set counts as much as the others. Where a fit is at the edge of what is tried (a few plates that are all read
+    right fit any), the served temperature is kept: it was fitted on more.
+    """
+    result = []
+    for part, loss in enumerate((_text_loss, region_loss_of)):
+        old, new = (_fitted(sets, part, loss) for sets in (before, after))
+        edges = (TEMPERATURES[0], TEMPERATURES[-1])
+        result.append(kept[part] * (1.0 if old in edges or new in edges else new / old))
+    return result[0], result[1]
+
+
+def _fitted(sets: Sequence[tuple[Answers, Targets]], part: int, loss: object) -> float:
+    assert callable(loss)
+    return min(TEMPERATURES, key=lambda t: sum(float(loss(answered[part] / t, known)) for answered, known in sets))
+
+
+def _text_loss(logits: Tensor, known: Targets) -> Tensor:
+    return text_loss(logits, known.classes, known.lengths)
+
+
+def region_loss_of(logits: Tensor, known: Targets) -> Tensor:
+    return region_loss(logits, known.regions)
+
+
+def _some_cut(sample: Sample, random: np.random.Generator) -> NDArray[np.float32]:
+    return sample.cuts[random.integers(len(sample.cuts))] if sample.cuts else sample.corners

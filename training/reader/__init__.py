@@ -1,0 +1,1 @@
+"""The reader: characters and region of a straightened plate."""
