@@ -1,4 +1,4 @@
-# Three images: `platelane` (the five services; `command: python -m <service>` picks one), `front` (the balancer before
+# Three images: `platelane` (the seven services; `command: python -m <service>` picks one), `front` (the balancer before
 # the gateways) and `triton-cpu` (Triton without a GPU, for docker-compose.cpu.yml). Compilers, pip's caches and the
 # extras for tests and training stay behind.
 ARG PYTHON_IMAGE=python:3.11-slim
@@ -6,11 +6,13 @@ ARG PYTHON_IMAGE=python:3.11-slim
 FROM ${PYTHON_IMAGE} AS packages
 WORKDIR /app
 RUN python -m venv --without-pip /opt/platelane
-COPY pyproject.toml ./
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-        > /tmp/requirements.txt \
-    && pip --python /opt/platelane install --no-cache-dir --disable-pip-version-check -r /tmp/requirements.txt
+COPY requirements/services.txt requirements/
+RUN pip --python /opt/platelane install --no-cache-dir --disable-pip-version-check --require-hashes \
+        -r requirements/services.txt
 COPY . .
+# Labels of other models, which `platelane learn` made: --build-arg MODELS=learned/NAME/models
+ARG MODELS=triton_models
+COPY ${MODELS} triton_models
 # Editable, so that the code stays in /app beside the models' label files, in a layer of its own.
 RUN pip --python /opt/platelane install --no-cache-dir --disable-pip-version-check --no-deps -e . \
     && python -m compileall -q --invalidation-mode unchecked-hash /app
@@ -27,7 +29,7 @@ COPY --from=packages /app /app
 ENV PATH=/opt/platelane/bin:$PATH \
     PLATELANE_HEALTH_PORT=8081
 # A new volume that is mounted here belongs to the user below.
-RUN install --directory --owner=10001 --group=10001 --mode=755 /keys
+RUN install --directory --owner=10001 --group=10001 --mode=755 /keys /reads
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["healthcheck.sh", "8081", "/readyz"]
@@ -45,9 +47,10 @@ CMD ["haproxy", "-db", "-f", "/etc/haproxy/platelane.cfg"]
 
 # NVIDIA's Triton from the wheel that carries it, laid out as in NVIDIA's image, so that one command starts either.
 FROM ${PYTHON_IMAGE} AS triton-packages
-COPY requirements-triton.txt ./
+COPY requirements/triton.txt requirements/
 RUN python -m venv --without-pip /opt/triton \
-    && pip --python /opt/triton install --no-cache-dir --disable-pip-version-check --no-deps -r requirements-triton.txt
+    && pip --python /opt/triton install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
+        -r requirements/triton.txt
 WORKDIR /opt/tritonserver
 RUN packages=$(/opt/triton/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
     && python=$(python -c 'import sys; print("{}.{}".format(*sys.version_info))') \
@@ -66,4 +69,4 @@ ENV PATH=/opt/tritonserver/bin:/opt/triton/bin:$PATH \
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=3s --start-period=120s --start-interval=1s --retries=3 \
     CMD ["healthcheck.sh", "8000", "/v2/health/ready"]
-CMD ["tritonserver", "--model-repository=/models", "--disable-auto-complete-config"]
+CMD ["tritonserver", "--model-repository=/models", "--model-config-name=cpu", "--disable-auto-complete-config"]

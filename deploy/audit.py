@@ -1,6 +1,7 @@
 """audit.py PIP_AUDIT FOLDER...: looks the packages installed in these folders up among PyPI's known vulnerabilities.
 
-Exits with 1 for a vulnerable one. Where nobody can be asked, it says so and exits with 0.
+pip-audit does the work; this says what it found, and tells a vulnerable package (exit code 1) from a machine on which
+nobody can be asked (0), for which pip-audit's own code is 1 too.
 """
 
 from __future__ import annotations

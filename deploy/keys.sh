@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$1"
 mkdir -p nats
-for service in gateway webhook_svc detector ocr attributes; do
+for service in topology gateway detector ocr attributes aggregator webhook_svc reads; do
     mkdir -p "$service"
     if [[ ! -s $service/platelane_nats_password ]]; then
         od -An -vtx1 -N32 /dev/urandom | tr -d ' \n' > "$service/new"

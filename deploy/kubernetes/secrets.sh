@@ -1,11 +1,20 @@
 #!/bin/bash
 # secrets.sh | kubectl create --filename -
-# The Secrets that the pods mount, with a password for each user of NATS, once: `create` leaves those that are there.
+# secrets.sh FOLDER | kubectl apply --filename -
+# The Secrets that the pods mount, with a password for each user of NATS. FOLDER holds passwords.conf and cluster.conf of
+# the Secret `nats` as it is in the cluster: these passwords stay, and users that are new get one.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
-bash "$(dirname "$0")/../keys.sh" "$folder"
 route=$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n')
+if [[ $# -gt 0 ]]; then
+    route=$(sed -n 's/.*user: route, password: "\(.*\)".*/\1/p' "$1/cluster.conf")
+    while read -r user password; do
+        mkdir -p "$folder/$user"
+        printf %s "$password" > "$folder/$user/platelane_nats_password"
+    done < <(sed -n 's/^password_\(.*\): "\(.*\)"$/\1 \2/p' "$1/passwords.conf")
+fi
+bash "$(dirname "$0")/../keys.sh" "$folder"
 
 cat <<END
 apiVersion: v1
@@ -22,7 +31,7 @@ $(sed 's/^/    /' "$folder/nats/passwords.conf")
       nats-route://route:$route@nats-2.nats:6222
     ]
 END
-for service in gateway webhook_svc detector ocr attributes; do
+for service in topology gateway detector ocr attributes aggregator webhook_svc reads; do
     cat <<END
 ---
 apiVersion: v1
