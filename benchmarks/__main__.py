@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import fuzz, memory, overhead, scale, steps, throughput, webhooks
+from benchmarks import bus, direct, fuzz, isolation, memory, overhead, scale, snapshot, steps, sync, uploads, webhooks
+from platelane.errors import CannotStart
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
-PROGRAMS = {
+PROGRAMS: dict[str, Callable[[Path], None]] = {
     "overhead": overhead.main,
-    "throughput": throughput.main,
+    "snapshot": snapshot.main,
+    "direct": direct.main,
     "memory": memory.main,
     "steps": steps.main,
     "scale": scale.main,
+    "bus": bus.main,
+    "sync": sync.main,
     "fuzz": fuzz.main,
+    "uploads": uploads.main,
     "webhooks": webhooks.main,
+    "isolation": isolation.main,
 }
 
 
@@ -31,7 +39,10 @@ def main(
     for name in programs or PROGRAMS:
         if name not in PROGRAMS:
             raise typer.BadParameter(f"{name!r} is not one of {', '.join(PROGRAMS)}")
-        PROGRAMS[name](photo)
+        try:
+            PROGRAMS[name](photo)
+        except CannotStart as error:
+            sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import itertools
 import json
@@ -35,13 +36,18 @@ from hypothesis import strategies as st
 from PIL import Image
 from tqdm import tqdm
 
-from benchmarks import results, stack
-from platelane.supervisor.state import State
+from benchmarks import hostile, results, stack
+from platelane.local.state import State
+from tests.pictures import greedy, many_scans
 
 REQUESTS: Final = 22_000
 SEED: Final = 5
 _IN_FLIGHT: Final = 16
 _PATIENCE: Final = 20.0
+_TRICKLES: Final = 20
+_HANG_UPS: Final = 200
+_HELD: Final = 0.05
+"""Seconds for which nothing may hold the gateway's event loop; the aim is 20 ms."""
 _PATH: Final = "/v1/plate-reader/"
 _CONFIG: Final = {"mode": "fast", "detection_rule": "strict", "threshold_d": 0.2, "text_formats": ["[a-z]{3}[0-9]{3}"]}
 _ODD: Final[tuple[Any, ...]] = (
@@ -105,7 +111,12 @@ class Tally:
 def _problem(request: Request, status: int, content: bytes) -> str:
     if status >= 500 and status != 503:
         return f"status {status}"
-    if request.method in ("HEAD", "OPTIONS") or status == 204 or (request.path.startswith("/docs") and status == 200):
+    if (
+        status == 0
+        or request.method in ("HEAD", "OPTIONS")
+        or status == 204
+        or (request.path.startswith("/docs") and status == 200)
+    ):
         return ""
     try:
         answer = orjson.loads(content)
@@ -147,6 +158,17 @@ class Maker:
             picture = self._damage(picture)
         content_type, body = self._multipart(picture)
         return Request("pictures damaged", "POST", _PATH, body, content_type)
+
+    def greedy_pictures(self) -> Iterator[tuple[str, list[Request]]]:
+        """Pictures in which a length, a count, a size or the number of scans is more than there is, by format."""
+        scans = (
+            (f"JPEG, {count} scans of {width} x {height}", many_scans(width, height, count))
+            for width, height, count in ((7_000, 7_000, 4_000), (7_000, 7_000, 15), (16, 16, 30_000))
+        )
+        named = itertools.chain(scans, greedy())
+        for kind, group in itertools.groupby(named, lambda each: each[0].partition(",")[0]):
+            bodies = (self._multipart(picture) for _, picture in group)
+            yield kind, [Request("pictures that claim too much", "POST", _PATH, body, type) for type, body in bodies]
 
     def odd_fields(self) -> Request:
         """A whole request, most often with a picture that is none, and values that nobody expects."""
@@ -305,6 +327,69 @@ async def send_all(url: str, cloud: str, requests: Iterable[Request], tally: Tal
         )
 
 
+async def send_hostile(url: str, maker: Maker, tally: Tally) -> int:
+    """Bodies and heads that cost too much, while others hang up and trickle; how many trickles were ended."""
+    trickling = asyncio.create_task(hostile.trickle(url, _TRICKLES))
+    leaving = asyncio.create_task(hostile.hang_up(url, maker.picture, _HANG_UPS))
+    async with httpx.AsyncClient(timeout=3 * _PATIENCE, trust_env=False) as client:
+        for name, content_type, body, encoding in tqdm(list(hostile.bodies(maker.picture)), desc="hostile"):
+            request = Request("made to cost", "POST", _PATH, body, content_type)
+            headers = {"Content-Encoding": encoding} if encoding else {}
+            started = time.perf_counter()
+            try:
+                response = await client.post(
+                    url + _PATH, content=body, headers=headers | {"Content-Type": content_type}
+                )
+            except httpx.TransportError as error:
+                tally.failures.append(f"no answer ({error!r}) to {name}")
+            else:
+                tally.add(request, response.status_code, response.content, started)
+    await _send_heads(url, tally)
+    await leaving
+    return await trickling
+
+
+async def _send_heads(url: str, tally: Tally) -> None:
+    address = urlsplit(url)
+    for head in hostile.heads(address.netloc):
+        started = time.perf_counter()
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        answer = b""
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                writer.write(head)
+                answer = await reader.read(65536)
+        writer.close()
+        status = int(answer.split(b" ", 2)[1]) if answer else 0
+        tally.add(Request("heads made to cost", "POST", _PATH, head), status, answer.partition(b"\r\n\r\n")[2], started)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """For how long at a time the gateway's event loop was held: seconds, and how often for more than 20 ms."""
+
+    longest: float
+    often: int
+    looks: int
+
+    def told(self) -> str:
+        """In a sentence."""
+        return (
+            f"The gateway's event loop was never held for more than {self.longest * 1e3:.0f} ms at a time, and "
+            f"{self.often} of {self.looks:,} times for more than 20."
+        )
+
+
+def _loop(state: State) -> Held:
+    """What the gateway says about its event loop since it started."""
+    page = state.processes["gateway"].ready_url.replace("/readyz", "/metrics")
+    lines = httpx.get(page, trust_env=False).text.splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("platelane_loop"))
+    looks = int(float(values["platelane_loop_held_seconds_count"]))
+    short = int(float(values['platelane_loop_held_seconds_bucket{le="0.02"}']))
+    return Held(float(values["platelane_loop_longest_seconds"]), looks - short, looks)
+
+
 async def _several_at_once(work: Iterator[Coroutine[Any, Any, None]]) -> None:
     async def worker() -> None:
         for each in work:
@@ -401,6 +486,31 @@ def _form(fields: dict[str, Any]) -> bytes:
     return urlencode({key: str(value) for key, value in fields.items()}, errors="surrogatepass").encode()
 
 
+def send_greedy(state: State, maker: Maker, tally: Tally) -> list[list[str]]:
+    """Send the pictures that claim too much; a row for each kind: requests, slowest, and what its pictures took at most
+    of the memory of the detector's processes, the largest of them and all together."""
+    rows = []
+    detector = psutil.Process(state.processes["detector"].pid)
+    for kind, requests in maker.greedy_pictures():
+        for process in (detector, *detector.children(recursive=True)):
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # peaks begin anew
+        before = len(tally.milliseconds)
+        asyncio.run(send_all(state.url, state.url, requests, tally))
+        peaks = [_peak(process.pid) for process in (detector, *detector.children(recursive=True))]
+        slowest = max(tally.milliseconds[before:], default=0.0)
+        rows.append([kind, str(len(requests)), f"{slowest:.0f}", f"{max(peaks):.0f}", f"{sum(peaks):.0f}"])
+    return rows
+
+
+def _peak(pid: int) -> float:
+    """MB that a process took at most."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # a decoder that has been replaced
+        return 0.0
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
+
+
 def main(photo: Path, requests: int = REQUESTS) -> None:
     """Run and write the section of RESULTS.md.
 
@@ -416,6 +526,9 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
         started = time.monotonic()
         asyncio.run(send_raw(state.url, maker, requests // 20, tally))
         asyncio.run(send_all(state.url, cloud, itertools.chain(generated, mutated(maker, rest)), tally))
+        claims = send_greedy(state, maker, tally)
+        slowed = asyncio.run(send_hostile(state.url, maker, tally))
+        held = _loop(state)
         seconds, grown = time.monotonic() - started, _memory(state) - memory
         if _processes(state) != before:
             tally.failures.append("a service died")
@@ -424,9 +537,13 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
         )
         if not answer.json().get("results"):
             tally.failures.append(f"afterwards the photograph is answered with {answer.text[:200]}")
+    if held.longest > _HELD:
+        tally.failures.append(f"the gateway's loop was held for {held.longest * 1e3:.0f} ms")
+    print(held.told())
     if tally.failures:
         raise RuntimeError(f"{len(tally.failures)} failures, the first of them:\n" + "\n".join(tally.failures[:20]))
-    _record(tally, seconds, grown)
+    told = f"{held.told()} {slowed} of {_TRICKLES} trickled uploads were ended with 408."
+    _record(tally, claims, seconds, grown, told)
 
 
 @contextmanager
@@ -474,7 +591,7 @@ def _memory(state: State) -> float:
     return psutil.Process(state.processes["gateway"].pid).memory_info().rss / 1e6
 
 
-def _record(tally: Tally, seconds: float, grown: float) -> None:
+def _record(tally: Tally, claims: list[list[str]], seconds: float, grown: float, more: str) -> None:
     columns = sorted({status for each in tally.statuses.values() for status in each})
     rows = [
         [kind, str(counts.total()), *(str(counts[status] or "") for status in columns)]
@@ -486,6 +603,9 @@ def _record(tally: Tally, seconds: float, grown: float) -> None:
         "Damaged and made-up requests (`python -m benchmarks fuzz`)",
         f"{tally.answers:,} requests to the whole system (seed {SEED}), {seconds:.0f} s. **No status 500, no answer "
         "without JSON, no request without an answer, no service died.** "
-        f"One in a thousand took longer than {slowest:.0f} ms; the gateway grew by {grown:.0f} MB.\n\n"
-        + results.table(["requests", "sent", *names], rows),
+        f"One in a thousand took longer than {slowest:.0f} ms; the gateway grew by {grown:.0f} MB. {more}\n\n"
+        + results.table(["requests", "sent", *names], rows)
+        + "\n\nPictures in which a length, a count, a size or the number of scans is more than there is, and what the "
+        "detector's processes took:\n\n"
+        + results.table(["format", "sent", "slowest, ms", "largest process, MB", "all, MB"], claims),
     )

@@ -1,4 +1,4 @@
-"""Resident memory of the five services, and whether it grows."""
+"""Resident memory of the six services, and whether it grows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import psutil
 from tqdm import tqdm
 
 from benchmarks import results, stack
-from platelane.supervisor.programs import SERVICES
-from platelane.supervisor.state import State
+from platelane.local.programs import SERVICES
+from platelane.local.state import State
 
 CONCURRENCY = 4
 

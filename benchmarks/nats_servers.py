@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import psutil
 
-from platelane.supervisor.ports import LOOPBACK, Ports
+from platelane.local.ports import LOOPBACK, Ports
+from platelane.runtime.settings import SYNC_INTERVAL
 
 START_SECONDS: Final = 30.0
 PROGRAM: Final = Path(sys.executable).with_name("nats-server")
@@ -26,9 +27,9 @@ _CONFIG: Final = """\
 server_name: n{number}
 listen: "{host}:{port}"
 http: "{host}:{monitor}"
-max_payload: 8MB
-max_pending: 128MB
-jetstream {{ store_dir: "{store}" }}
+max_payload: 33000000
+max_pending: 256MB
+jetstream {{ store_dir: "{store}", sync_interval: {sync_interval} }}
 """
 _CLUSTER: Final = """\
 cluster {{ name: c, listen: "{host}:{port}", routes: [{routes}] }}
@@ -52,7 +53,7 @@ class Servers:
 
 
 @contextmanager
-def running(count: int) -> Iterator[Servers]:
+def running(count: int, sync_interval: str = SYNC_INTERVAL) -> Iterator[Servers]:
     """So many servers with JetStream on empty folders, a cluster if they are more than one, ready for clients."""
     free = Ports()
     clients, monitors, routes = ([free.take() for _ in range(count)] for _ in range(3))
@@ -66,6 +67,7 @@ def running(count: int) -> Iterator[Servers]:
                 port=clients[number],
                 monitor=monitors[number],
                 store=folder / str(number),
+                sync_interval=sync_interval,
             )
             if count > 1:
                 others = ", ".join(f'"nats-route://{LOOPBACK}:{port}"' for port in routes)

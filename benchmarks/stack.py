@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,26 +12,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from platelane.supervisor import state
-from platelane.supervisor.state import State
+from platelane.errors import CannotStart
+from platelane.local import state
+from platelane.local.state import State
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[State]:
-    """`platelane up` on free ports with a fresh state directory, ready for requests.
+def running(*arguments: str, **settings: float) -> Iterator[State]:
+    """`platelane up` on free ports with a fresh state directory, ready for requests; `settings` by their names.
 
     Raises:
-        RuntimeError: it did not start; what it printed is in the message.
+        CannotStart: with what it said of the reason.
     """
     with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as folder:
         directory = Path(folder)
         output = directory / "up.log"
         command = [sys.executable, "-m", "platelane.cli", "up", "--port", "0", "--state-dir", folder, *arguments]
         with output.open("wb") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            environment = os.environ | {f"PLATELANE_{name}".upper(): str(value) for name, value in settings.items()}
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             yield _ready(process, directory, output)
         finally:
@@ -45,4 +48,13 @@ def _ready(process: subprocess.Popen[bytes], directory: Path, output: Path) -> S
         if found is not None and found.ready:
             return found
         time.sleep(0.1)
-    raise RuntimeError(f"`platelane up` did not become ready:\n{output.read_text(errors='replace')}")
+    if process.poll() is None:
+        raise CannotStart(f"`platelane up` was not ready after {START_SECONDS:.0f} s.")
+    raise CannotStart(f"`platelane up` did not start. {reason(output.read_text(errors='replace'))}")
+
+
+def reason(printed: str) -> str:
+    """Why it did not start, out of what it printed: its error, or its last line."""
+    _, found, error = printed.rpartition("Error: ")
+    lines = (error if found else printed).strip().splitlines() or ["It printed nothing."]
+    return lines[0] if found else lines[-1]

@@ -21,12 +21,13 @@ from tqdm import trange
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks import results, stack
-from detector import looks
-from platelane import images, models
-from platelane.crops import ALIGNER_MARGIN, crop_vehicle, rectify_plate
-from platelane.geometry import Box
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec
+from detector import tiling
+from platelane.resources import MODELS
+from platelane.vision import decoding, model_specs
+from platelane.vision.crops import ALIGNER_MARGIN, crop_vehicle, rectify_plate
+from platelane.vision.geometry import Box
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelRepository, ModelSpec
 
 CORES: Final = 2
 PLATE: Final = Box(409, 452, 545, 496)
@@ -51,19 +52,19 @@ class Step:
 
 def steps(photo: bytes) -> list[Step]:
     """The calls that the services make for a photograph."""
-    image = images.decode(photo)
-    large, small, once = (look.canvas for look in (*looks.whole(image), *looks.once(image)))
+    image, models = decoding.decode(photo).image, ModelRepository(MODELS)
+    large, small, once = (view.canvas for view in (*tiling.whole(image), *tiling.once(image)))
     plate, vehicle = rectify_plate(image, PLATE.corners()), crop_vehicle(image, VEHICLE)
     before = rectify_plate(image, PLATE.corners(), ALIGNER_MARGIN)
     return [
         Step(f"{name}, {count} at once" if count > 1 else name, spec, np.stack(pictures * count), limit * count)
         for name, spec, pictures, limit in (
-            ("detector, whole photo 640x384", models.DETECTOR, [large], 30.0),
-            ("detector, fast mode's look 480x288", models.DETECTOR, [once], 30.0),
-            ("detector, closer look 320x320", models.DETECTOR, [small], 30.0),
-            ("aligner, a plate from corners and box", models.ALIGNER, [before, before], 2.0),
-            ("reader, a plate", models.READER, [plate], 4.0),
-            ("attributes, a vehicle", models.ATTRIBUTES, [vehicle], 6.0),
+            ("detector, whole photo 640x384", model_specs.DETECTOR, [large], 30.0),
+            ("detector, fast mode's view 480x288", model_specs.DETECTOR, [once], 30.0),
+            ("detector, closer view 320x320", model_specs.DETECTOR, [small], 30.0),
+            ("aligner, a plate from corners and box", model_specs.ALIGNER, [before, before], 2.0),
+            ("reader, a plate", models.reader, [plate], 4.0),
+            ("attributes, a vehicle", models.attributes, [vehicle], 6.0),
         )
         for count in (1, 4)
     ]

@@ -8,12 +8,11 @@ import os
 import random
 import secrets
 import signal
-import socket
 import statistics
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,20 +20,19 @@ import httpx
 import psutil
 
 from benchmarks import results, stack
-from benchmarks.receiver import Arrival, ReceiverProcess
+from benchmarks.receiver import Arrival, ReceiverProcess, black_hole, free_port
 from platelane.bus import Bus, subjects, topology
-from platelane.bus.streams import Stream
+from platelane.local import state
+from platelane.local.state import State
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.settings import Settings
-from platelane.supervisor import state
-from platelane.supervisor.state import State
+from platelane.runtime.settings import Settings
 
 EVENTS = 2_000
 """Published as results; photographs that are sent to the API meanwhile come on top."""
 CAMERAS = 20
 RATE = 12.0
 UPLOAD_PAUSE = 0.8
-VICTIMS = ("webhook_svc", "nats-server", "gateway", "receiver")
+VICTIMS = ("aggregator", "webhook_svc", "nats-server", "gateway", "receiver")
 PAUSE = (6.0, 12.0)
 """Seconds between two kills, at random; the supervisor waits longer each time with what dies again and again."""
 SETTLING = 240.0
@@ -83,11 +81,6 @@ class System:
                 if time.monotonic() > end:
                     raise RuntimeError(f"{method} {path} is not answered")
                 await asyncio.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _result(name: str, camera: str) -> stages_pb2.Result:
@@ -149,7 +142,7 @@ async def _kill(system: System, receiver: ReceiverProcess, over: asyncio.Event) 
 
 async def _stored(bus: Bus) -> dict[str, list[str]]:
     """All results in the stream: their ids by camera, in their order."""
-    stream, start = Stream(bus, topology.RESULTS), 1
+    stream, start = bus.stream(topology.RESULTS), 1
     found: dict[str, list[str]] = defaultdict(list)
     while records := await stream.read(subjects.ALL_RESULTS, start, 500):
         for record in records:
@@ -177,8 +170,8 @@ def _verdict(expected: dict[str, list[str]], arrivals: Iterable[Arrival]) -> Ver
 
 
 async def _under_fire(system: System, photo: Path, folder: Path) -> str:
-    steady = ReceiverProcess(_free_port(), folder / "steady.jsonl")
-    mortal = ReceiverProcess(_free_port(), folder / "mortal.jsonl")
+    steady = ReceiverProcess(free_port(), folder / "steady.jsonl")
+    mortal = ReceiverProcess(free_port(), folder / "mortal.jsonl")
     bus = await Bus.connect(Settings(nats_url=system.now.nats_url), "benchmark")
     try:
         for receiver in (steady, mortal):
@@ -228,32 +221,17 @@ async def _under_fire(system: System, photo: Path, folder: Path) -> str:
     )
 
 
-@contextlib.asynccontextmanager
-async def _black_hole() -> AsyncIterator[str]:
-    """A receiver that takes requests and never answers."""
-
-    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while await reader.read(1 << 16):
-                pass
-        writer.close()
-
-    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-
-
 async def _beside_a_dead_one(system: System, folder: Path) -> str:
     """Latency at a healthy receiver while a second one answers, or never does; rounds of both in turn."""
-    healthy = ReceiverProcess(_free_port(), folder / "healthy.jsonl")
-    second = ReceiverProcess(_free_port(), folder / "second.jsonl")
+    healthy = ReceiverProcess(free_port(), folder / "healthy.jsonl")
+    second = ReceiverProcess(free_port(), folder / "second.jsonl")
     latencies: dict[bool, list[float]] = {False: [], True: []}
     p99: dict[bool, list[float]] = {False: [], True: []}
     bus = await Bus.connect(Settings(nats_url=system.now.nats_url), "benchmark")
     healthy.start()
     second.start()
     try:
-        async with _black_hole() as silent:
+        async with black_hole() as silent:
             for old in (await system.api("GET", "/v1/webhooks/")).json()["results"]:
                 await system.api("DELETE", f"/v1/webhooks/{old['id']}/")
             await system.api("POST", "/v1/webhooks/", json={"target": healthy.url})

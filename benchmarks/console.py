@@ -1,0 +1,79 @@
+"""How soon a browser paints the console, and what comes over the wire: `python -m benchmarks.console`."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+from typing import Any, Final
+
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks import stack
+from benchmarks.results import record, spread, table
+
+VISITS: Final = 12
+VIEWS: Final = ("try", "reads", "manage", "health")
+_ARGUMENTS: Final = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
+_FIGURES: Final = """() => ({
+    painted: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+    shown: performance.now(),
+    bytes: [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter((each) => !each.name.includes("/v1/"))
+        .reduce((sum, each) => sum + each.transferSize, 0),
+    requests: performance.getEntriesByType("resource").length + 1,
+})"""
+
+
+def main() -> None:
+    """Measure and write the section of RESULTS.md."""
+    binary = shutil.which("chromium")
+    if binary is None:
+        sys.exit("error: there is no chromium on the PATH")
+    with stack.running() as state, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=list(_ARGUMENTS))
+        visits: dict[str, list[dict[str, Any]]] = {
+            address: [] for address in ("info/", *(f"#/{view}" for view in VIEWS))
+        }
+        for _ in range(VISITS):  # in turn, so that what else the machine does meets all alike
+            for address, figures in visits.items():
+                figures.append(_visit(browser, f"{state.url}/{address}"))
+        browser.close()
+    rows = [[f"`/{address}`", *_row(figures)] for address, figures in visits.items()]
+    record(
+        "Console (`python -m benchmarks.console`)",
+        f"Chromium beside the system on the same machine, {VISITS} visits with an empty cache each. First paint is the "
+        "browser's own `first-contentful-paint`; the heading of a view comes from modules that load after it. "
+        "`/info/`, a line of JSON, is there to compare with. Milliseconds, median (5th to 95th percentile).\n\n"
+        + table(["address", "first paint", "heading of the view", "kB over the wire", "requests"], rows),
+    )
+
+
+def _row(visits: list[dict[str, Any]]) -> list[str]:
+    shown = [each["shown"] for each in visits]
+    return [
+        spread([each["painted"] for each in visits]),
+        spread(shown) if all(shown) else "",
+        f"{statistics.median(each['bytes'] for each in visits) / 1000:.0f}",
+        f"{statistics.median(each['requests'] for each in visits):.0f}",
+    ]
+
+
+def _visit(browser: Browser, address: str) -> dict[str, Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        page = context.new_page()
+        page.goto(address)
+        view = "#" in address
+        page.wait_for_function(
+            "view => (!view || document.querySelector('main h1')) && performance.getEntriesByType('paint').length > 1",
+            arg=view,
+        )
+        figures: dict[str, Any] = page.evaluate(_FIGURES)
+        return figures | ({} if view else {"shown": 0})
+    finally:
+        context.close()
+
+
+if __name__ == "__main__":
+    main()
