@@ -62,7 +62,7 @@ class Receiver:
         self._arrived.set()
         return await self.answer(got)
 
-    async def wait(self, count: int, timeout: float = 15.0) -> list[Received]:
+    async def wait(self, count: int, timeout: float = 60.0) -> list[Received]:
         """The first `count` requests, once they are there."""
         try:
             async with asyncio.timeout(timeout):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
 import subprocess
 import sys
@@ -15,15 +16,21 @@ from typing import Final
 from nats.errors import Error as NatsError
 
 from platelane.bus import Bus
+from platelane.bus.apply import Change, apply
+from platelane.bus.connection import Connection
 from platelane.pb.v1.stages_pb2 import Job, JobContext, Reply
+from platelane.runtime.settings import Settings
 
 PROGRAM: Final = Path(sys.executable).parent / "nats-server"
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """A port that nobody listens on, out of those that the system gives to nobody who asks for any port."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 class NatsServer:
@@ -32,7 +39,7 @@ class NatsServer:
     def __init__(self, directory: Path) -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
-        self.configuration = "max_payload: 8MB\n"
+        self.configuration = "max_payload: 33000000\nmax_pending: 256MB\n"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,6 +65,15 @@ class NatsServer:
             self._process = None
 
 
+async def apply_topology(settings: Settings) -> list[Change]:
+    """What an operator, Kubernetes or `platelane up` does before services can work."""
+    connection = await Connection.open(settings, "topology")
+    try:
+        return await apply(connection, settings)
+    finally:
+        await connection.close()
+
+
 def job(job_id: str, *, reply_subject: str = "", seconds: float = 20.0, image: bytes = b"picture") -> Job:
     """A job that somebody waits `seconds` for."""
     context = JobContext(id=job_id, reply_subject=reply_subject, deadline_us=int((time.time() + seconds) * 1e6))
@@ -78,7 +94,7 @@ class Caller:
 
         await self._bus.subscribe(self.subject, on_reply)
 
-    async def reply(self, timeout: float = 10.0) -> Reply:
+    async def reply(self, timeout: float = 60.0) -> Reply:
         async with asyncio.timeout(timeout):
             return await self._replies.get()
 
@@ -99,7 +115,7 @@ async def running(*runners: Callable[[asyncio.Event], Awaitable[None]]) -> Async
         await asyncio.gather(*tasks)
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 10.0) -> None:
+async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 60.0) -> None:
     """Return as soon as `condition` holds; while the server is away it does not."""
     async with asyncio.timeout(timeout):
         while True:

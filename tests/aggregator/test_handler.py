@@ -6,17 +6,22 @@ import random
 import pytest
 from google.protobuf.message import Message
 
-from platelane.bus import Bus, Worker, current, subjects, topology
+from aggregator import handler
+from aggregator.handler import Aggregator, ReceivedPart
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
+from platelane.bus.parts import Parts
 from platelane.pb.v1.stages_pb2 import STAGE_PLATES, STAGE_VEHICLES, DetectionPart, JobContext, PlatesPart, VehiclesPart
-from tests.bus.support import Caller, eventually, running, stored, unsettled
-from webhook_svc import aggregator
-from webhook_svc.aggregator import Aggregator, Part
+from platelane.usage import CallCounter
+from tests.models import DSCORE
+from tests.support import Caller, eventually, running, stored, unsettled
 
 JOBS = 20
 
 
-def worker(bus: Bus) -> Worker[Part]:
-    return Worker(bus, topology.AGGREGATOR, Part, Aggregator(bus).handle, 4)
+def worker(bus: Bus) -> Worker[ReceivedPart]:
+    return Worker(
+        bus, topology.AGGREGATOR, ReceivedPart, Aggregator(bus, Parts(bus), CallCounter(bus), DSCORE).handle, 4
+    )
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -24,7 +29,7 @@ def worker(bus: Bus) -> Worker[Part]:
 async def test_every_job_is_answered_and_counted_once_whoever_gets_its_parts(
     bus: Bus, other_bus: Bus, monkeypatch: pytest.MonkeyPatch, processes: int, remembered: int
 ) -> None:
-    monkeypatch.setattr(aggregator, "REMEMBERED", remembered)
+    monkeypatch.setattr(handler, "REMEMBERED", remembered)
     caller = Caller(other_bus)
     await caller.listen()
 
@@ -46,10 +51,10 @@ async def test_every_job_is_answered_and_counted_once_whoever_gets_its_parts(
         async def all_settled() -> bool:
             return await stored(bus, topology.PARTS) + await unsettled(bus, topology.PARTS, "aggregator") == 0
 
-        await eventually(all_settled, timeout=20)
+        await eventually(all_settled)
 
     assert await stored(bus, topology.RESULTS) == JOBS
-    assert await bus.counted("account", "1970-01") == JOBS
+    assert await CallCounter(bus).counted("account", "1970-01") == JOBS
 
 
 async def test_a_deadline_does_not_come_between_the_count_and_the_event(
@@ -65,9 +70,9 @@ async def test_a_deadline_does_not_come_between_the_count_and_the_event(
 
     monkeypatch.setattr(bus, "publish", slow)
     context = JobContext(id="j1", account="account", accepted_us=1)
-    part = Part(context, DetectionPart(context=context).SerializeToString())
-    current.enter(current.Delivery(1, 1, subjects.part("j1", subjects.DETECTION)))
-    handled = asyncio.create_task(Aggregator(bus).handle(part))
+    part = ReceivedPart(context, DetectionPart(context=context).SerializeToString())
+    info = MessageInfo(subjects.part("j1", subjects.DETECTION), sequence=1, attempt=1)
+    handled = asyncio.create_task(Aggregator(bus, Parts(bus), CallCounter(bus), DSCORE).handle(part, info))
     await counted.wait()
     handled.cancel()
     await asyncio.sleep(0)
@@ -75,4 +80,4 @@ async def test_a_deadline_does_not_come_between_the_count_and_the_event(
     with pytest.raises(asyncio.CancelledError):
         await handled
     assert await stored(bus, topology.RESULTS) == 1
-    assert await bus.counted("account", "1970-01") == 1
+    assert await CallCounter(bus).counted("account", "1970-01") == 1

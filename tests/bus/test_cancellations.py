@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
 from platelane.pb.v1.stages_pb2 import Job
-from tests.bus.support import eventually, job, running, stored
+from tests.support import eventually, job, running, stored
 
 
 async def test_a_cancelled_job_ends_at_once_and_another_one_goes_on(bus: Bus, other_bus: Bus) -> None:
     begun, ended, finished = asyncio.Queue[str](), asyncio.Queue[str](), asyncio.Queue[str]()
     go_on = asyncio.Event()
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         begun.put_nowait(work.context.id)
         try:
             await go_on.wait()
@@ -37,7 +37,7 @@ async def test_a_cancelled_job_ends_at_once_and_another_one_goes_on(bus: Bus, ot
 async def test_a_job_that_was_cancelled_while_it_waited_is_not_begun(bus: Bus, other_bus: Bus) -> None:
     begun, go_on = asyncio.Queue[str](), asyncio.Event()
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         begun.put_nowait(work.context.id)
         await go_on.wait()
 

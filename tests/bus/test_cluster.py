@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
+from platelane.bus.apply import Action
+from platelane.bus.parts import Parts
 from platelane.pb.v1.stages_pb2 import Job, Part, Reply, Result
-from platelane.settings import Settings
-from tests.bus.support import Caller, NatsServer, eventually, free_port, job, running, stored
+from platelane.runtime.settings import Settings
+from platelane.usage import CallCounter, month_of
+from tests.support import Caller, NatsServer, apply_topology, eventually, free_port, job, running, stored
 
-MONTH = "2026-11"
+NOW = datetime.now(UTC)
+MONTH = month_of(NOW)
 
 
 @pytest.fixture
@@ -42,6 +47,7 @@ async def connected(settings: Settings, number: int) -> AsyncIterator[list[Bus]]
 
 async def test_a_killed_server_of_three_loses_nothing(cluster: list[NatsServer]) -> None:
     settings = Settings(nats_url=",".join(server.url for server in cluster), nats_replicas=3, ack_wait=1, deadline=30)
+    await apply_topology(settings)
     async with connected(settings, 3) as (gateway, detector, aggregator):
         await keep_going(cluster, gateway, detector, aggregator)
 
@@ -51,19 +57,19 @@ async def keep_going(cluster: list[NatsServer], gateway: Bus, detector: Bus, agg
     await caller.listen()
     jobs = {f"job-{number}" for number in range(40)}
 
-    async def detect(work: Job) -> None:
+    async def detect(work: Job, _info: MessageInfo) -> None:
         job_id = work.context.id
         for stage in (subjects.DETECTION, subjects.PLATES):
             await detector.publish(subjects.part(job_id, stage), Part(context=work.context), f"{job_id}.{stage}")
 
-    async def aggregate(part: Part) -> None:
+    async def aggregate(part: Part, _info: MessageInfo) -> None:
         job_id = part.context.id
-        if len(await aggregator.parts(job_id)) < 2:
+        if len(await Parts(aggregator).of(part.context)) < 2:
             return
-        calls = await aggregator.count("account", MONTH, job_id)
+        calls = await CallCounter(aggregator).count("account", NOW, job_id)
         await aggregator.publish(subjects.result("cam", job_id), Result(), f"{job_id}.final")
         await aggregator.send(part.context.reply_subject, Reply(job_id=job_id, calls=calls))
-        await aggregator.forget_parts(job_id)
+        await Parts(aggregator).forget(part.context)
 
     workers = (
         Worker(detector, topology.DETECTOR, Job, detect, 4),
@@ -76,7 +82,7 @@ async def keep_going(cluster: list[NatsServer], gateway: Bus, detector: Bus, agg
             await gateway.publish(subjects.DETECT, job(job_id, reply_subject=caller.subject, seconds=30), job_id)
         answered: set[str] = set()
         while answered < jobs:
-            answered.add((await caller.reply(timeout=20)).job_id)
+            answered.add((await caller.reply()).job_id)
 
         async def settled() -> bool:
             left = [await stored(gateway, stream) for stream in (topology.JOBS, topology.RESULTS, topology.DEAD)]
@@ -84,4 +90,43 @@ async def keep_going(cluster: list[NatsServer], gateway: Bus, detector: Bus, agg
 
         await eventually(settled)
 
-    assert await gateway.counted("account", MONTH) == len(jobs)
+    assert await CallCounter(gateway).counted("account", MONTH) == len(jobs)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+async def test_partitions_are_led_by_different_servers(cluster: list[NatsServer], copies: int) -> None:
+    settings = Settings(
+        nats_url=",".join(server.url for server in cluster),
+        nats_replicas=3,
+        nats_work_replicas=copies,
+        nats_partitions=3,
+        deadline=30,
+    )
+    await apply_topology(settings)
+    async with connected(settings, 1) as (bus,):
+        handled: set[str] = set()
+
+        async def handler(work: Job, _info: MessageInfo) -> None:
+            handled.add(work.context.id)
+
+        async with running(Worker(bus, topology.DETECTOR, Job, handler, 3).run):
+            for number in range(12):
+                await bus.hand_on(subjects.DETECT, job(f"{number}"))
+
+            async def all_handled() -> bool:
+                return len(handled) == 12
+
+            await eventually(all_handled)
+
+        async def divided() -> bool:
+            manager = bus.client.jsm(timeout=5)
+            for stream in topology.WORK:
+                infos = [await manager.stream_info(name) for name in topology.partitions(stream, settings)]
+                if len({info.cluster.leader for info in infos if info.cluster}) < 3:
+                    return False
+                if any(info.cluster and len(info.cluster.replicas or ()) != copies - 1 for info in infos):
+                    return False
+            return True
+
+        await eventually(divided)
+    assert Action.MOVED not in {change.action for change in await apply_topology(settings)}

@@ -2,14 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
+from nats.aio.msg import Msg
 
-from platelane.bus import Bus, DeadLetters, Worker, subjects, topology
+from platelane.bus import Bus, DeadLetters, Done, MessageInfo, Outcome, RetryAfter, Worker, subjects, topology
 from platelane.bus.deadletters import Advisory
+from platelane.bus.pull import Pull
+from platelane.bus.topology import Consumer
 from platelane.errors import Undecodable
 from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Job, Part, Result
-from tests.bus.support import Caller, eventually, job, running, stored, unsettled
+from tests.support import Caller, eventually, job, running, stored, unsettled
 
 
 async def dead_letters(bus: Bus, count: int) -> list[DeadLetter]:
@@ -32,10 +36,16 @@ async def empty(bus: Bus, stream: str) -> None:
     await eventually(holds)
 
 
+async def take_and_die(bus: Bus, consumer: Consumer) -> None:
+    """Take a message, and say nothing about it any more."""
+    async with Pull(bus, consumer, Msg.nak) as pull:
+        assert await pull.next()
+
+
 async def test_job_that_always_fails(bus: Bus, caller: Caller) -> None:
     attempts = 0
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         nonlocal attempts
         attempts += 1
         raise ZeroDivisionError
@@ -55,8 +65,88 @@ async def test_job_that_always_fails(bus: Bus, caller: Caller) -> None:
     assert "3 times" in letter.reason
 
 
+async def test_a_job_that_fails_in_several_workers_is_no_death_of_theirs(bus: Bus, other_bus: Bus) -> None:
+    attempts: list[str] = []
+
+    def handler_of(name: str) -> Callable[[Job, MessageInfo], Awaitable[None]]:
+        async def handler(_job: Job, _info: MessageInfo) -> None:
+            attempts.append(name)
+            raise ZeroDivisionError
+
+        return handler
+
+    workers = [
+        Worker(each, topology.DETECTOR, Job, handler_of(name), 2) for name, each in (("a", bus), ("b", other_bus))
+    ]
+    async with running(*(worker.run for worker in workers), DeadLetters(bus).run):
+        for number in range(8):
+            await bus.publish(subjects.DETECT, job(f"{number}"), f"{number}")
+        letters = await dead_letters(bus, 8)
+
+    assert len(attempts) == 8 * bus.settings.max_deliver
+    assert set(attempts) == {"a", "b"}
+    assert {letter.reason for letter in letters} == {"detector was given it 3 times"}
+
+
+WORK = {
+    topology.DETECTOR: subjects.DETECT,
+    topology.OCR: subjects.PLATE_CROPS,
+    topology.ATTRIBUTES: subjects.VEHICLE_CROPS,
+    topology.AGGREGATOR: subjects.part("a", subjects.PLATES),
+}
+
+
+@pytest.mark.parametrize("consumer", WORK, ids=lambda consumer: consumer.name)
+async def test_a_job_that_two_workers_died_of_gets_no_third(bus: Bus, caller: Caller, consumer: Consumer) -> None:
+    handled: list[str] = []
+
+    async def handler(part: Part, _info: MessageInfo) -> None:
+        handled.append(part.context.id)
+
+    context = job("a", reply_subject=caller.subject).context
+    await bus.publish(WORK[consumer], Part(context=context), "a")
+    await take_and_die(bus, consumer)
+    await take_and_die(bus, consumer)
+    async with running(Worker(bus, consumer, Part, handler, 2).run):
+        reply = await caller.reply()
+        (letter,) = await dead_letters(bus, 1)
+        assert await unsettled(bus, consumer.stream, consumer.name) == 0
+
+    assert (reply.job_id, reply.failure.kind) == ("a", FAILURE_KIND_INTERNAL)
+    assert letter.reason == "2 workers died while they had it"
+    assert handled == []
+
+
+async def test_a_job_that_one_worker_died_of_is_done_by_the_next(bus: Bus) -> None:
+    """Also where that one gives it back once."""
+    attempts: list[int] = []
+
+    async def handler(_job: Job, info: MessageInfo) -> Outcome:
+        attempts.append(info.attempt)
+        return RetryAfter(0.05, "not yet") if len(attempts) == 1 else Done()
+
+    await bus.publish(subjects.DETECT, job("a"), "a")
+    await take_and_die(bus, topology.DETECTOR)
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
+        await empty(bus, topology.JOBS)
+
+    assert attempts == [2, 3]
+    assert await stored(bus, topology.DEAD) == 0
+
+
+async def test_a_job_with_options_that_always_fails(bus: Bus, caller: Caller) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
+        raise ZeroDivisionError
+
+    poison = job("a", reply_subject=caller.subject)
+    poison.options.text_formats.append("[a-z][a-z][0-9]{3}")  # whose field is of another type in other messages
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run, DeadLetters(bus).run):
+        await bus.publish(subjects.DETECT, poison, "a")
+        assert (await caller.reply()).failure.kind == FAILURE_KIND_INTERNAL
+
+
 async def test_advisories_wait_for_somebody_to_handle_them(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise ZeroDivisionError
 
     async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
@@ -73,7 +163,7 @@ async def test_advisories_wait_for_somebody_to_handle_them(bus: Bus, caller: Cal
 
 
 async def test_two_undertakers_bury_once(bus: Bus, other_bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise ZeroDivisionError
 
     worker = Worker(bus, topology.DETECTOR, Job, handler, 4)
@@ -88,7 +178,7 @@ async def test_two_undertakers_bury_once(bus: Bus, other_bus: Bus, caller: Calle
 
 
 async def test_part_that_cannot_be_joined(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Part) -> None:
+    async def handler(_part: Part, _info: MessageInfo) -> None:
         raise ZeroDivisionError
 
     async with running(Worker(bus, topology.AGGREGATOR, Part, handler, 2).run, DeadLetters(bus).run):
@@ -100,10 +190,10 @@ async def test_part_that_cannot_be_joined(bus: Bus, caller: Caller) -> None:
 
 
 async def test_result_stays_for_the_history_when_it_cannot_be_dispatched(bus: Bus) -> None:
-    async def handler(_: Result) -> None:
+    async def handler(_result: Result, _info: MessageInfo) -> None:
         raise Undecodable("nonsense")
 
-    async with running(Worker(bus, topology.DISPATCHER, Result, handler, 2).run, DeadLetters(bus).run):
+    async with running(Worker(bus, topology.FAN_OUT, Result, handler, 2).run, DeadLetters(bus).run):
         await bus.publish(subjects.result("cam", "a"), Result(account="me"), "a.final")
         (letter,) = await dead_letters(bus, 1)
         await empty(bus, topology.ADVISORIES)

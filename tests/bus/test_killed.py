@@ -9,16 +9,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
+from platelane.bus.parts import Parts
 from platelane.pb.v1.stages_pb2 import Job, Part, Reply
-from platelane.settings import Settings
-from tests.bus.support import Caller, NatsServer, eventually, job, running, stored, unsettled
+from platelane.runtime.settings import Settings
+from platelane.usage import CallCounter
+from tests.support import Caller, NatsServer, apply_topology, eventually, job, running, stored, unsettled
 
 ROOT = Path(__file__).resolve().parents[2]
+NOVEMBER = datetime(2026, 11, 30, tzinfo=UTC)
 Start = Callable[[str, str], subprocess.Popen[bytes]]
 
 
@@ -60,7 +64,7 @@ async def settled(bus: Bus) -> None:
     async def holds() -> bool:
         return await stored(bus, topology.JOBS) == 0 and await unsettled(bus, topology.JOBS, "detector") == 0
 
-    await eventually(holds, timeout=20)
+    await eventually(holds)
 
 
 async def test_job_of_a_killed_process_is_done_by_another(bus: Bus, start: Start) -> None:
@@ -73,9 +77,23 @@ async def test_job_of_a_killed_process_is_done_by_another(bus: Bus, start: Start
 
     assert await first_line(heir) == "a"
     await settled(bus)
-    assert set(await bus.parts("a")) == {subjects.DETECTION}
+    assert set(await Parts(bus).of(job("a").context)) == {subjects.DETECTION}
     heir.terminate()
     assert await asyncio.to_thread(heir.wait, 10) == 0
+
+
+async def test_a_job_that_kills_two_processes_gets_no_third(bus: Bus, start: Start) -> None:
+    await bus.publish(subjects.DETECT, job("deadly", seconds=60), "deadly")
+    for number in range(2):
+        victim = start(f"victim-{number}", "stuck")
+        assert await first_line(victim) == "deadly"
+        victim.send_signal(signal.SIGKILL)
+    third = start("third", "quick")
+    await settled(bus)
+    await bus.publish(subjects.DETECT, job("next"), "next")
+
+    assert await first_line(third) == "next"
+    assert await stored(bus, topology.DEAD) == 1
 
 
 async def test_queue_survives_killed_processes(bus: Bus, start: Start) -> None:
@@ -100,26 +118,26 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
     caller = Caller(other_bus)
     await caller.listen()
 
-    async def detect(work: Job) -> None:
+    async def detect(work: Job, _info: MessageInfo) -> None:
         await asyncio.sleep(chance.random() / 50)
         job_id = work.context.id
         part = Part(context=work.context)
         await bus.publish(subjects.PLATE_CROPS, work, f"{job_id}.plates")
         await bus.publish(subjects.part(job_id, subjects.DETECTION), part, f"{job_id}.detection")
 
-    async def read(work: Job) -> None:
+    async def read(work: Job, _info: MessageInfo) -> None:
         await asyncio.sleep(chance.random() / 50)
         job_id = work.context.id
         await bus.publish(subjects.part(job_id, subjects.PLATES), Part(context=work.context), f"{job_id}.read")
 
-    async def aggregate(part: Part) -> None:
+    async def aggregate(part: Part, _info: MessageInfo) -> None:
         job_id = part.context.id
-        if len(await bus.parts(job_id)) < 2:
+        if len(await Parts(bus).of(part.context)) < 2:
             return
         await bus.publish(subjects.result("cam", job_id), part, f"{job_id}.final")
-        calls = await bus.count("account", "2026-11", job_id)
+        calls = await CallCounter(bus).count("account", NOVEMBER, job_id)
         await bus.send(part.context.reply_subject, Reply(job_id=job_id, calls=calls))
-        await bus.forget_parts(job_id)
+        await Parts(bus).forget(part.context)
 
     async def kill_twice() -> None:
         for _ in range(2):
@@ -142,7 +160,7 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
         async def all_there() -> bool:
             return await stored(bus, topology.RESULTS) == len(jobs)
 
-        await eventually(all_there, timeout=20)
+        await eventually(all_there)
         answered: set[str] = set()
         while len(answered) < len(jobs):
             answered.add((await caller.reply()).job_id)
@@ -151,9 +169,9 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
             waiting = [await stored(bus, stream) for stream in (topology.JOBS, topology.CROPS, topology.PARTS)]
             return sum(waiting) + await unsettled(bus, topology.PARTS, "aggregator") == 0
 
-        await eventually(all_settled, timeout=20)
+        await eventually(all_settled)
 
-    assert await bus.counted("account", "2026-11") == len(jobs)
+    assert await CallCounter(bus).counted("account", "2026-11") == len(jobs)
     assert await stored(bus, topology.RESULTS) == len(jobs)
     assert await stored(bus, topology.DEAD) == 0
 
@@ -161,7 +179,7 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
 async def test_idle_workers_go_on_after_a_restart(bus: Bus, server: NatsServer) -> None:
     handled = asyncio.Event()
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         handled.set()
 
     async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
@@ -174,15 +192,16 @@ async def test_idle_workers_go_on_after_a_restart(bus: Bus, server: NatsServer) 
         await settled(bus)
 
 
-async def test_idle_workers_go_on_after_a_consumer_was_deleted(bus: Bus) -> None:
+async def test_idle_workers_go_on_when_a_deleted_consumer_is_made_again(bus: Bus, settings: Settings) -> None:
     handled = asyncio.Event()
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         handled.set()
 
     async with running(Worker(bus, topology.DETECTOR, Job, handler, 2).run):
         await asyncio.sleep(0.1)
         await bus.client.jsm().delete_consumer(topology.JOBS, "detector")
+        await apply_topology(settings)
         await bus.publish(subjects.DETECT, job("a"), "a")
         async with asyncio.timeout(5):
             await handled.wait()

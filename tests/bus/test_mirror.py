@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from platelane.bus import Bus, topology
+from gateway.accounts import Accounts, BusCounters
+from platelane.bus import Bus, mirror, subjects, topology
 from platelane.bus.mirror import Mirror
-from tests.bus.support import NatsServer, eventually
+from platelane.errors import Forbidden
+from platelane.runtime.settings import Settings
+from platelane.tokens import Token, fingerprint
+from tests.support import NatsServer, apply_topology, eventually
 
 
 async def mirrored(bus: Bus) -> Mirror[str]:
@@ -77,12 +83,13 @@ async def test_changes_during_an_outage_are_learnt_after_it(bus: Bus, other_bus:
     assert mirror.get("kept") == "value"
 
 
-async def test_a_server_that_lost_its_files_is_believed(bus: Bus, server: NatsServer) -> None:
+async def test_a_server_that_lost_its_files_is_believed(bus: Bus, settings: Settings, server: NatsServer) -> None:
     mirror = await mirrored(bus)
     await mirror.put("a", b"value")
     await bus.client.jsm().delete_stream(f"KV_{topology.ZONES}")
     server.kill()
     server.start()
+    await apply_topology(settings)
     await until(mirror, "a", None)
 
     async def stored() -> bool:
@@ -94,3 +101,77 @@ async def test_a_server_that_lost_its_files_is_believed(bus: Bus, server: NatsSe
 
     await eventually(stored)
     assert dict(mirror.items()) == {"b": "again"}
+
+
+def drop(monkeypatch: pytest.MonkeyPatch, *dropped: int) -> None:
+    """The announcements with these sequence numbers get lost; without any, all of them."""
+    receive = Mirror._on_change
+
+    async def lossy(self: Mirror[str], message: Msg) -> None:
+        if dropped and int((message.headers or {})["Nats-Sequence"]) not in dropped:
+            await receive(self, message)
+
+    monkeypatch.setattr(Mirror, "_on_change", lossy)
+
+
+async def test_a_revoked_token_is_refused_although_the_message_was_lost(
+    bus: Bus, other_bus: Bus, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(monkeypatch)
+    monkeypatch.setattr(mirror, "RECONCILE_EVERY", 0.2)
+    here, there = (Mirror(each, topology.TOKENS, Token.model_validate_json) for each in (bus, other_bus))
+    await here.start()
+    await there.start()
+    accounts = Accounts(here, BusCounters(bus), settings.model_copy(update={"profile": "cloud"}))
+
+    async def is_known() -> bool:
+        try:
+            return bool(accounts.of("Token secret").id)
+        except Forbidden:
+            return False
+
+    async def is_unknown() -> bool:
+        return not await is_known()
+
+    await there.put(fingerprint("secret"), Token(name="lost").model_dump_json().encode())
+    await eventually(is_known)
+    await there.delete(fingerprint("secret"))
+    await eventually(is_unknown)
+
+
+async def test_a_gap_is_filled_at_once(bus: Bus, other_bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop(monkeypatch, 2)
+    monkeypatch.setattr(mirror, "RECONCILE_EVERY", 3600.0)
+    here, there = await mirrored(bus), await mirrored(other_bus)
+    for key in ("a", "b", "c"):
+        await there.put(key, b"value")
+    await until(here, "b", "value")
+    assert dict(here.items()) == {"a": "value", "b": "value", "c": "value"}
+
+
+async def test_what_was_purged_without_a_trace_is_gone_too(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As versions did it that knew of no mirror of hooks."""
+    monkeypatch.setattr(mirror, "RECONCILE_EVERY", 0.2)
+    here = await mirrored(bus)
+    for key in ("a", "b"):
+        await here.put(key, b"value")
+    await bus.stream(topology.KV_ZONES).purge(filter=subjects.entry(topology.ZONES, "b"))
+    await until(here, "b", None)
+    assert list(here.names()) == ["a"]
+
+
+async def test_listeners_are_told_of_each_change(bus: Bus, other_bus: Bus) -> None:
+    here, there = await mirrored(bus), await mirrored(other_bus)
+    told = asyncio.Event()
+    here.on_change(told.set)
+    await there.put("a", b"value")
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert here.get("a") == "value"
+
+
+async def test_a_change_that_somebody_else_was_faster_with_is_not_stored(bus: Bus) -> None:
+    here = await mirrored(bus)
+    assert await here.put("a", b"first", expected=0)
+    assert not await here.put("a", b"second", expected=0)
+    assert here.get("a") == "first"

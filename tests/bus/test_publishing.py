@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 import pytest
 from nats.aio.msg import Msg
 
-from platelane.bus import Bus, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
 from platelane.bus.client import SEND_PATIENCE
 from platelane.errors import EngineUnavailable, Fault, Overloaded, UploadTooLarge
-from platelane.pb.v1.stages_pb2 import Reply
-from platelane.settings import Settings
-from tests.bus.support import Caller, NatsServer, job, stored
+from platelane.pb.v1.stages_pb2 import Job, Reply
+from platelane.runtime.settings import LARGEST_UPLOAD, Settings
+from tests.support import Caller, NatsServer, job, stored
 
 
 async def test_one_id_is_stored_once(bus: Bus, other_bus: Bus) -> None:
@@ -55,6 +56,40 @@ async def test_message_larger_than_the_server_takes(bus: Bus) -> None:
         await bus.publish(subjects.DETECT, job("big", image=bytes(bus.client.max_payload)), "big")
 
     assert refusal.value.limit == bus.client.max_payload
+
+
+async def test_the_largest_picture_survives_the_servers_death(bus: Bus, server: NatsServer) -> None:
+    """JetStream reads no record of more than 32 MiB back from its files."""
+    image = os.urandom(LARGEST_UPLOAD)
+    assert await bus.publish(subjects.DETECT, job("large", image=image), "large") is True
+    assert await bus.publish(subjects.DETECT, job("large", image=image), "large") is False
+    server.kill()
+    server.start()
+    assert await bus.publish(subjects.DETECT, job("small"), "small") is True, "the connection is as it was"
+    seen: asyncio.Queue[Job] = asyncio.Queue()
+
+    async def handle(found: Job, info: MessageInfo) -> None:
+        if found.context.id == "large" and info.attempt == 1:
+            raise EngineUnavailable("again")  # it is delivered anew
+        await seen.put(found)
+
+    stop = asyncio.Event()
+    working = asyncio.create_task(Worker(bus, topology.DETECTOR, Job, handle, 2).run(stop))
+    async with asyncio.timeout(30):
+        found = {each.context.id: each for each in [await seen.get(), await seen.get()]}
+    stop.set()
+    await working
+    assert found["large"].image == image
+
+
+async def test_small_messages_do_not_wait_for_large_ones_and_keep_their_order(bus: Bus) -> None:
+    """Large ones go out in pieces, with nothing of others between them."""
+    large, received = os.urandom(20_000_000), asyncio.Queue[bytes]()
+    await bus.subscribe("test.order", received.put)
+    for data in (b"before", large, b"after"):
+        await bus.client.publish("test.order", data)
+    await bus.client.publish("test.order", large, headers={"A": "b"})
+    assert [await received.get() for _ in range(4)] == [b"before", large, b"after", large]
 
 
 async def test_headers_count_as_the_server_counts_them(bus: Bus) -> None:

@@ -11,8 +11,8 @@ import trustme
 
 from platelane.bus import Bus
 from platelane.errors import CannotStart, EngineUnavailable
-from platelane.settings import Settings
-from tests.bus.support import NatsServer
+from platelane.runtime.settings import Settings
+from tests.support import NatsServer
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 import pytest
+from prometheus_client import REGISTRY
 
-from platelane.bus import Bus, Done, Outcome, Reject, RetryAfter, Worker, attempt, subjects, topology
+from platelane.bus import Bus, Done, MessageInfo, Outcome, Reject, RetryAfter, Worker, subjects, topology
 from platelane.bus.worker import GRACE, pause_after
 from platelane.errors import BadImage, BadRequest, EngineUnavailable, Undecodable
 from platelane.pb.v1.stages_pb2 import (
@@ -17,10 +18,10 @@ from platelane.pb.v1.stages_pb2 import (
     DeadLetter,
     Job,
 )
-from platelane.settings import Settings
-from tests.bus.support import Caller, NatsServer, eventually, job, running, stored, unsettled
+from platelane.runtime.settings import Settings
+from tests.support import Caller, NatsServer, eventually, job, running, stored, unsettled
 
-Handler = Callable[[Job], Awaitable[Outcome | None]]
+Handler = Callable[[Job, MessageInfo], Awaitable[Outcome | None]]
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def dead(bus: Bus) -> DeadLetter:
 async def test_done_once(bus: Bus, outcome: Outcome | None) -> None:
     handled: list[str] = []
 
-    async def handler(work: Job) -> Outcome | None:
+    async def handler(work: Job, _info: MessageInfo) -> Outcome | None:
         handled.append(work.context.id)
         assert work.image == b"picture"
         return outcome
@@ -67,7 +68,7 @@ async def test_done_once(bus: Bus, outcome: Outcome | None) -> None:
 async def test_no_more_at_once_than_asked_for(bus: Bus) -> None:
     at_once = most = 0
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
@@ -86,7 +87,7 @@ async def test_message_is_handled_the_moment_it_is_published(bus: Bus) -> None:
     waits: list[float] = []
     sent = 0.0
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         waits.append(time.perf_counter() - sent)
 
     async with running(detector(bus, handler)):
@@ -103,7 +104,7 @@ async def test_two_workers_share_the_work(bus: Bus, other_bus: Bus) -> None:
     handled: dict[str, list[str]] = {"one": [], "other": []}
 
     def handler_of(name: str) -> Handler:
-        async def handler(work: Job) -> None:
+        async def handler(work: Job, _info: MessageInfo) -> None:
             handled[name].append(work.context.id)
             await asyncio.sleep(0.02)
 
@@ -123,9 +124,9 @@ async def test_retry_after(bus: Bus) -> None:
     times: list[float] = []
     attempts: list[int] = []
 
-    async def handler(_: Job) -> Outcome:
+    async def handler(_job: Job, info: MessageInfo) -> Outcome:
         times.append(time.monotonic())
-        attempts.append(attempt())
+        attempts.append(info.attempt)
         return RetryAfter(0.3, "not yet") if len(times) < 3 else Done()
 
     async with running(detector(bus, handler)):
@@ -138,7 +139,7 @@ async def test_retry_after(bus: Bus) -> None:
 
 
 async def test_reject_is_kept_for_the_operator_and_the_caller_told(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> Outcome:
+    async def handler(_job: Job, _info: MessageInfo) -> Outcome:
         return Reject("poison")
 
     poison = job("a", reply_subject=caller.subject)
@@ -163,7 +164,7 @@ async def test_reject_is_kept_for_the_operator_and_the_caller_told(bus: Bus, cal
 async def test_fault_of_the_caller_is_answered_once(bus: Bus, caller: Caller, error: Exception, kind: int) -> None:
     handled = 0
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         nonlocal handled
         handled += 1
         raise error
@@ -183,8 +184,8 @@ async def test_fault_of_the_caller_is_answered_once(bus: Bus, caller: Caller, er
 async def test_unavailable_engine_is_tried_again(bus: Bus, caller: Caller) -> None:
     attempts: list[int] = []
 
-    async def handler(_: Job) -> None:
-        attempts.append(attempt())
+    async def handler(_job: Job, info: MessageInfo) -> None:
+        attempts.append(info.attempt)
         if len(attempts) < 3:
             raise EngineUnavailable("Triton is away.", retry_after=0)
 
@@ -197,7 +198,7 @@ async def test_unavailable_engine_is_tried_again(bus: Bus, caller: Caller) -> No
 
 
 async def test_engine_unavailable_for_good_is_said_to_the_caller(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise EngineUnavailable("Triton is away.", retry_after=0)
 
     async with running(detector(bus, handler)):
@@ -210,7 +211,7 @@ async def test_engine_unavailable_for_good_is_said_to_the_caller(bus: Bus, calle
 
 
 async def test_a_wait_beyond_the_deadline_is_not_waited(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise EngineUnavailable("Triton is away.", retry_after=60)
 
     async with running(detector(bus, handler)):
@@ -224,7 +225,7 @@ async def test_a_wait_beyond_the_deadline_is_not_waited(bus: Bus, caller: Caller
 async def test_undecodable_message_is_kept_for_the_operator(bus: Bus) -> None:
     handled: list[Job] = []
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         handled.append(work)
 
     async with running(detector(bus, handler)):
@@ -238,7 +239,7 @@ async def test_undecodable_message_is_kept_for_the_operator(bus: Bus) -> None:
 
 
 async def test_content_the_handler_cannot_decode(bus: Bus, caller: Caller) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise Undecodable("crops of another shape")
 
     async with running(detector(bus, handler)):
@@ -253,7 +254,7 @@ async def test_content_the_handler_cannot_decode(bus: Bus, caller: Caller) -> No
 async def test_work_nobody_waits_for_is_dropped(bus: Bus, caller: Caller) -> None:
     handled: list[str] = []
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         handled.append(work.context.id)
 
     await bus.publish(subjects.DETECT, job("late", reply_subject=caller.subject, seconds=-1), "late")
@@ -265,10 +266,42 @@ async def test_work_nobody_waits_for_is_dropped(bus: Bus, caller: Caller) -> Non
     assert caller.silent
 
 
+async def test_expired_jobs_and_dead_letters_are_counted(bus: Bus, caller: Caller) -> None:
+    def counted() -> tuple[float, float]:
+        expired = REGISTRY.get_sample_value("platelane_jobs_expired_total", {"stage": "detector"})
+        dead = REGISTRY.get_sample_value("platelane_dead_letters_total", {"stream": "JOBS"})
+        assert expired is not None
+        assert dead is not None
+        return expired, dead
+
+    async def handler(work: Job, _info: MessageInfo) -> Reject | None:
+        if work.context.id == "slow":
+            await asyncio.sleep(60)
+        return Reject("poison")
+
+    async with running(Worker(bus, topology.DETECTOR, Job, handler, 4).run):
+        await eventually(lambda: _is_shown("platelane_jobs_expired_total", {"stage": "detector"}))
+        before = counted()
+        await bus.publish(subjects.DETECT, job("late", seconds=-1), "late")
+        await bus.publish(subjects.DETECT, job("slow", seconds=0.3), "slow")
+        await bus.publish(subjects.DETECT, job("bad", reply_subject=caller.subject), "bad")
+        await caller.reply()
+
+        async def settled() -> bool:
+            return await stored(bus, topology.JOBS) == 0
+
+        await eventually(settled)
+    assert counted() == (before[0] + 2, before[1] + 1)
+
+
+async def _is_shown(name: str, labels: dict[str, str]) -> bool:
+    return REGISTRY.get_sample_value(name, labels) is not None
+
+
 async def test_work_without_a_deadline_is_never_late(bus: Bus) -> None:
     handled: list[Job] = []
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         handled.append(work)
 
     async with running(detector(bus, handler)):
@@ -281,7 +314,7 @@ async def test_work_without_a_deadline_is_never_late(bus: Bus) -> None:
 async def test_handler_is_stopped_at_the_deadline(bus: Bus) -> None:
     ended: list[float] = []
 
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         try:
             await asyncio.sleep(60)
         finally:
@@ -299,8 +332,8 @@ async def test_handler_is_stopped_at_the_deadline(bus: Bus) -> None:
 async def test_timeout_inside_a_handler_is_a_failure_like_any_other(bus: Bus) -> None:
     attempts: list[int] = []
 
-    async def handler(_: Job) -> None:
-        attempts.append(attempt())
+    async def handler(_job: Job, info: MessageInfo) -> None:
+        attempts.append(info.attempt)
         if len(attempts) == 1:
             raise TimeoutError
 
@@ -314,7 +347,7 @@ async def test_timeout_inside_a_handler_is_a_failure_like_any_other(bus: Bus) ->
 async def test_slow_handler_keeps_its_message(bus: Bus, other_bus: Bus) -> None:
     handled: list[str] = []
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         handled.append(work.context.id)
         await asyncio.sleep(2 * bus.settings.ack_wait)
 
@@ -329,7 +362,7 @@ async def test_stop_finishes_what_is_in_flight_and_leaves_the_rest(bus: Bus) -> 
     started: list[str] = []
     finished: list[str] = []
 
-    async def handler(work: Job) -> None:
+    async def handler(work: Job, _info: MessageInfo) -> None:
         started.append(work.context.id)
         await asyncio.sleep(0.3)
         finished.append(work.context.id)
@@ -352,11 +385,11 @@ async def test_stop_hands_back_what_takes_too_long(bus: Bus, monkeypatch: pytest
     monkeypatch.setattr("platelane.bus.worker.GRACE", 0.2)
     handled: list[str] = []
 
-    async def stuck(_: Job) -> None:
+    async def stuck(_job: Job, _info: MessageInfo) -> None:
         handled.append("stuck")
         await asyncio.sleep(60)
 
-    async def quick(_: Job) -> None:
+    async def quick(_job: Job, _info: MessageInfo) -> None:
         handled.append("quick")
 
     async with running(detector(bus, stuck)):
@@ -370,7 +403,7 @@ async def test_stop_hands_back_what_takes_too_long(bus: Bus, monkeypatch: pytest
 
 
 async def test_idle_worker_stops_at_once(bus: Bus) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise AssertionError
 
     async with running(detector(bus, handler)):
@@ -380,7 +413,7 @@ async def test_idle_worker_stops_at_once(bus: Bus) -> None:
 
 
 async def test_stop_while_the_server_is_away(bus: Bus, server: NatsServer) -> None:
-    async def handler(_: Job) -> None:
+    async def handler(_job: Job, _info: MessageInfo) -> None:
         raise AssertionError
 
     async with running(detector(bus, handler)):
@@ -395,7 +428,7 @@ async def test_crops_go_to_the_consumer_of_their_kind(bus: Bus) -> None:
     seen: list[str] = []
 
     def handler_of(name: str) -> Handler:
-        async def handler(work: Job) -> None:
+        async def handler(work: Job, _info: MessageInfo) -> None:
             seen.append(f"{name} {work.context.id}")
 
         return handler

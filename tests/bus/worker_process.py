@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from platelane import service
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
 from platelane.pb.v1.stages_pb2 import Job, Part
-from platelane.settings import Settings
+from platelane.runtime import service
+from platelane.runtime.settings import Settings
 
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
-    async def handler(job: Job) -> None:
+    async def handler(job: Job, _info: MessageInfo) -> None:
         print(job.context.id, flush=True)
         if sys.argv[2] == "stuck":
             await asyncio.sleep(3600)

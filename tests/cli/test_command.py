@@ -1,11 +1,22 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
+
+from platelane.local.ports import Ports
+from platelane.runtime.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FREE_PORTS = {"PLATELANE_NATS_URL": "nats://127.0.0.1:0", "PLATELANE_TRITON_URL": "127.0.0.1:0"}
 
 
 def platelane(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,8 +38,9 @@ def test_help_teaches_the_commands() -> None:
 
 
 def test_version() -> None:
-    result = platelane("version")
-    assert (result.returncode, result.stdout) == (0, "platelane 0.1.0\n")
+    for words in ("version", "--version"):
+        result = platelane(words)
+        assert (result.returncode, result.stdout) == (0, "platelane 0.1.0\n")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +50,8 @@ def test_version() -> None:
         (("up", "--scale", "oracle=2"), "is not SERVICE=N"),
         (("up", "--scale", "ocr=0"), "is not SERVICE=N"),
         (("up", "--scale", "gateway=2"), "one gateway"),
+        (("up", "--scale", "ocr=2", "detector"), "'detector' is not SERVICE=N"),
+        (("up", "ocr=2"), "'ocr=2' is not an option"),
         (("up", "--port", "99999"), "--port"),
         (("read", "photo.jpg", "--config", "[1]"), "not a JSON object"),
         (("read", "photo.jpg", "--config", "{"), "not a JSON object"),
@@ -68,6 +82,80 @@ def test_errors_are_one_message(arguments: tuple[str, ...], message: str, tmp_pa
     assert (result.returncode, result.stderr) == (1, f"Error: {message}\n")
 
 
+@pytest.mark.parametrize("command", [("read", __file__), ("hooks", "list")])
+def test_no_stranger_on_the_usual_port_is_used(command: tuple[str, ...], tmp_path: Path) -> None:
+    result = platelane(*command, PLATELANE_STATE_DIR=str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Error: No Platelane runs here (with {tmp_path}). Start one with `platelane up`")
+
+
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"a photo")
+    url = f"http://127.0.0.1:{Ports().take()}"
+    result = platelane("read", str(tmp_path), "--url", f"{url}/v1/plate-reader/")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {url} cannot be reached: ")
+    assert result.stderr.count("cannot be reached") == 1
+
+
+def test_an_address_is_one() -> None:
+    result = platelane("read", __file__, "--url", "127.0.0.1:8080")
+    assert "Error: 127.0.0.1:8080 is not an address" in result.stderr
+
+
+def test_a_self_signed_certificate_can_be_trusted(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:  # which has no such page
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        for options, environment, said in (
+            ((), {}, "--ca names the certificate to trust."),
+            (("--ca", str(tmp_path / "ca.pem")), {}, "is no Platelane"),
+            ((), {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}, "is no Platelane"),
+            (("--ca", __file__), {}, "cannot be used as a certificate"),
+        ):
+            environment = {"SSL_CERT_FILE": "", **environment}
+            result = platelane("hooks", "list", "--url", url, *options, **environment)
+            assert said in result.stderr
+        server.shutdown()
+
+
+def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        result = platelane("up", "--port", port, PLATELANE_STATE_DIR=str(tmp_path), **FREE_PORTS)
+    assert result.returncode == 1
+    assert f"Port {port} is taken by another program" in result.stderr
+
+
+def test_tables_are_whole_where_there_is_no_terminal() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    command = [sys.executable, "-m", "platelane.cli", "settings"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert len(result.stdout.splitlines()) == len(Settings.model_fields) + 4
+    assert "smtp(s)://user:password@host:port" in result.stdout
+
+
+def test_tokens_without_nats_is_one_sentence(tmp_path: Path) -> None:
+    result = platelane("tokens", "list", PLATELANE_STATE_DIR=str(tmp_path), PLATELANE_NATS_URL="nats://127.0.0.1:9")
+    assert result.returncode == 1
+    assert len((result.stdout + result.stderr).splitlines()) == 1
+    assert result.stderr.startswith("Error: NATS cannot be reached at nats://127.0.0.1:9")
+
+
+def test_interrupted_while_it_loads(tmp_path: Path) -> None:
+    # a background job starts with the signal ignored
+    interrupted = "signal.signal(signal.SIGINT, signal.default_int_handler)\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "typer.py").write_text(f"import os, signal\n{interrupted}")
+    result = platelane("version", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("variable", "url"), [("NATS_URL", "nats://far.example:4222"), ("TRITON_URL", "far.example:8001")]
 )
@@ -86,8 +174,9 @@ def test_up_does_not_drop_tls_in_silence(tmp_path: Path) -> None:
 
 
 def test_services_do_not_load_what_only_the_command_needs() -> None:
-    """Five services must stay small. (structlog loads rich by itself.)"""
-    services = "gateway.app, detector.handler, ocr.handler, attributes.handler, webhook_svc.aggregator"
-    code = f"import {services}, platelane.service, sys; print(sorted({{'typer', 'httpx'}} & sys.modules.keys()))"
+    """Services must stay small. (structlog loads rich by itself.)"""
+    services = "gateway.app, detector.handler, ocr.handler, attributes.handler, aggregator.handler"
+    modules = f"{services}, platelane.runtime.service, sys"
+    code = f"import {modules}; print(sorted({{'typer', 'httpx'}} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from platelane.cli.settings_table import settings_markdown, settings_table, shown
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_readme_has_the_table_of_all_settings() -> None:

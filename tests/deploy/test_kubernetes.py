@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from platelane.bus import Bus, subjects, topology
-from platelane.hooks.queue import Plan, Queue
-from platelane.settings import Settings
-from tests.bus.support import PROGRAM, eventually, free_port, job, stored
+from platelane.runtime.settings import Settings
+from platelane.webhooks.queue import Queue, QueuePlan
+from tests.support import PROGRAM, apply_topology, eventually, free_port, job, stored
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "kubernetes"
 SERVERS: Final = 3
@@ -59,7 +59,10 @@ class Server:
         command = [str(PROGRAM), "--config", str(self.folder / "nats.conf")]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, "POD_NAME": f"nats-{self.number}"}, stdout=log, stderr=log
+                command,
+                env={**os.environ, "POD_NAME": f"nats-{self.number}", "PLATELANE_NATS_SYNC_INTERVAL": "120s"},
+                stdout=log,
+                stderr=log,
             )
 
     def leave(self) -> None:
@@ -104,20 +107,24 @@ class Cluster:
     secrets: dict[str, dict[str, str]]
     folder: Path
 
-    @asynccontextmanager
-    async def bus(self, service: str) -> AsyncIterator[Bus]:
-        """As the service has it in its pod."""
+    def settings(self, service: str) -> Settings:
+        """As the service has them in its pod."""
         mounted = self.folder / service
         mounted.mkdir(exist_ok=True)
         for name, value in self.secrets[f"nats-{service.replace('_', '-')}"].items():
             (mounted / name).write_text(value)
-        settings = Settings(
+        return Settings(
             _secrets_dir=mounted,
             nats_url=",".join(f"nats://127.0.0.1:{server.port}" for server in self.servers),
             nats_replicas=int(setting("PLATELANE_NATS_REPLICAS")),
             deadline=30,
         )
-        bus = await Bus.connect(settings, service)
+
+    @asynccontextmanager
+    async def bus(self, service: str) -> AsyncIterator[Bus]:
+        """A service's way to the others, once the Job has made the topology."""
+        await apply_topology(self.settings("topology"))
+        bus = await Bus.connect(self.settings(service), service)
         try:
             yield bus
         finally:
@@ -165,10 +172,10 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 
 async def test_every_stream_and_queue_has_three_copies(cluster: Cluster) -> None:
     async with cluster.bus("gateway") as bus, cluster.bus("webhook_svc") as other:
-        plan = Plan(hook_id=7, generation=1, concurrency=2, max_queued=10)
+        plan = QueuePlan(hook_id=7, generation=1, concurrency=2, max_queued=10)
         queue = Queue(other, plan.hook_id)
         await queue.ensure(plan)
-        await queue.ensure_lanes(plan)
+        await queue.ensure_consumers(plan)
         manager = bus.client.jsm(timeout=5)
         streams = await manager.streams_info()
         assert {stream.config.name for stream in streams} == {
@@ -191,7 +198,7 @@ async def test_scalers_find_their_lag(cluster: Cluster) -> None:
         for trigger in scaler["spec"]["triggers"]
         if trigger["type"] == "nats-jetstream"
     ]
-    assert len(triggers) == 4
+    assert len(triggers) == 5
     async with cluster.bus("gateway") as bus:
         for number in range(5):
             await bus.publish(subjects.DETECT, job(str(number)), str(number))
@@ -203,7 +210,7 @@ async def test_scalers_find_their_lag(cluster: Cluster) -> None:
                 if page is None:
                     return False
                 lags[trigger["consumer"]] = page["num_pending"] + page["num_ack_pending"]
-            return lags == {"detector": 5, "ocr": 0, "attributes": 0, "aggregator": 0}
+            return lags == {"detector": 5, "ocr": 0, "attributes": 0, "aggregator": 0, "dispatcher": 0}
 
         await eventually(all_found, timeout=20)
 
@@ -254,18 +261,37 @@ def test_users_are_those_of_compose() -> None:
     assert ours[ours.index(start) :] == theirs[theirs.index(start) :]
 
 
+def test_a_new_user_gets_a_password_and_the_others_keep_theirs(tmp_path: Path) -> None:
+    def make(*options: Path) -> dict[str, dict[str, str]]:
+        made = subprocess.run(["bash", FOLDER / "secrets.sh", *options], check=True, capture_output=True, text=True)
+        return {secret["metadata"]["name"]: secret["stringData"] for secret in yaml.safe_load_all(made.stdout)}
+
+    first = make()
+    for name, text in first["nats"].items():
+        (tmp_path / name).write_text("".join(line for line in text.splitlines(True) if "_aggregator" not in line))
+    second = make(tmp_path)
+
+    assert second["nats"]["cluster.conf"] == first["nats"]["cluster.conf"]
+    changed = {name for name in first if second[name] != first[name]}
+    assert changed == {"nats", "nats-aggregator"}
+    added = second["nats-aggregator"]["platelane_nats_password"]
+    assert set(second["nats"]["passwords.conf"].splitlines()) - set(first["nats"]["passwords.conf"].splitlines()) == {
+        f'password_aggregator: "{added}"'
+    }
+
+
 def test_every_service_mounts_the_secret_that_is_made_for_it() -> None:
     made = subprocess.run(["bash", FOLDER / "secrets.sh"], check=True, capture_output=True, text=True).stdout
     secrets = {secret["metadata"]["name"]: secret["stringData"] for secret in yaml.safe_load_all(made)}
     pods = {
         pod["metadata"]["name"]: pod["spec"]["template"]["spec"]
-        for file in ("gateway", "stages", "webhook-svc")
+        for file in ("topology", "gateway", "stages", "aggregator", "webhook-svc", "reads")
         for pod in manifests(f"base/{file}.yaml")
-        if pod["kind"] == "Deployment"
+        if pod["kind"] in ("Deployment", "Job")
     }
-    assert len(pods) == 5
+    assert len(pods) == 8
     for name, pod in pods.items():
-        [volume] = pod["volumes"]
+        [volume] = (volume for volume in pod["volumes"] if "secret" in volume)
         mounted = secrets.pop(volume["secret"]["secretName"])
         assert mounted["platelane_nats_user"].replace("_", "-") == name
     [server] = (

@@ -15,21 +15,25 @@ import pytest
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 
+from aggregator.__main__ import IN_FLIGHT as AGGREGATIONS
 from platelane.bus import topology
-from platelane.hooks import queue
-from platelane.settings import Settings
-from webhook_svc.__main__ import AGGREGATIONS
+from platelane.runtime.settings import Settings
+from platelane.webhooks import queue
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "deploy" / "kubernetes"
-COMPONENTS: Final = ("keda", "triton-scaling", "ingress")
+COMPONENTS: Final = ("keda", "triton-scaling", "ingress", "alerts")
+OPERATORS: Final = frozenset({"PodMonitor", "PrometheusRule"})
+"""Kinds of the Prometheus Operator; no schema of theirs is installed."""
 KUBERNETES: Final = "1.33"
 SERVICES: Final = {
     "gateway": "gateway",
     "detector": "detector",
     "ocr": "ocr",
     "attributes": "attributes",
+    "aggregator": "aggregator",
     "webhook-svc": "webhook_svc",
+    "reads": "reads",
 }
 LONGEST_ENGINE_BUILD: Final = 15 * 60
 """Seconds that the compose file gives Triton for its first start."""
@@ -53,17 +57,31 @@ def overlay(name: str) -> list[Manifest]:
     return kustomize(FOLDER / "overlays" / name)
 
 
-def everything(folder: Path) -> list[Manifest]:
-    """An overlay of somebody's own, as the README shows one, with the components that it leaves out."""
+def shown() -> dict[str, Any]:
+    """The overlay of somebody's own that the README shows."""
+    [text] = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    kustomization: dict[str, Any] = yaml.safe_load(text)
+    return kustomization
+
+
+def rendered(kustomization: dict[str, Any], folder: Path) -> list[Manifest]:
+    """The manifests of an overlay at the place that the README names."""
     shutil.copytree(FOLDER, folder / "kubernetes")
-    own = folder / "kubernetes" / "own"
-    own.mkdir()
-    [shown] = re.findall(r"```yaml\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
-    kustomization = yaml.safe_load(shown)
+    [(name, place)] = re.findall(
+        r"`(\S+)` in a new folder `deploy/kubernetes/(\S+)`", (FOLDER / "README.md").read_text()
+    )
+    own = folder / "kubernetes" / place / name
+    own.parent.mkdir()
+    own.write_text(yaml.safe_dump(kustomization))
+    return kustomize(own.parent)
+
+
+def everything(folder: Path) -> list[Manifest]:
+    """The README's overlay, with the components that it leaves out."""
+    kustomization = shown()
     assert kustomization["resources"] == ["../overlays/gpu"], "with the component keda"
     kustomization["components"] = [f"../components/{name}" for name in COMPONENTS if name != "keda"]
-    (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return kustomize(own)
+    return rendered(kustomization, folder)
 
 
 @pytest.fixture(params=["cpu", "gpu"])
@@ -77,6 +95,11 @@ def of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
 
 def workloads(manifests: list[Manifest]) -> dict[str, Manifest]:
     return of_kind(manifests, "Deployment") | of_kind(manifests, "StatefulSet")
+
+
+def pods(manifests: list[Manifest]) -> dict[str, Manifest]:
+    """Whatever runs, what ends by itself included."""
+    return workloads(manifests) | of_kind(manifests, "Job")
 
 
 def pod(workload: Manifest) -> Manifest:
@@ -112,14 +135,14 @@ def configured(manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> Se
 
 
 def ports(workload: Manifest) -> dict[str, int]:
-    return {port["name"]: port["containerPort"] for port in container(workload)["ports"]}
+    return {port["name"]: port["containerPort"] for port in container(workload).get("ports", [])}
 
 
 def scalers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest, Manifest]]:
-    """Each scaled workload's name, its scaler and the trigger."""
+    """Each scaled workload's name, its scaler and each of its triggers."""
     for name, scaler in of_kind(manifests, "ScaledObject").items():
-        [trigger] = scaler["spec"]["triggers"]
-        yield name, scaler["spec"], trigger
+        for trigger in scaler["spec"]["triggers"]:
+            yield name, scaler["spec"], trigger
 
 
 def gigabytes(quantity: str) -> float:
@@ -132,7 +155,7 @@ def test_all_manifests_fit_the_schemas(tmp_path: Path) -> None:
         if manifest["kind"] == "ScaledObject":
             again = ScaledObject.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True)
             assert again == manifest, "a field that KEDA does not know is left out"
-        else:
+        elif manifest["kind"] not in OPERATORS:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
 
 
@@ -147,6 +170,23 @@ def test_an_overlay_of_ones_own_changes_images_and_settings(tmp_path: Path) -> N
         assert (given["PLATELANE_RESULTS_DAYS"], given["PLATELANE_NATS_REPLICAS"]) == ("30", "3")
 
 
+def test_the_readmes_overlay_has_an_image_for_each_that_is_built_and_no_host_of_an_example() -> None:
+    readme = (FOLDER / "README.md").read_text()
+    built = re.findall(r"^docker build .*--tag (\S+?):(\S+)", readme, re.MULTILINE)
+    given = {each["name"]: (each["newName"], each["newTag"]) for each in shown()["images"]}
+    assert sorted(given.values()) == sorted(built)
+    overlay = yaml.safe_load((FOLDER / "overlays" / "cpu" / "kustomization.yaml").read_text())
+    assert {each["newName"] for each in overlay["images"]} <= set(given)
+    assert "components" not in shown(), "an ingress needs host names of one's own"
+
+
+def test_the_readmes_overlay_without_gpus_takes_triton_from_the_same_registry(tmp_path: Path) -> None:
+    manifests = rendered(shown() | {"resources": ["../overlays/cpu"]}, tmp_path)
+    [triton] = pod(workloads(manifests)["triton"])["containers"]
+    assert triton["image"] == "registry.example.com/platelane-triton-cpu:1"
+    assert not of_kind(manifests, "Ingress")
+
+
 def test_the_namespace_takes_only_restricted_pods_and_everything_is_in_it(manifests: list[Manifest]) -> None:
     [namespace] = of_kind(manifests, "Namespace").values()
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -155,7 +195,7 @@ def test_the_namespace_takes_only_restricted_pods_and_everything_is_in_it(manife
 
 
 def test_containers_have_no_privileges_and_bounded_memory(manifests: list[Manifest]) -> None:
-    for workload in workloads(manifests).values():
+    for workload in pods(manifests).values():
         assert pod(workload)["automountServiceAccountToken"] is False
         assert pod(workload)["securityContext"]["runAsNonRoot"] is True
         assert pod(workload)["securityContext"]["runAsUser"] > 0
@@ -177,6 +217,13 @@ def test_every_service_runs_its_package_from_one_image(manifests: list[Manifest]
         assert container(deployments[name])["command"] == ["python", "-m", package]
         assert (ROOT / package / "__main__.py").is_file()
     assert {container(deployment)["image"] for deployment in deployments.values()} == {"platelane:latest"}
+
+
+def test_a_job_makes_the_topology_with_the_settings_of_the_services(manifests: list[Manifest]) -> None:
+    job, gateway = of_kind(manifests, "Job")["topology"], workloads(manifests)["gateway"]
+    assert container(job)["command"][:3] == ["platelane", "topology", "apply"]
+    assert container(job)["image"] == container(gateway)["image"]
+    assert environment(manifests, job) == environment(manifests, gateway)
 
 
 def test_images_are_those_that_are_made_and_tried() -> None:
@@ -296,8 +343,8 @@ class Network:
     """Who may talk to whom, by the network policies."""
 
     def __init__(self, manifests: list[Manifest]) -> None:
-        self._pods = {name: labels(workload) for name, workload in workloads(manifests).items()}
-        self._ports = {name: ports(workload) for name, workload in workloads(manifests).items()}
+        self._pods = {name: labels(workload) for name, workload in pods(manifests).items()}
+        self._ports = {name: ports(workload) for name, workload in pods(manifests).items()}
         self._policies = [policy["spec"] for policy in of_kind(manifests, "NetworkPolicy").values()]
 
     def allows(self, source: str, target: str, port: str) -> bool:
@@ -329,18 +376,26 @@ class Network:
     def _is(self, name: str, peer: Manifest) -> bool:
         return "podSelector" in peer and self._selects(peer["podSelector"], name)
 
+    def leaves(self, source: str) -> list[Manifest]:
+        """The rules by which a pod may open connections to addresses outside."""
+        rules = self._rules("Egress", "egress", source)
+        return [rule for rule in rules if any("ipBlock" in peer for peer in rule["to"])]
+
     def _selects(self, selector: Manifest, name: str) -> bool:
-        assert set(selector) <= {"matchLabels"}
+        assert set(selector) <= {"matchLabels", "matchExpressions"}
         wanted: dict[str, str] = selector.get("matchLabels", {})
-        return wanted.items() <= self._pods[name].items()
+        expressions: list[Manifest] = selector.get("matchExpressions", [])
+        assert all(each["operator"] == "In" for each in expressions)
+        among = all(self._pods[name].get(each["key"]) in each["values"] for each in expressions)
+        return among and wanted.items() <= self._pods[name].items()
 
 
 def test_pods_reach_what_they_need_and_nothing_else(manifests: list[Manifest]) -> None:
     network = Network(manifests)
-    needed = {(service, "nats", "client") for service in SERVICES}
+    needed = {(client, "nats", "client") for client in (*SERVICES, "topology")}
     needed |= {(stage, "triton", "grpc") for stage in ("detector", "ocr", "attributes")}
     needed |= {("nats", "nats", "cluster")}
-    found = workloads(manifests)
+    found = pods(manifests)
     allowed = {
         (source, target, port)
         for source in found
@@ -349,6 +404,35 @@ def test_pods_reach_what_they_need_and_nothing_else(manifests: list[Manifest]) -
         if network.allows(source, target, port)
     }
     assert allowed == needed
+
+
+def test_only_gateway_and_webhook_svc_reach_the_world_and_on_any_port(manifests: list[Manifest]) -> None:
+    network = Network(manifests)
+    names = "169.254.20.10/32"
+    for name in workloads(manifests):
+        blocks = {
+            peer["ipBlock"]["cidr"]: (peer["ipBlock"].get("except", []), rule.get("ports"))
+            for rule in network.leaves(name)
+            for peer in rule["to"]
+            if "ipBlock" in peer
+        }
+        assert blocks.pop(names)[1] == [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
+        world = {"0.0.0.0/0": (["169.254.0.0/16"], None), "::/0": (["fe80::/10"], None)}
+        assert blocks == (world if name in ("gateway", "webhook-svc") else {})
+
+
+def test_what_is_measured_carries_the_names_that_the_rules_use(tmp_path: Path) -> None:
+    [monitor] = of_kind(everything(tmp_path), "PodMonitor").values()
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    for name, package in SERVICES.items():
+        workload = workloads(overlay("gpu"))[name]
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= labels(workload).items()
+        assert endpoint["port"] in ports(workload)
+        service = labels(workload)["app.kubernetes.io/name"]
+        for rule in endpoint["relabelings"]:
+            if "regex" in rule and re.fullmatch(rule["regex"], service):
+                service = rule["replacement"]
+        assert service == package
 
 
 def test_who_scrapes_and_scales_is_let_in(manifests: list[Manifest]) -> None:
@@ -380,9 +464,10 @@ def test_scalers_look_at_consumers_that_are_there() -> None:
         "detector": (topology.DETECTOR.stream, topology.DETECTOR.name),
         "ocr": (topology.OCR.stream, topology.OCR.name),
         "attributes": (topology.ATTRIBUTES.stream, topology.ATTRIBUTES.name),
-        "webhook-svc": (topology.AGGREGATOR.stream, topology.AGGREGATOR.name),
+        "aggregator": (topology.AGGREGATOR.stream, topology.AGGREGATOR.name),
+        "webhook-svc": (topology.FAN_OUT.stream, topology.FAN_OUT.name),
     }
-    assert set(of_kind(manifests, "ScaledObject")) == set(SERVICES)
+    assert set(of_kind(manifests, "ScaledObject")) == set(SERVICES) - {"reads"}, "whose file belongs to one pod"
 
 
 def test_scalers_and_their_limits_fit_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +477,7 @@ def test_scalers_and_their_limits_fit_the_settings(monkeypatch: pytest.MonkeyPat
         assert "replicas" not in workloads(manifests)[name]["spec"], "else every apply undoes what the scaler did"
         assert 2 <= spec["minReplicaCount"] < spec["maxReplicaCount"]
         if trigger["type"] == "nats-jetstream":
-            at_once = AGGREGATIONS if name == "webhook-svc" else settings.in_flight
+            at_once = {"aggregator": AGGREGATIONS, "webhook-svc": 1}.get(name, settings.in_flight)
             threshold = int(trigger["metadata"]["lagThreshold"])
             assert at_once < threshold, "what is being worked on counts too: below it replicas would be added for ever"
             assert at_once * spec["maxReplicaCount"] <= settings.queue_limit, "more would never have work"

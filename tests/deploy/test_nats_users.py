@@ -13,15 +13,23 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from platelane.bus import Bus, Reject, Worker, subjects, topology
+from aggregator.__main__ import main as aggregate
+from platelane.bus import Bus, MessageInfo, Reject, Worker, pulse, subjects, topology
 from platelane.bus.topology import Consumer
 from platelane.errors import BadImage, EngineUnavailable
-from platelane.pb.v1.stages_pb2 import FAILURE_KIND_BAD_IMAGE, FAILURE_KIND_INTERNAL, Job, PlatesPart
-from platelane.settings import Settings
-from tests.bus.support import Caller, NatsServer, eventually, job, running, stored, unsettled
+from platelane.pb.v1.stages_pb2 import (
+    FAILURE_KIND_BAD_IMAGE,
+    FAILURE_KIND_INTERNAL,
+    DetectionPart,
+    Job,
+    JobContext,
+    PlatesPart,
+)
+from platelane.runtime.settings import Settings
+from tests.support import Caller, NatsServer, apply_topology, eventually, job, running, stored, unsettled
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("gateway", "webhook_svc", "detector", "ocr", "attributes")
+SERVICES = ("topology", "gateway", "detector", "ocr", "attributes", "aggregator", "webhook_svc", "reads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path, keys: Path) -> Iterator[NatsServer]:
+def bare_server(tmp_path: Path, keys: Path) -> Iterator[NatsServer]:
     """With the compose files' configuration, but for addresses and folders."""
     text = (ROOT / "deploy" / "nats.conf").read_text()
     for theirs, ours in (
         ("keys/passwords.conf", "passwords.conf"),
         ('http: "127.0.0.1:8222"', ""),
         ("store_dir: /data", ""),
+        ("$PLATELANE_NATS_SYNC_INTERVAL", "120s"),
     ):
         assert theirs in text
         text = text.replace(theirs, ours)
@@ -74,10 +83,23 @@ def server(tmp_path: Path, keys: Path) -> Iterator[NatsServer]:
     server.kill()
 
 
+@pytest.fixture
+async def server(bare_server: NatsServer, keys: Path) -> NatsServer:
+    """With all streams, made by the user whose work that is."""
+    await apply_topology(settings_of("topology", bare_server, keys))
+    return bare_server
+
+
+def settings_of(service: str, server: NatsServer, keys: Path) -> Settings:
+    """As the service itself gets them in its container: user and password come from its folder of secrets."""
+    return Settings(
+        _secrets_dir=keys / service, nats_url=server.url, ack_wait=0.5, max_deliver=3, deadline=20, nats_partitions=3
+    )
+
+
 @asynccontextmanager
 async def bus_of(service: str, server: NatsServer, keys: Path) -> AsyncIterator[Bus]:
-    """As the service itself gets it in its container: user and password come from its folder of secrets."""
-    settings = Settings(_secrets_dir=keys / service, nats_url=server.url, ack_wait=0.5, max_deliver=3, deadline=20)
+    settings = settings_of(service, server, keys)
     assert (settings.nats_user, settings.nats_password.get_secret_value()) == (service, password(keys, service))
     bus = await Bus.connect(settings, service)
     try:
@@ -86,13 +108,32 @@ async def bus_of(service: str, server: NatsServer, keys: Path) -> AsyncIterator[
         await bus.close()
 
 
+@pytest.mark.parametrize("service", sorted(topology.REQUIRED))
+async def test_a_service_may_look_for_what_it_needs(service: str, server: NatsServer, keys: Path) -> None:
+    async with bus_of(service, server, keys) as bus:
+        assert await bus.requirements.problems() == []
+
+
+@pytest.mark.parametrize("service", sorted(topology.REQUIRED))
+async def test_a_service_tells_the_gateway_how_it_is(service: str, server: NatsServer, keys: Path) -> None:
+    told = pulse.Pulse(service=service, ready=True, checks={}, seconds={}, models={})
+
+    async def state() -> pulse.Pulse:
+        return told
+
+    async with bus_of(service, server, keys) as bus, bus_of("gateway", server, keys) as gateway:
+        await pulse.answer(bus, state)
+        await bus.client.flush()
+        assert await pulse.ask(gateway, [service], patience=30) == [told]
+
+
 @STAGES
 async def test_a_stage_does_its_work(stage: Stage, server: NatsServer, keys: Path) -> None:
     name = stage.consumer.name
     seen: list[str] = []
     async with bus_of(name, server, keys) as bus, bus_of("gateway", server, keys) as gateway:
 
-        async def handler(work: Job) -> Reject | None:
+        async def handler(work: Job, _info: MessageInfo) -> Reject | None:
             job_id = work.context.id
             seen.append(job_id)
             if job_id == "bad":
@@ -137,7 +178,7 @@ FORBIDDEN = [
     "$KV.HOOKS.1",
     subjects.DETECT,
     subjects.result("gate", "job"),
-    subjects.HOOKS_CHANGED,
+    subjects.changed(topology.HOOKS, "1"),
     "_INBOX.webhook_svc.answer",
 ]
 UNHEARD = ["_INBOX.>", "_INBOX.gateway.>", "platelane.>", subjects.STORED_RESULTS, "platelane.changed.>", "$KV.>", ">"]
@@ -178,6 +219,80 @@ async def test_a_stage_can_do_nothing_else(stage: Stage, server: NatsServer, key
             assert f"permissions violation for {attempt}".lower() in said.lower()
 
 
+SECRETS = [
+    "$JS.API.STREAM.MSG.GET.KV_HOOKS",
+    "$JS.API.DIRECT.GET.KV_HOOKS",
+    "$JS.API.STREAM.MSG.GET.KV_tokens",
+    "$JS.API.DIRECT.GET.KV_tokens",
+    "$JS.API.STREAM.MSG.GET.KV_IMAGES",
+    "$JS.API.STREAM.UPDATE.PARTS",
+    "$JS.API.STREAM.PURGE.RESULTS",
+    "$JS.API.STREAM.MSG.DELETE.RESULTS",
+    "$JS.API.CONSUMER.MSG.NEXT.RESULTS.dispatcher",
+    "$KV.tokens.mine",
+    "$KV.HOOKS.1",
+    subjects.DETECT,
+    subjects.PLATE_CROPS,
+    subjects.changed(topology.HOOKS, "1"),
+    subjects.delivery("1", "1"),
+    "_INBOX.webhook_svc.answer",
+]
+
+
+@pytest.mark.parametrize("partition", range(3))
+async def test_the_aggregator_answers_counts_and_keeps_dead_letters(
+    server: NatsServer, keys: Path, partition: int
+) -> None:
+    settings = settings_of("gateway", server, keys)
+    camera = next(f"{n}" for n in range(100) if topology.partition_of(f"{n}", "", settings) == partition)
+    async with bus_of("gateway", server, keys) as gateway, bus_of("aggregator", server, keys) as bus:
+        caller = Caller(gateway)
+        await caller.listen()
+
+        async def hopeless(_: Job, _info: MessageInfo) -> Reject:
+            raise ZeroDivisionError
+
+        async with running(lambda stop: aggregate(bus.settings, bus, stop)):
+            context = JobContext(
+                id="whole", camera_id=camera, reply_subject=caller.subject, account="account", accepted_us=1
+            )
+            for part in (subjects.PLATES, subjects.DETECTION):
+                await gateway.hand_on(subjects.part("whole", part), DetectionPart(context=context), part)
+            reply = await caller.reply()
+            assert (reply.job_id, reply.calls) == ("whole", 1)
+
+            async with running(Worker(gateway, topology.DETECTOR, Job, hopeless, 1).run):
+                work = job("hopeless", reply_subject=caller.subject)
+                work.context.camera_id = camera
+                await gateway.hand_on(subjects.DETECT, work)
+                reply = await caller.reply(timeout=20)
+            assert (reply.job_id, reply.failure.kind) == ("hopeless", FAILURE_KIND_INTERNAL)
+
+            async def settled() -> bool:
+                left = [
+                    await stored(gateway, stream)
+                    for whole in (topology.JOBS, topology.PARTS, topology.ADVISORIES)
+                    for stream in topology.partitions(whole, bus.settings)
+                ]
+                kept = [await stored(gateway, stream) for stream in (topology.RESULTS, topology.DEAD)]
+                return (sum(left), kept) == (0, [1, 1])
+
+            await eventually(settled)
+
+
+async def test_the_aggregator_sees_no_secrets(server: NatsServer, keys: Path) -> None:
+    async with bus_of("gateway", server, keys), client_of("aggregator", server, keys) as (client, complaints):
+        for subject in SECRETS:
+            await client.publish(subject, b"{}")
+        for subject in UNHEARD:
+            await client.subscribe(subject)
+
+        async def all_refused() -> bool:
+            return len(complaints) == len(SECRETS) + len(UNHEARD)
+
+        await eventually(all_refused)
+
+
 async def test_without_the_password_there_is_no_connection(server: NatsServer, keys: Path) -> None:
     for user, given in (("", ""), ("gateway", "guess"), ("gateway", password(keys, "detector"))):
         settings = Settings(nats_url=server.url, nats_user=user, nats_password=given)
@@ -200,15 +315,19 @@ def test_every_user_has_a_password_of_its_own_and_keeps_it(tmp_path: Path) -> No
         }
 
 
-async def test_a_stage_waits_until_its_queue_is_made(server: NatsServer, keys: Path) -> None:
+async def test_a_stage_waits_until_its_queue_is_made(bare_server: NatsServer, keys: Path) -> None:
     handled = asyncio.Event()
 
-    async def handler(_work: Job) -> None:
+    async def handler(_work: Job, _info: MessageInfo) -> None:
         handled.set()
 
-    async with bus_of("detector", server, keys) as bus, running(Worker(bus, topology.DETECTOR, Job, handler, 1).run):
-        await asyncio.sleep(0.5)
-        async with bus_of("gateway", server, keys) as gateway:
+    async with (
+        bus_of("detector", bare_server, keys) as bus,
+        running(Worker(bus, topology.DETECTOR, Job, handler, 1).run),
+    ):
+        assert await bus.requirements.problems()
+        await apply_topology(settings_of("topology", bare_server, keys))
+        async with bus_of("gateway", bare_server, keys) as gateway:
             await gateway.publish(subjects.DETECT, job("one"), "one")
             async with asyncio.timeout(10):
                 await handled.wait()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ import psutil
 import pytest
 
 from platelane.errors import CannotStart
-from platelane.supervisor import state
-from platelane.supervisor.state import State
-from platelane.triton_server import find_environment
+from platelane.local import state
+from platelane.local.state import State
+from platelane.local.triton_environment import environment_folder, find_environment
+from tests.support import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "gate.jpg"
@@ -115,19 +115,26 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    folder: Path, *options: str, settings: Mapping[str, str] | None = None, ready: bool = True
+    folder: Path,
+    *options: str,
+    settings: Mapping[str, str] | None = None,
+    ready: bool = True,
+    command: Sequence[str] = (sys.executable, "-m", "platelane.cli"),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Runs `platelane up` with `settings` as its environment (without the prefix), on free ports unless said.
+
+    `command` is the `platelane` to run, in `folder`; `environment` is added to its environment as it stands.
 
     Skips the test, with the reason, where the system cannot run.
     """
     try:
-        find_environment()
+        find_environment(environment_folder(folder / "state"))
     except CannotStart as error:
         pytest.skip(error.detail)
     output = folder / "output.txt"
     free_ports = {"PORT": "0", "NATS_URL": "nats://127.0.0.1:0", "TRITON_URL": "127.0.0.1:0"}
-    free_ports["GRPC_PORT"] = str(random.randrange(20_000, 32_000))  # 0 would turn it off
+    free_ports["GRPC_PORT"] = str(free_port())  # 0 would turn it off
     given = {
         name: value
         for name, value in os.environ.items()
@@ -136,8 +143,9 @@ def running_stack(
     chosen = {f"PLATELANE_{name}": value for name, value in (free_ports | dict(settings or {})).items()}
     with output.open("wb") as written:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "platelane.cli", "up", "--state-dir", str(folder / "state"), *options],
-            env=given | chosen,
+            [*command, "up", "--state-dir", str(folder / "state"), *options],
+            cwd=folder,
+            env=given | chosen | dict(environment or {}),
             stdout=written,
             stderr=subprocess.STDOUT,
             start_new_session=True,

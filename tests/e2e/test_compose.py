@@ -32,9 +32,9 @@ PLATE = "gk482tv"
 FILES = ("docker-compose.yml", "docker-compose.cpu.yml")
 PYTHON_IMAGE = "python:3.11-slim"
 NATS_IMAGE = os.environ.get("NATS_IMAGE", "nats:2.12-alpine")
-OURS = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
+OURS = {"gateway", "detector", "ocr", "attributes", "aggregator", "webhook_svc", "reads"}
 SERVICES = {*OURS, "front", "nats", "triton"}
-ONCE = {"keys", "token"}
+ONCE = {"keys", "topology", "token"}
 """What ends once it has done its work."""
 PATIENCE = 100.0
 """Seconds for an answer: these tests are about failures, on a machine that may be slow."""

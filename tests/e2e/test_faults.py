@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -116,7 +117,7 @@ async def check(js: JetStreamContext, calls: list[Call]) -> None:
     assert max(call.seconds for call in calls) < DEADLINE + MARGIN
 
 
-@pytest.mark.parametrize("victim", ["detector", "ocr", "attributes", "webhook_svc"])
+@pytest.mark.parametrize("victim", ["detector", "ocr", "attributes", "aggregator", "webhook_svc"])
 async def test_a_killed_stage_loses_no_photo(stack: Stack, js: JetStreamContext, photo: Path, victim: str) -> None:
     """NATS gives its jobs to the next process in time: nobody notices but by waiting."""
     calls = await calls_around_a_kill(stack, photo.read_bytes(), victim)
@@ -137,3 +138,16 @@ async def test_a_killed_gateway_breaks_only_its_connections(stack: Stack, js: Je
     calls = await calls_around_a_kill(stack, photo.read_bytes(), "gateway")
     assert {call.status for call in calls} <= {200, 503, 0}
     await check(js, calls)
+
+
+async def test_nats_may_come_back_without_its_files(stack: Stack, js: JetStreamContext, photo: Path) -> None:
+    """`platelane up` makes the streams again; what they held is gone, and everything else works on."""
+    shutil.rmtree(stack.state_dir / "nats" / "jetstream")
+    pid = stack.kill("nats-server")
+    await asyncio.to_thread(stack.wait_until_ready, "nats-server", pid)
+    await asyncio.to_thread(stack.wait_until_all_ready)
+
+    async with httpx.AsyncClient(base_url=stack.base_url, trust_env=False, timeout=DEADLINE + MARGIN) as client:
+        again = await call(client, photo.read_bytes(), f"wiped-{time.time_ns()}")
+    assert again.status == 200
+    await check(js, [again])

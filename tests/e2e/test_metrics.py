@@ -18,13 +18,15 @@ EXPECTED = {
     },
     "ocr": {("stage_seconds", "stage", "ocr"), ("batch_size", "model", "reader")},
     "attributes": {("stage_seconds", "stage", "attributes"), ("batch_size", "model", "attributes")},
-    "webhook_svc": {("stage_seconds", "stage", "aggregator"), ("stage_seconds", "stage", "dispatcher")},
+    "aggregator": {("stage_seconds", "stage", "aggregator")},
+    "webhook_svc": {("stage_seconds", "stage", "dispatcher")},
 }
 QUEUES = {
     "detector": {"detector"},
     "ocr": {"ocr"},
     "attributes": {"attributes"},
-    "webhook_svc": {"aggregator", "dispatcher", "dead_letters"},
+    "aggregator": {"aggregator", "dead_letters"},
+    "webhook_svc": {"dispatcher"},
 }
 
 

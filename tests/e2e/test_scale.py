@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from platelane.supervisor.programs import WORKERS
+from platelane.local.programs import WORKERS
 from tests.e2e.conftest import Stack, running_stack
 
 PHOTOS = 48

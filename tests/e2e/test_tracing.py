@@ -21,7 +21,7 @@ from platelane.client import PlateReader
 from .conftest import Stack, running_stack
 
 PATIENCE = 30.0
-SERVICES = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
+SERVICES = {"gateway", "detector", "ocr", "attributes", "aggregator", "webhook_svc"}
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
@@ -91,7 +91,7 @@ async def test_one_trace_a_job(tmp_path: Path, photo: Path, collector: tuple[Col
         spans = await received.trace(trace_id, parent, Counter(["HTTP POST"]) + stages + inferences)
         for inference, stage in (("infer detector", "detector"), ("infer reader", "ocr")):
             assert {spans[above][0] for name, above in spans.values() if name == inference} == {stage}
-        assert logged(stack, "webhook_svc", trace_id)
+        assert logged(stack, "aggregator", trace_id)
         assert logged(stack, "detector", trace_id)
 
         async with PlateReader(stack.state.grpc_address) as reader:

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ import pytest
 from tests.e2e.conftest import Stack, running_stack
 from tests.processes import gone
 
-SERVICES = {"gateway", "detector", "ocr", "attributes", "webhook_svc"}
+SERVICES = {"gateway", "detector", "ocr", "attributes", "aggregator", "webhook_svc", "reads"}
 
 
 def platelane_read(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +69,7 @@ class TestServing:
 
     def test_a_photo_is_read(self, stack: Stack, photo: Path) -> None:
         result = platelane_read(stack, str(photo), "--mmc", "--camera-id", "gate", "--regions", "gb,fr")
-        assert (result.returncode, result.stderr) == (0, "")
+        assert (result.returncode, result.stderr) == (0, f"Server: {stack.base_url}\n")
         answer = json.loads(result.stdout)
         assert answer["file"] == str(photo)
         assert answer["camera_id"] == "gate"
@@ -167,6 +168,37 @@ def test_a_program_that_cannot_start_is_explained_and_nothing_is_left(tmp_path: 
         assert stack.supervisor.wait(60) == 1
         assert "Error: nats-server ended with exit code 1" in stack.said
         assert "  | " in stack.said  # its last log lines
+
+
+def test_ports_for_health_checks_tell_other_users_nothing(stack: Stack) -> None:
+    nats, triton = (httpx.URL(stack.state.processes[name].ready_url) for name in ("nats-server", "triton"))
+    with httpx.Client(trust_env=False) as client:
+        for path in ("/", "/varz", "/connz", "/jsz", "/healthz"):
+            assert client.get(nats.copy_with(path=path)).status_code == 404
+        for path in ("/v2", "/v2/models/reader", "/v2/models/stats", "/v2/systemsharedmemory/status"):
+            assert client.get(triton.copy_with(path=path)).status_code == 403
+        assert client.post(triton.copy_with(path="/v2/repository/index")).status_code == 403
+        assert {client.get(address).status_code for address in (nats, triton)} == {200}
+
+
+def test_triton_is_for_its_user(stack: Stack) -> None:
+    """Its socket lies where nobody else can look, and what is seen of its command opens nothing."""
+    socket_file = Path(stack.triton_url.removeprefix("unix:"))
+    assert stat.S_ISSOCK(socket_file.stat().st_mode)
+    assert stat.S_IMODE(socket_file.parent.stat().st_mode) == 0o700
+    command = Path(f"/proc/{stack.pid('triton')}/cmdline").read_text().split("\0")
+    (told,) = (option for option in command if option.startswith("--http-restricted-api="))
+    for value in (told.rpartition("=")[2], "no\r\n body", "no\n body", "no body", "nobody"):  # also as folded lines
+        assert b" 200 " not in raw_answer(stack, f"GET /v2/models/stats HTTP/1.1\r\nplatelane: {value}\r\n")
+
+
+def raw_answer(stack: Stack, head: str) -> bytes:
+    """What Triton's HTTP port says to a request."""
+    url = httpx.URL(stack.state.processes["triton"].ready_url)
+    assert url.port
+    with socket.create_connection((url.host, url.port), 10) as connection:
+        connection.sendall(f"{head}Host: {url.host}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 async def test_nats_is_for_who_can_read_the_state_file(stack: Stack) -> None:

@@ -23,10 +23,13 @@ import httpx
 import pytest
 from PIL import Image
 
-from platelane.bus import Bus, Worker, topology
+from platelane.bus import Bus, MessageInfo, Worker, topology
 from platelane.errors import BadImage
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
+from platelane.usage import CallCounter
+from platelane.vision import header
+from tests.support import apply_topology, free_port
 
 PATIENCE = 20.0
 SLOW = 1.5
@@ -60,12 +63,11 @@ class NatsServer:
     """The real nats-server on a port of its own, with its files in one folder."""
 
     def __init__(self, folder: Path, room: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._config = folder / "nats.conf"
         self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\nmax_payload: 8MB\nmax_pending: 64MB\n'
+            f'listen: "127.0.0.1:{self.port}"\nmax_payload: 33000000\nmax_pending: 256MB\n'
             f'jetstream {{ store_dir: "{folder / "store"}", max_file_store: {room} }}\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,6 +108,13 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield server
 
 
+def applied(settings: Settings) -> None:
+    """`platelane topology apply`, also where an event loop is running."""
+    applying = threading.Thread(target=lambda: asyncio.run(apply_topology(settings)))
+    applying.start()
+    applying.join()
+
+
 class Engine:
     """Answers jobs like the stages do, in a thread of its own: the picture's digest and the regions asked for."""
 
@@ -126,6 +135,7 @@ class Engine:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        await apply_topology(self._settings)
         self._bus = await Bus.connect(self._settings, "engine")
         self._ready.set()
         try:
@@ -133,7 +143,7 @@ class Engine:
         finally:
             await self._bus.close()
 
-    async def _answer(self, job: stages_pb2.Job) -> None:
+    async def _answer(self, job: stages_pb2.Job, _info: MessageInfo) -> None:
         context = job.context
         if context.camera_id == SILENT_CAMERA:
             return
@@ -141,15 +151,14 @@ class Engine:
             raise BadImage("The image is broken or cut off.")
         if context.camera_id == SLOW_CAMERA:
             await asyncio.sleep(SLOW)
-        calls = await self._bus.count(context.account, f"{datetime.now(UTC):%Y-%m}", f"{context.id}.count")
+        calls = await CallCounter(self._bus).count(context.account, datetime.now(UTC), f"{context.id}.count")
         reply = stages_pb2.Reply(job_id=context.id, recognition=_recognition(job), calls=calls)
         await self._bus.send(context.reply_subject, reply)
 
 
 def _recognition(job: stages_pb2.Job) -> domain_pb2.Recognition:
     text = digest(job.image)
-    with Image.open(io.BytesIO(job.image)) as picture:
-        width, height = picture.size
+    found = header.read(job.image)
     plate = domain_pb2.Plate(
         box=domain_pb2.Box(xmin=2, ymin=3, xmax=20, ymax=9),
         detection_score=0.9,
@@ -164,8 +173,8 @@ def _recognition(job: stages_pb2.Job) -> domain_pb2.Recognition:
         camera_id=job.context.camera_id,
         filename=job.context.filename,
         timestamp_us=job.context.timestamp_us,
-        image_width=width,
-        image_height=height,
+        image_width=found.width,
+        image_height=found.height,
         sightings=[] if empty else [domain_pb2.Sighting(plate=plate)],
         options=job.options,
         processing_ms=time.time() * 1e3 - job.context.accepted_us / 1e3,
@@ -199,7 +208,9 @@ class Gateway:
 
 @contextmanager
 def running_gateway(nats: NatsServer, **settings: object) -> Iterator[Gateway]:
-    """A gateway process with these settings."""
+    """A gateway process with these settings, and the streams that they ask for."""
+    chosen = {"nats_url": nats.url, "deadline": DEADLINE, **settings}
+    applied(Settings(**{name: str(value) for name, value in chosen.items()}))  # type: ignore[arg-type]
     environment = {f"PLATELANE_{name.upper()}": str(value) for name, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway"],
@@ -241,6 +252,21 @@ def running_gateway(nats: NatsServer, **settings: object) -> Iterator[Gateway]:
             reader.join()
             assert process.stderr
             process.stderr.close()
+
+
+@contextmanager
+def running_index(nats: NatsServer, folder: Path) -> Iterator[None]:
+    """`python -m reads`; it answers a moment later."""
+    environment = {**os.environ, "PLATELANE_NATS_URL": nats.url, "PLATELANE_STATE_DIR": str(folder)}
+    process = subprocess.Popen([sys.executable, "-m", "reads"], env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="session")

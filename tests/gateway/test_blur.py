@@ -60,6 +60,6 @@ def test_what_is_no_picture(client: httpx.Client, upload: bytes) -> None:
 
 
 def test_too_large_a_picture(client: httpx.Client, picture: bytes) -> None:
-    response = client.post(PATH, files={"upload": ("car.jpg", picture + bytes(7_000_000))})
+    response = client.post(PATH, files={"upload": ("car.jpg", picture + bytes(40_000_000))})
     assert response.status_code == 413
     assert response.json()["status_code"] == 413

@@ -6,8 +6,10 @@ None of them is a library's default that another test sends already: each has a 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +19,7 @@ import httpx
 import pytest
 
 from .conftest import BROKEN_CAMERA, Gateway, NatsServer, digest, running_gateway
-from .test_wire import Answer, chunked, connected
+from .test_http import Answer, chunked, connected
 
 PATH = "/v1/plate-reader/"
 
@@ -296,6 +298,38 @@ def test_a_typed_client_finds_the_types_it_declares(gateway: Gateway, picture: b
     assert result["orientation"] == [{"orientation": "Unknown", "score": 0.0}]
 
 
+def test_a_client_may_name_every_region_in_a_field_of_its_own(client: httpx.Client, picture: bytes) -> None:
+    codes = [entry["code"] for entry in client.get("/v1/regions/").json()["regions"]]
+    assert len(codes) > 200
+    response = client.post(PATH, data={"regions": codes}, files={"upload": picture})
+    assert response.status_code == 200
+    assert response.json()["results"][0]["region"]["code"] == codes[0]
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compressed_bodies_are_inflated_within_the_limit(
+    client: httpx.Client, picture: bytes, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    document = json.dumps({"upload": base64.b64encode(picture).decode(), "regions": ["us-ca"]}).encode()
+    headers = {"Content-Encoding": encoding}
+    for body in (document, picture):
+        response = client.post(PATH, content=compress(body), headers=headers)
+        assert response.status_code == 200
+        assert response.json()["results"][0]["plate"] == digest(picture)
+    assert client.post(PATH, content=compress(bytes(60_000_000)), headers=headers).status_code == 413
+    assert client.post(PATH, content=compress(document)[:-9], headers=headers).status_code == 400
+    zones = client.put("/v1/zones/packed", content=compress(b'{"zones": []}'), headers=headers)
+    assert zones.status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_other_compressions_are_refused_by_name(client: httpx.Client, picture: bytes, encoding: str) -> None:
+    response = client.post(PATH, content=picture, headers={"Content-Encoding": encoding})
+    assert response.status_code == 415
+    assert encoding in response.json()["error"]
+    assert response.headers["accept-encoding"] == "gzip, deflate"
+
+
 def test_nothing_is_compressed_for_clients_that_cannot_undo_it(gateway: Gateway, picture: bytes) -> None:
     answer = answered(gateway, frigate(picture))
     assert "content-encoding" not in answer.headers
@@ -315,6 +349,14 @@ def test_an_installer_that_sends_nothing_finds_the_server(
         answer = connection.answer()
     assert answer.status == 200
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(("authorization", "status"), [("", 403), ("Token wrong", 403), ("Token secret", 200)])
+def test_in_the_cloud_nothing_is_said_to_whom_has_no_token(cloud: Gateway, authorization: str, status: int) -> None:
+    with cloud.client() as client:
+        response = client.post(PATH, headers={"Authorization": authorization} if authorization else {})
+    assert response.status_code == status
+    assert response.json()["error"]
 
 
 @pytest.mark.parametrize("authorization", ["Token abc", "Token", "Basic dXNlcjpwYXNz", "anything at all", "\xff"])
@@ -343,15 +385,24 @@ def test_times_as_clients_write_them(client: httpx.Client, picture: bytes, sent:
 
 @pytest.fixture(scope="module")
 def large(picture: bytes) -> bytes:
-    """As large as uploads may be by default."""
+    """As large as uploads may be by default in the cloud."""
     return picture + bytes(6_000_000 - len(picture))
 
 
+@pytest.fixture(scope="module")
+def cloud_client(served: NatsServer) -> Iterator[httpx.Client]:
+    """One whose token has no rate."""
+    with running_gateway(served, profile="cloud", tokens="t", rate_limit=0) as gateway, gateway.client() as client:
+        client.headers["Authorization"] = "Token t"
+        yield client
+
+
 @pytest.mark.parametrize("excess", [0, 1], ids=["at the limit", "over it"])
-def test_the_default_limit_is_the_same_in_every_encoding(client: httpx.Client, large: bytes, excess: int) -> None:
+def test_the_default_limit_is_the_same_in_every_encoding(cloud_client: httpx.Client, large: bytes, excess: int) -> None:
     """Form parsers tend to have lower ones of their own for texts."""
     upload = large + bytes(excess)
     text = base64.b64encode(upload).decode()
+    client = cloud_client
     for response in (
         client.post(PATH, files={"upload": ("car.jpg", upload)}),
         client.post(PATH, files={"upload": (None, text)}),
@@ -360,16 +411,31 @@ def test_the_default_limit_is_the_same_in_every_encoding(client: httpx.Client, l
         client.post(PATH, json={"upload": text}),
         client.post(PATH, content=upload),
     ):
-        assert response.status_code == (413 if excess else 200), response.text
+        assert response.status_code == (413 if excess else 201), response.text
         body = response.json()
         assert body["error"] if excess else body["results"][0]["plate"] == digest(upload)
 
 
-def test_what_is_too_large_is_that_before_it_is_no_picture(client: httpx.Client) -> None:
+def test_on_premise_a_picture_may_have_32_megabytes(client: httpx.Client, picture: bytes) -> None:
+    """A 4K PNG, a bitmap of full HD, what a camera of twelve megapixels takes: the server on-premise has no limit."""
+    upload = picture + bytes(32_000_000 - len(picture))
+    for response in (
+        client.post(PATH, content=upload),
+        client.post(PATH, json={"upload": base64.b64encode(upload).decode()}),
+    ):
+        assert response.json()["results"][0]["plate"] == digest(upload)
+    refused = client.post(PATH, files={"upload": upload + b"0"})
+    assert refused.status_code == 413
+    assert "32000000" in refused.json()["error"]
+
+
+def test_what_is_too_large_is_that_before_it_is_no_picture(cloud_client: httpx.Client) -> None:
+    client = cloud_client
     junk = b"\x00\x01\x02" * 2_333_334
     for response in (
         client.post(PATH, files={"upload": ("video.mp4", junk)}),
         client.post(PATH, files={"upload": (None, b"%" + b"x" * len(junk))}),
+        client.post(PATH, content=junk),
         client.post("/v1/blur/", files={"upload": ("video.mp4", junk)}),
     ):
         assert response.status_code == 413
@@ -398,15 +464,17 @@ def test_in_the_cloud_each_client_is_asked_for_its_token(
     assert answer.json() == {"detail": "Invalid token.", "error": "Invalid token.", "status_code": 403}
 
 
-def test_the_clouds_answer_is_that_of_the_server_but_for_usage_name_and_time(cloud: Gateway, picture: bytes) -> None:
+def test_the_clouds_answer_is_that_of_the_server_but_for_name_and_time(cloud: Gateway, picture: bytes) -> None:
     with cloud.client() as client:
         headers = {"Authorization": "Token secret"}
         response = client.post(PATH, files={"upload": ("car.jpg", picture)}, headers=headers)
     assert response.status_code == 201
     body = response.json()
-    first = ["processing_time", "results", "filename", "version", "camera_id", "timestamp"]
+    first = ["processing_time", "results", "filename", "version", "camera_id", "timestamp", "usage"]
     assert list(body)[: len(first)] == first
     assert body["version"] == 1
+    assert body["usage"]["calls"] >= 1
+    assert body["usage"]["max_calls"] == 1_000_000
     assert re.fullmatch(r"([01]\d|2[0-3])[0-5]\d_[A-Za-z0-9]{5}_car\.jpg", body["filename"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", body["timestamp"])
 
@@ -420,7 +488,7 @@ def test_errors_tell_each_kind_of_client_what_is_wrong(client: httpx.Client, clo
             (other.post(PATH, files={"upload": picture}), 403),
             (client.get("/v1/plate-reader/car"), 404),
             (client.get(PATH), 405),
-            (client.post(PATH, content=bytes(20_000_000)), 413),
+            (client.post(PATH, content=bytes(50_000_000)), 413),
         ):
             assert response.status_code == status
             assert response.headers["content-type"] == "application/json"

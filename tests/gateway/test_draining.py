@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.bus.support import free_port
 from tests.gateway.conftest import SLOW_CAMERA, Gateway, NatsServer, running_gateway
+from tests.support import free_port
 
 DRAIN = 2.0
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.http.events import MOST_OF_CLIENT
 from platelane.bus import Bus, subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 
 from .conftest import Gateway, NatsServer, running_gateway, running_nats
 
@@ -30,7 +32,8 @@ def gateway(server: NatsServer) -> Iterator[Gateway]:
 
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=10) as client:
+    limits = httpx.Limits(max_connections=200)
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False, timeout=10, limits=limits) as client:
         yield client
 
 
@@ -109,6 +112,49 @@ async def test_rare_camera_among_many(client: httpx.AsyncClient, bus: Bus) -> No
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://["])
 async def test_pages_of_other_sites_read_nothing(client: httpx.AsyncClient, path: str, origin: str) -> None:
     assert (await client.get(path, headers={"Origin": origin})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/results/", "/v1/events", "/v1//webhooks/1/test", "/v1/zones/gate", "/v1/statistics/", "/info/", "/v1/new"],
+)
+async def test_a_name_that_others_let_point_here_reads_nothing(client: httpx.AsyncClient, path: str) -> None:
+    for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example"):
+        for headers in ({"Host": host}, {"Host": host, "Origin": f"http://{host}"}):
+            response = await client.get(path, headers=headers)
+            assert response.status_code == 403
+            assert "PLATELANE_ALLOWED_HOSTS" in response.json()["error"]
+
+
+async def test_names_that_are_allowed_and_paths_for_everybody(server: NatsServer, client: httpx.AsyncClient) -> None:
+    with running_gateway(server, allowed_hosts="plates.example.com, *.svc") as gateway:
+        for host in ("plates.example.com:8080", "gateway.default.svc", "localhost", "[::1]:80", "10.0.0.1"):
+            headers = {"Host": host, "Origin": f"http://{host}"}
+            assert httpx.get(f"{gateway.url}/v1/results/", headers=headers, trust_env=False).status_code == 200
+    for path in ("/", "/docs", "/openapi.json"):
+        assert (await client.get(path, headers={"Host": "evil.example"})).status_code == 200
+    for path in ("/v1/plate-reader/", "/v1/blur/", "/alpr"):
+        answer = await client.post(path, headers={"Host": "evil.example", "Origin": "https://evil.example"}, json={})
+        assert answer.status_code == 400  # there is no image
+
+
+async def test_one_address_has_so_many_streams(gateway: Gateway, client: httpx.AsyncClient) -> None:
+    async with AsyncExitStack() as opened:
+        held = []  # a stream whose lines nobody reads any more is closed
+        for _ in range(MOST_OF_CLIENT):
+            stream = await opened.enter_async_context(client.stream("GET", "/v1/events"))
+            held.append(stream.aiter_lines())
+            await anext(held[-1])
+        refused = await client.get("/v1/events")
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"]
+        assert f"{MOST_OF_CLIENT} open event streams of this client" in refused.json()["error"]
+        elsewhere = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
+        async with (
+            httpx.AsyncClient(base_url=gateway.url, transport=elsewhere, timeout=10) as other,
+            other.stream("GET", "/v1/events") as stream,
+        ):
+            assert stream.status_code == 200
 
 
 @pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"before": "x"}, {"page_size": "-1"}])

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from platelane.settings import Settings
-from tests.gateway.conftest import PATIENCE, Engine, NatsServer, running_gateway, running_nats
+from platelane.runtime.settings import Settings
+from tests.gateway.conftest import PATIENCE, Engine, NatsServer, applied, running_gateway, running_nats
 
 Command = Callable[..., str]
 
@@ -22,6 +22,7 @@ Command = Callable[..., str]
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
     """One that has never been used."""
     with running_nats(tmp_path) as nats:
+        applied(Settings(nats_url=nats.url))
         yield nats
 
 

@@ -16,8 +16,8 @@ from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from gateway.grpc_edge.reader import STREAM_IN_FLIGHT
-from gateway.grpc_edge.results import Results
+from gateway.grpc.plate_reader import STREAM_IN_FLIGHT, STREAMS_OF_CLIENT
+from gateway.result_feed import ResultFeed
 from platelane.bus import Bus, subjects
 from platelane.client import PlateReader, Request, request
 from platelane.errors import (
@@ -31,9 +31,10 @@ from platelane.errors import (
     Throttled,
     UploadTooLarge,
 )
+from platelane.grpc_status import DETAILS_KEY
 from platelane.pb.v1 import domain_pb2, service_pb2, service_pb2_grpc, stages_pb2
-from platelane.settings import Settings
-from platelane.statuses import DETAILS_KEY
+from platelane.runtime.settings import LARGEST_UPLOAD, Settings
+from tests.support import free_port
 
 from .conftest import (
     BROKEN_CAMERA,
@@ -47,12 +48,6 @@ from .conftest import (
     digest,
     running_gateway,
 )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
@@ -103,7 +98,8 @@ async def test_numbers_that_are_left_out_are_the_defaults_of_rest(reader: PlateR
         used = (await reader.recognize(picture, options=options)).options
         assert used.threshold_detection == pytest.approx(0.2)
         assert used.threshold_text == pytest.approx(0.6)
-        assert (used.plates_per_vehicle, used.zoom_in_vehicles) == (1, 4)
+        assert not used.HasField("plates_per_vehicle")
+        assert not used.HasField("zoom_in_vehicles")
         assert used.vehicles == (options is not None)
     none = await reader.recognize(picture, options=domain_pb2.Options(zoom_in_vehicles=0, threshold_detection=0))
     assert (none.options.zoom_in_vehicles, none.options.threshold_detection) == (0, 0)
@@ -134,7 +130,7 @@ async def test_an_error_in_a_stream_is_one_pictures(reader: PlateReader, picture
         request(b"GIF89a but no more", "cut"),
         request(picture, "broken", camera_id=BROKEN_CAMERA),
         request(picture, "late", camera_id=SILENT_CAMERA),
-        request(bytes(6_000_001), "large"),
+        request(bytes(LARGEST_UPLOAD + 1), "large"),
         request(picture),
     ]
     outcomes = {request_id: outcome async for request_id, outcome in reader.recognize_all(pictures)}
@@ -235,12 +231,11 @@ async def test_subscribers_get_what_is_stored_from_then_on(sdk: Served, bus: Bus
 
 async def test_following_results_ends_with_the_connection(served: NatsServer) -> None:
     bus = await Bus.connect(Settings(nats_url=served.url), "test")
-    results = Results(bus)
-    await results.start()
+    feed = ResultFeed(bus, asyncio.Event())
     await bus.close()
     async with asyncio.timeout(PATIENCE):
         with pytest.raises(EngineUnavailable):
-            await anext(results.follow(1, frozenset()))
+            await anext(feed.follow(1, frozenset(), 1.0))
 
 
 async def test_tokens_and_their_limits(served: NatsServer, picture: bytes) -> None:
@@ -284,7 +279,7 @@ async def test_errors_have_details(sdk: Served, picture: bytes) -> None:
         assert status.details[1].Unpack(retry)
         assert (info.domain, info.reason, retry.retry_delay.seconds) == ("platelane", "DEADLINE_EXCEEDED", 1)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await stub.Recognize(service_pb2.RecognizeRequest(image=bytes(7_100_000)))
+            await stub.Recognize(service_pb2.RecognizeRequest(image=bytes(33_100_000)))
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -316,6 +311,44 @@ async def test_a_call_without_a_request_holds_its_place_for_a_moment_only(served
             unsent = channel.stream_unary("/platelane.v1.PlateReader/Recognize")()
             await unsent.done_writing()
             assert await unsent.details() == "The call has no request."
+
+
+@pytest.mark.parametrize("garbage", [b"\xff", b"\x12\xff\xff\xff\xff\x0f", b"GET / HTTP/1.1", bytes([0x0A, 9, 1])])
+async def test_garbage_is_an_invalid_argument(sdk: Served, garbage: bytes) -> None:
+    async with grpc.aio.insecure_channel(sdk.address) as opened:
+        channel: Any = opened
+        for method in ("Recognize", "RecognizeStream", "Subscribe"):
+            call = channel.stream_stream(f"/platelane.v1.PlateReader/{method}")()
+            await call.write(garbage)
+            async with asyncio.timeout(PATIENCE):
+                assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT, method
+            assert "is not a" in await call.details()
+
+
+async def test_a_silent_stream_is_ended(served: NatsServer, picture: bytes) -> None:
+    port = free_port()
+    with running_gateway(served, grpc_port=port, stream_idle=0.5):
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = service_pb2_grpc.PlateReaderStub(channel).RecognizeStream()  # type: ignore[no-untyped-call]
+            await call.write(request(picture, "a", camera_id=SLOW_CAMERA))
+            assert (await call.read()).request_id == "a", "work is no silence"
+            async with asyncio.timeout(PATIENCE):
+                assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert await call.details() == "The stream was silent for 0.5 seconds."
+
+
+async def test_one_client_has_so_many_streams(sdk: Served) -> None:
+    async with grpc.aio.insecure_channel(sdk.address) as channel:
+        stub = service_pb2_grpc.PlateReaderStub(channel)  # type: ignore[no-untyped-call]
+        wanted = service_pb2.SubscribeRequest(camera_ids=["nobody"])
+        calls = [stub.Subscribe(wanted) for _ in range(STREAMS_OF_CLIENT)]
+        for each in calls:
+            await each.initial_metadata()
+        refused = stub.Subscribe(wanted)
+        assert await refused.code() == grpc.StatusCode.UNAVAILABLE
+        assert f"{STREAMS_OF_CLIENT} open streams of this client" in await refused.details()
+        for each in calls:
+            each.cancel()
 
 
 async def test_health_and_reflection(sdk: Served) -> None:

@@ -252,7 +252,7 @@ def test_an_upload_that_stalls_is_given_up(small: Gateway, picture: bytes) -> No
         stalled.send(whole(picture)[:-10])
         other.send(whole(picture))
         assert_read(other.answer(), picture)
-        assert_error(stalled.answer(), 400)
+        assert_error(stalled.answer(), 408)
     assert 0.9 < time.monotonic() - started < 5
 
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import Response
 
 from gateway import server
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 IDLE = 1

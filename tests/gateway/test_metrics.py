@@ -9,15 +9,15 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from platelane.bus import Bus, Worker, subjects, topology
+from platelane.bus import Bus, MessageInfo, Worker, subjects, topology
 from platelane.client import PlateReader
 from platelane.errors import BadImage
-from platelane.health import Health
 from platelane.pb.v1 import stages_pb2
-from platelane.settings import Settings
+from platelane.runtime.health import HealthPage
+from platelane.runtime.settings import Settings
+from tests.support import apply_topology, free_port
 
 from .conftest import BROKEN_CAMERA, PATIENCE, NatsServer, running_gateway, running_nats
-from .test_grpc import free_port
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -62,13 +62,15 @@ async def test_a_gateway_counts_requests_and_errors_by_kind(served: NatsServer, 
 
 async def test_queues_are_measured_when_somebody_asks(tmp_path: Path) -> None:
     with running_nats(tmp_path) as nats:
-        bus = await Bus.connect(Settings(nats_url=nats.url, in_flight=2, ack_wait=30), "test")
+        settings = Settings(nats_url=nats.url, in_flight=2, ack_wait=30)
+        await apply_topology(settings)
+        bus = await Bus.connect(settings, "test")
         stop, go_on = asyncio.Event(), asyncio.Event()
 
-        async def handler(_: stages_pb2.Job) -> None:
+        async def handler(_job: stages_pb2.Job, _info: MessageInfo) -> None:
             await go_on.wait()
 
-        server = await Health().serve("127.0.0.1", 0)
+        server = await HealthPage().serve("127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/metrics"
         working = asyncio.create_task(Worker(bus, topology.DETECTOR, stages_pb2.Job, handler, 2).run(stop))
         async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,20 +21,24 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.app import VERSION
-from gateway.openapi import document
-from gateway.schemas import EXAMPLE_PICTURE, Blurred, PlateResult, Recognition, VehicleResult
-from platelane.answers import Usage, recognition_body
-from tests.unit.test_answers import recognition, seen
+from gateway.http.openapi import document
+from gateway.http.schemas import EXAMPLE_PICTURE, Blurred, PlateResult, Recognition, VehicleResult
+from platelane.rest_json import Usage, recognition_body
+from tests.unit.test_rest_json import recognition, seen
 
-from .conftest import Gateway, NatsServer, running_gateway
+from .conftest import PATIENCE, Gateway, NatsServer, running_gateway, running_index
 
 PATH = "/v1/plate-reader/"
 
 
 @pytest.fixture(scope="module")
-def gateway(served: NatsServer) -> Iterator[Gateway]:
-    """Of its own: what is tried here would disturb others."""
-    with running_gateway(served) as gateway:
+def gateway(served: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Of its own, with an index of reads: what is tried here would disturb others."""
+    with running_gateway(served) as gateway, running_index(served, tmp_path_factory.mktemp("index")):
+        with gateway.client() as client:
+            end = time.monotonic() + PATIENCE
+            while client.get("/v1/reads/").status_code == 503 and time.monotonic() < end:
+                time.sleep(0.05)
         yield gateway
 
 
@@ -44,11 +49,28 @@ def client(gateway: Gateway) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def api(gateway: Gateway) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_url(f"{gateway.url}/openapi.json")
+def api(gateway: Gateway, client: httpx.Client) -> schemathesis.BaseSchema:
+    published = without_long_lists(client.get("/openapi.json").json())
+    schema = schemathesis.openapi.from_dict(published)
+    schema.config.update(base_url=gateway.url)
+    return schema
 
 
-LENIENT = (PATH, "/v1/blur/", "/v1/results/")
+def without_long_lists(schema: Any) -> Any:
+    """Lists of thousands are beyond what schemathesis makes: it sends shorter ones and expects a refusal."""
+    match schema:
+        case dict():
+            return {
+                name: without_long_lists(value)
+                for name, value in schema.items()
+                if not (name == "maxItems" and isinstance(value, int) and value > 100)
+            }
+        case list():
+            return [without_long_lists(each) for each in schema]
+    return schema
+
+
+LENIENT = (PATH, "/v1/blur/", "/v1/results/", "/v1/reads/")
 OPERATIONS = [
     (method, path)
     for path, item in document(VERSION)["paths"].items()
@@ -67,14 +89,14 @@ def test_the_server_does_what_the_document_says(api: schemathesis.BaseSchema, me
     """
     operation = api[path][method]
     checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-    if path not in LENIENT:
+    if not path.startswith(LENIENT):
         checks.append(negative_data_rejection)
 
     @given(
         case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
         | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
     )
-    @settings(max_examples=80, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=50, database=None, suppress_health_check=list(HealthCheck))
     def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=checks, timeout=20)
 
@@ -101,16 +123,33 @@ def test_the_example_is_read_and_its_answer_has_the_documented_shape(client: htt
     Blurred.model_validate_json(client.post("/v1/blur", json={"upload": EXAMPLE_PICTURE}).content, strict=True)
 
 
-def test_the_page_needs_nothing_from_elsewhere(client: httpx.Client) -> None:
+def test_the_page_and_its_files_come_from_this_server_alone(client: httpx.Client) -> None:
     for path in ("/docs", "/docs/"):
         response = client.get(path)
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/html")
     page = response.text
-    assert not re.search(r"(src|href)=\"?(https?:)?//|<script|@import|url\(", page)
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
-    for word in ("/v1/plate-reader/", "/v1/zones/{camera_id}", "PlateResult", "upload_url"):
-        assert word in page
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/start.js", "/openapi.json"} <= set(files)
+    for file in files:
+        assert file.startswith("/")
+        assert not file.startswith("//")
+        assert client.get(file).status_code == 200
+    assert "SwaggerUIBundle" in client.get("/docs/swagger-ui-bundle.js").text
+    assert "/openapi.json" in client.get("/docs/start.js").text
+
+
+def test_the_page_may_run_nothing_but_these_files(client: httpx.Client) -> None:
+    response = client.get("/docs")
+    policy = dict(each.strip().split(" ", 1) for each in response.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert not re.search(r"<script>|<style|\son\w+=|style=", response.text)
+
+
+@pytest.mark.parametrize("name", ["swagger-editor.js", "nothing.js", "..%2f__init__.py", "..%2f..%2f__init__.py"])
+def test_no_other_files_are_served(client: httpx.Client, name: str) -> None:
+    assert client.get(f"/docs/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("vehicles", [False, True])

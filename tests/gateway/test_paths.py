@@ -15,6 +15,7 @@ from PIL import Image
 from .conftest import BROKEN_CAMERA, Gateway, NatsServer, encoded, running_gateway
 
 PATH = "/v1/plate-reader/"
+ORIGIN = {"Origin": "https://example.com"}
 
 
 def assert_error(response: httpx.Response, status: int) -> str:
@@ -62,11 +63,11 @@ def test_info(gateway: Gateway, path: str) -> None:
     assert body["webhooks"] == []
 
 
-def test_info_shows_webhooks_without_their_secrets(nats: NatsServer) -> None:
-    targets = "http://user:secret@localhost:8081/hook?token=secret,https://example.com/"
+def test_info_shows_only_scheme_and_host_of_webhooks(nats: NatsServer) -> None:
+    targets = "http://user:secret@localhost:8081/api/webhook/secret?token=secret,https://example.com/"
     with running_gateway(nats, webhook_targets=targets) as gateway, gateway.client() as client:
         webhooks = client.get("/info/").json()["webhooks"]
-    assert webhooks == ["http://localhost:8081/hook", "https://example.com/"]
+    assert webhooks == ["http://localhost:8081", "https://example.com"]
 
 
 @pytest.mark.parametrize("path", ["/v1/statistics/", "/v1/statistics"])
@@ -83,21 +84,28 @@ def test_statistics(client: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1/plate-reader/", "/info/", "/nowhere"])
 def test_preflights_are_answered_everywhere(client: httpx.Client, path: str) -> None:
-    response = client.options(path, headers={"Origin": "https://example.com", "Access-Control-Request-Method": "POST"})
-    assert response.status_code == 200
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert response.headers["access-control-allow-headers"] == "Authorization, Content-Type"
-    assert response.headers["access-control-allow-methods"] == "GET, POST, OPTIONS"
+    for wanted in ("Authorization, Content-Type", "X-Requested-With,Cache-Control"):
+        headers = {
+            "Origin": "https://example.com",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": wanted,
+        }
+        response = client.options(path, headers=headers)
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["access-control-allow-headers"] == wanted
+        assert response.headers["access-control-allow-methods"] == "GET, POST, OPTIONS"
 
 
 def test_every_answer_may_be_read_from_every_origin(client: httpx.Client, picture: bytes) -> None:
     for response in (
-        client.get("/"),
-        client.get("/nowhere"),
-        client.post(PATH, files={"upload": picture}),
-        client.post(PATH, json={}),
+        client.get("/", headers=ORIGIN),
+        client.get("/nowhere", headers=ORIGIN),
+        client.post(PATH, files={"upload": picture}, headers=ORIGIN),
+        client.post(PATH, json={}, headers=ORIGIN),
     ):
         assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["access-control-expose-headers"] == "Location, Preference-Applied, Retry-After"
 
 
 def test_the_installers_probe_is_a_success_with_an_error_in_it(client: httpx.Client) -> None:
@@ -227,7 +235,7 @@ def test_the_cloud_profile(cloud: Gateway, picture: bytes) -> None:
         response = client.post(PATH, data=data, files=files, headers=headers)
         assert response.status_code == 201
         body = response.json()
-        assert "usage" not in body
+        assert body["usage"] == {"calls": 1, "max_calls": 1_000_000}
         assert body["timestamp"] == "2020-10-12T16:17:27.574008Z"
         prefix, name = body["filename"].rsplit("_", 1)
         assert name == "car.jpg"

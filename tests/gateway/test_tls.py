@@ -15,8 +15,8 @@ import trustme
 
 from platelane.client import PlateReader
 from platelane.errors import EngineUnavailable
-from tests.bus.support import free_port
 from tests.gateway.conftest import Gateway, NatsServer, digest, running_gateway
+from tests.support import free_port
 
 
 @pytest.fixture(scope="module")

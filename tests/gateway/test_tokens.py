@@ -20,12 +20,12 @@ from platelane.client import PlateReader, Request
 from platelane.client import request as picture_request
 from platelane.errors import Forbidden
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
 from platelane.tokens import account, fingerprint
+from tests.support import free_port
 
 from .conftest import PATIENCE, Engine, Gateway, NatsServer, running_gateway, running_nats
-from .test_grpc import free_port
-from .test_wire import connected, request
+from .test_http import connected, request
 
 PATH = "/v1/plate-reader/"
 THROTTLED = "Request was throttled. Expected available in 1 second."

@@ -21,9 +21,9 @@ import pytest
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.streams import Stream
-from platelane.hooks.queue import Plan, Queue
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
+from platelane.webhooks.queue import Queue, QueuePlan
 
 from .conftest import Gateway, NatsServer, running_gateway, running_nats
 
@@ -75,7 +75,7 @@ def test_life_of_a_hook_in_two_gateways(client: httpx.Client, gateways: tuple[Ga
     assert (changed["enabled"], changed["concurrency"], changed["format"]) == (False, 2, "form")
     assert changed["filter"]["with_plate"] is True
     assert enabled["enabled"] is True
-    assert client.get("/info/").json()["webhooks"] == ["http://127.0.0.1:9/x"]
+    assert client.get("/info/").json()["webhooks"] == ["http://127.0.0.1:9"]
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,65 @@ def test_tokens_see_their_own_hooks(tmp_path: Path) -> None:
     given = "http://everybody.example/"
     with (
         running_nats(tmp_path) as server,
-        running_gateway(server, profile="cloud", tokens="one,two", webhook_targets=given) as gateway,
+        running_gateway(
+            server, profile="cloud", tokens="one,two", webhook_targets=given, webhook_networks="127.0.0.0/8"
+        ) as gateway,
         gateway.client() as client,
     ):
         one, two = {"Authorization": "Token one"}, {"Authorization": "Token two"}
-        made = client.post("/v1/webhooks/", json={"target": "http://one.example/"}, headers=one).json()
+        made = client.post("/v1/webhooks/", json={"target": "http://127.0.0.1:9/one"}, headers=one).json()
         path = f"/v1/webhooks/{made['id']}/"
         assert client.get("/v1/webhooks/").status_code == 403
         assert client.get(path, headers=two).status_code == 404
         assert client.delete(path, headers=two).status_code == 404
         seen = client.get("/v1/webhooks/", headers=one).json()["results"]
-        assert [hook["target"] for hook in seen] == [given, "http://one.example/"]
+        assert [hook["target"] for hook in seen] == ["http://127.0.0.1:9"], "the operator's are nobody else's business"
+
+
+def test_tokens_post_to_no_private_address(tmp_path: Path) -> None:
+    private = [
+        "http://127.0.0.1:9/",
+        "http://localhost/",
+        "http://169.254.169.254/x",
+        "http://[::1]:9/",
+        "http://2130706433/",
+    ]
+    with (
+        running_nats(tmp_path) as server,
+        running_gateway(server, profile="cloud", tokens="one") as strict,
+        running_gateway(server, profile="cloud", tokens="one", webhook_networks="127.0.0.0/8") as allowing,
+        strict.client() as client,
+        allowing.client() as other,
+        one_request() as address,
+    ):
+        client.headers["Authorization"] = other.headers["Authorization"] = "Token one"
+        for target in private:
+            refused = client.post("/v1/webhooks/", json={"target": target})
+            assert (refused.status_code, refused.json()["detail"]) == (
+                400,
+                "target: the host has an address that webhooks may not be sent to.",
+            ), target
+        public = client.post("/v1/webhooks/", json={"target": "http://8.8.8.8/x"})
+        assert public.status_code == 201
+        path = f"/v1/webhooks/{public.json()['id']}/"
+        assert client.patch(path, json={"target": private[0]}).status_code == 400
+        assert client.patch(path, json={"concurrency": 2}).status_code == 200
+        assert other.patch(path, json={"target": address}).status_code == 200
+        until = time.monotonic() + 2
+        while client.get(path).json()["target"] != address:
+            assert time.monotonic() < until, "a change takes longer than two seconds"
+        refused = client.post(f"{path}test/")
+        assert refused.json()["detail"] == "The host has an address that this server may not connect to."
+        answer = other.post(f"{path}test/").json()
+        assert (answer["delivered"], answer["status"], answer["detail"]) == (True, 202, "")
+
+
+def test_a_target_as_lists_show_it_is_not_mistaken_for_another(client: httpx.Client) -> None:
+    path = f"/v1/webhooks/{create(client, target='http://127.0.0.1:9/secret')['id']}/"
+    refused = client.patch(path, json={"target": "http://127.0.0.1:9"})
+    assert (refused.status_code, "only the host" in refused.json()["detail"]) == (400, True)
+    assert client.get(path).json()["target"] == "http://127.0.0.1:9/secret"
+    assert client.patch(path, json={"target": "http://127.0.0.1:9/"}).json()["target"] == "http://127.0.0.1:9/"
 
 
 def test_hooks_of_the_environment_are_the_operators(tmp_path: Path) -> None:
@@ -203,7 +251,8 @@ def test_hooks_of_the_environment_are_the_operators(tmp_path: Path) -> None:
         on_premise.client() as operator,
     ):
         tenant.headers["Authorization"] = "Token one"
-        (listed,) = tenant.get("/v1/webhooks/").json()["results"]
+        assert tenant.get("/v1/webhooks/").json()["results"] == []
+        (listed,) = operator.get("/v1/webhooks/").json()["results"]
         path = f"/v1/webhooks/{listed['id']}/"
         refused = [tenant.request(method, path + what, json={}).status_code for method, what in requests]
         answers = [operator.request(method, path + what, json={}).status_code for method, what in requests]
@@ -211,7 +260,7 @@ def test_hooks_of_the_environment_are_the_operators(tmp_path: Path) -> None:
     assert listed["from_environment"] is True
     assert refused == [404] * len(requests)
     assert answers == [200, 400, 400, 200, 200, 200, 200]
-    assert shown == ["http://everybody.example/"]
+    assert shown == []
 
 
 async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, picture: bytes) -> None:
@@ -231,7 +280,7 @@ async def test_pictures_are_kept_only_for_who_sends_them(served: NatsServer, pic
             await client.delete(f"/v1/webhooks/{hook['id']}/")
             await read("wanted")
     bus = await Bus.connect(Settings(nats_url=served.url), "test")
-    kept = await Stream(bus, topology.KV_IMAGES).read(subjects.image("*"), 1, 10)
+    kept = await bus.stream(topology.KV_IMAGES).read(subjects.image("*"), 1, 10)
     await bus.close()
     assert [record.data for record in kept] == [picture]
 
@@ -241,7 +290,7 @@ async def test_who_hangs_up_at_once_still_gets_the_event(
 ) -> None:
     create(client, format="multipart")
     bus = await Bus.connect(Settings(nats_url=server.url), "test")
-    jobs = Stream(bus, topology.JOBS)
+    jobs = bus.stream(topology.JOBS)
     before = await _messages(jobs)
     body = picture + bytes(300_000)  # long enough to be kept for a while before the job is sent
     head = (
@@ -263,13 +312,13 @@ async def _messages(stream: Stream) -> int:
 
 
 def test_a_hook_for_whose_events_there_is_no_room_is_refused(tmp_path: Path) -> None:
-    small = {"queue_limit": 10, "results_bytes": 1_000_000, "image_bytes": 10_000_000}
+    small = {"queue_limit": 10, "results_bytes": 1_000_000, "image_bytes": 10_000_000, "crops_bytes": 10_000_000}
     with (
-        running_nats(tmp_path, room="1GB") as nats,
+        running_nats(tmp_path, room="2GB") as nats,
         running_gateway(nats, **small) as gateway,
         gateway.client() as client,
     ):
-        answers = [client.post("/v1/webhooks/", json={"target": "http://a.example/"}) for _ in range(20)]
+        answers = [client.post("/v1/webhooks/", json={"target": "http://a.example/"}) for _ in range(40)]
         made = [answer for answer in answers if answer.status_code == 201]
         assert 0 < len(made) < len(answers)
         assert {answer.status_code for answer in answers[len(made) :]} == {503}
@@ -307,7 +356,7 @@ async def test_dead_letters(server: NatsServer, client: httpx.Client, gateways: 
     path = f"/v1/webhooks/{hook['id']}"
     bus = await Bus.connect(Settings(nats_url=server.url), "test")
     queue = Queue(bus, hook["id"])
-    await queue.ensure(Plan(hook["id"], 0, 1, 10))
+    await queue.ensure(QueuePlan(hook["id"], 0, 1, 10))
     for name in ("a", "b", "c"):
         delivery = stages_pb2.Delivery(result=stages_pb2.Result(recognition=domain_pb2.Recognition(filename=name)))
         subject = subjects.delivery(hook["id"], "3")

@@ -141,3 +141,41 @@ def test_accounts_see_their_own(two_accounts: Gateway) -> None:
         put(client, "gate", TRIANGLE)
         client.headers["Authorization"] = "Token one"
         assert get(client, "gate").json()["zones"] == [SIGN]
+
+
+def test_lists_come_in_pages(two_accounts: Gateway) -> None:
+    with two_accounts.client() as client:
+        client.headers["Authorization"] = "Token one"
+        for number in range(5):
+            put(client, f"page {number}", SIGN)
+        names: list[str] = []
+        page: dict[str, Any] = {"next": "/v1/zones/?page_size=2"}
+        while "next" in page:
+            page = client.get(page["next"]).json()
+            assert len(page["results"]) <= 2
+            names += [each["camera_id"] for each in page["results"]]
+        assert [name for name in names if name.startswith("page")] == [f"page {number}" for number in range(5)]
+        assert client.get("/v1/zones/?page_size=x").status_code == 400
+
+
+def test_an_account_has_so_many_points(two_accounts: Gateway) -> None:
+    """Ten cameras as full as one can be fit; another one does not."""
+    full = [{"polygon": [[0, 0], [1, 0], [1, 1]] * 33}] * 50
+    with two_accounts.client() as client:
+        client.headers["Authorization"] = "Token other"
+        for each in client.get("/v1/zones/").json()["results"]:  # of other tests
+            client.delete(f"/v1/zones/{quote(each['camera_id'], safe='')}")
+        for number in range(9):
+            put(client, f"full {number}", *full)
+        put(client, "full 8", *full)  # itself does not count
+        put(client, "the last", *full)
+        refused = client.put("/v1/zones/one-more", json={"zones": full})
+        assert refused.status_code == 400
+        assert "50000 points" in refused.json()["error"]
+        pages, page = 0, client.get("/v1/zones/").json()
+        while "next" in page:
+            assert sum(len(zone["polygon"]) for each in page["results"] for zone in each["zones"]) <= 5_000
+            pages, page = pages + 1, client.get(page["next"]).json()
+        assert pages >= 8
+        client.headers["Authorization"] = "Token one"
+        put(client, "gate", SIGN)  # others have their own

@@ -7,8 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from platelane.supervisor.ports import LOOPBACK, Ports
-from platelane.supervisor.process import Process, Program
+from platelane.local.plan import Program
+from platelane.local.ports import LOOPBACK, Ports
+from platelane.local.process import Process
 
 SERVER = """
 import http.server, sys

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import socket
 
-from platelane.supervisor.ports import LOOPBACK, Ports
+from platelane.local.ports import LOOPBACK, Ports
 
 
 def test_a_usual_port_is_used_when_it_is_free() -> None:

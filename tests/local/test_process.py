@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from platelane.errors import CannotStart
-from platelane.supervisor.process import Process, Program
+from platelane.local.plan import Program
+from platelane.local.process import Process
+from tests.local.conftest import SERVER, MakeProgram
 from tests.processes import gone
-from tests.unit.supervisor.conftest import SERVER, MakeProgram
 
 Start = Callable[[Program], Process]
 
@@ -105,7 +106,8 @@ async def test_a_log_that_was_removed(make_program: MakeProgram, start: Start) -
 _SUPERVISOR = """
 import asyncio, sys
 from pathlib import Path
-from platelane.supervisor.process import Process, Program
+from platelane.local.plan import Program
+from platelane.local.process import Process
 
 async def main():
     program = Program("sleeper", (sys.executable, "-I", "-c", "import time; time.sleep(60)"), {}, "http://127.0.0.1:9/")

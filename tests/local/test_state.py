@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from platelane.supervisor import state
-from platelane.supervisor.state import ProcessState, State
+from platelane.local import state
+from platelane.local.state import ProcessState, State
 
 STATE = State(
     pid=os.getpid(),

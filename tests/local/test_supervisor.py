@@ -4,17 +4,18 @@ import asyncio
 import errno
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from platelane.errors import CannotStart
-from platelane.supervisor import state
-from platelane.supervisor.process import Process, Program
-from platelane.supervisor.programs import Plan
-from platelane.supervisor.supervisor import Supervisor, only_one
-from tests.unit.supervisor.conftest import SERVER, MakeProgram
+from platelane.local import state
+from platelane.local.plan import Plan, Program
+from platelane.local.process import Process
+from platelane.local.supervisor import Supervisor, only_one
+from tests.local.conftest import SERVER, MakeProgram
 
 
 class Events(list[str]):
@@ -30,6 +31,9 @@ class Events(list[str]):
     def back(self, process: Process, seconds: float) -> None:
         assert seconds > 0
         self.append(f"{process.name} back")
+
+    def unwell(self, process: Process, problem: str) -> None:
+        self.append(f"{process.name} unwell: {problem}")
 
     async def wait_for(self, event: str, count: int = 1) -> None:
         async with asyncio.timeout(20):
@@ -101,6 +105,73 @@ async def test_a_program_that_dies_is_started_again_after_a_growing_delay(
         "server was ended by SIGKILL, again in 0.4",
         "server back",
     ]
+
+
+async def test_a_program_that_ends_again_and_again_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_program: MakeProgram
+) -> None:
+    monkeypatch.setattr("platelane.local.supervisor._FIRST_DELAY", 0.001)
+    once = tmp_path / "once"
+    code = f"""
+import pathlib
+if pathlib.Path({str(once)!r}).exists(): raise SystemExit("no such model")
+pathlib.Path({str(once)!r}).touch()
+{SERVER}"""
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, (make_program(code=code),)), events)
+    await supervisor.start()
+    try:
+        running = state.read(tmp_path)
+        assert running is not None
+        pid = running.processes["server"].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(30):
+            with pytest.raises(CannotStart, match=r"(?s)exit code 1.*no such model.*8 times in a row.*server\.log$"):
+                await supervisor.failed()
+    finally:
+        await supervisor.stop()
+    assert len(events) == 9  # it was ready, was killed, and ended seven times that were told before the last
+
+
+async def test_a_program_that_others_kill_is_never_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_program: MakeProgram
+) -> None:
+    monkeypatch.setattr("platelane.local.supervisor._FIRST_DELAY", 0.001)
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, (make_program(),)), events)
+    await supervisor.start()
+    try:
+        for count in range(1, 10):
+            running = state.read(tmp_path)
+            assert running is not None
+            pid = running.processes["server"].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            await events.wait_for("server back", count)
+    finally:
+        await supervisor.stop()
+
+
+async def test_a_program_that_cannot_work_is_left_alone_while_a_restart_does_not_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_program: MakeProgram
+) -> None:
+    monkeypatch.setattr("platelane.local.supervisor._WATCH_SECONDS", 0.05)
+    full = tmp_path / "full"
+    code = SERVER.replace(
+        "self.send_response(200)",
+        f"import pathlib; self.send_response(503 if pathlib.Path({str(full)!r}).exists() else 200)",
+    )
+    program = replace(make_program(code=code), restart_helps=lambda: not full.exists())
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, (program,)), events)
+    await supervisor.start()
+    try:
+        full.touch()
+        await events.wait_for("server unwell: status 503")
+        assert "server back" not in events
+    finally:
+        await supervisor.stop()
 
 
 class FullDisk(Events):

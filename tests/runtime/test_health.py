@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from platelane import health
-from platelane.health import Health
+from platelane.runtime import health
+from platelane.runtime.health import HealthPage, Report
 
 
 @pytest.fixture
-def page() -> Health:
-    return Health()
+def page() -> HealthPage:
+    return HealthPage()
 
 
 @pytest.fixture
-async def port(page: Health) -> AsyncIterator[int]:
+async def port(page: HealthPage) -> AsyncIterator[int]:
     server = await page.serve("127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
@@ -64,7 +64,7 @@ async def test_caller_that_says_nothing_is_let_go(port: int, monkeypatch: pytest
     assert await exchange(port, b"GET /healthz") == b""
 
 
-async def test_a_check_that_hangs_or_fails_is_not_passed(page: Health, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_check_that_hangs_or_fails_is_not_passed(page: HealthPage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_PATIENCE", 0.1)
 
     async def fine() -> bool:
@@ -81,4 +81,17 @@ async def test_a_check_that_hangs_or_fails_is_not_passed(page: Health, monkeypat
     page.require("hangs", hangs)
     page.require("fails", fails)
 
-    assert await page.report() == {"fine": True, "hangs": False, "fails": False}
+    assert await page.report() == Report(False, {"fine": True, "hangs": False, "fails": False})
+
+
+async def test_what_is_only_shown_does_not_decide(page: HealthPage) -> None:
+    async def fine() -> bool:
+        return True
+
+    async def fails() -> bool:
+        raise OSError
+
+    page.require("running", fine)
+    page.show("nats", fails)
+
+    assert await page.report() == Report(True, {"running": True, "nats": False})

@@ -6,10 +6,10 @@ import sys
 PROGRAM = """
 import asyncio
 
-from platelane import telemetry
-from platelane.hooks.payload import Payload
-from platelane.hooks.post import Poster
-from platelane.settings import Settings
+from platelane.runtime import logs
+from platelane.webhooks.payload import Payload
+from platelane.webhooks.http_client import WebhookClient
+from platelane.runtime.settings import Settings
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -19,13 +19,13 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def post() -> None:
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, Poster(5.0) as poster:
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, WebhookClient(5.0) as poster:
         port = server.sockets[0].getsockname()[1]
         response = await poster.post(f"http://user:secret@127.0.0.1:{port}/x?token=hidden", Payload(b"", {}))
         assert response.status == 204, response
 
 
-telemetry.configure("test", Settings(log_level="debug"))
+logs.configure("test", Settings(log_level="debug"))
 asyncio.run(post())
 """
 

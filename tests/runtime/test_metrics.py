@@ -7,10 +7,10 @@ import socket
 import pytest
 from prometheus_client import REGISTRY
 
-from platelane import metrics
 from platelane.errors import BadImage
-from platelane.hooks.payload import Payload
-from platelane.hooks.post import Poster
+from platelane.runtime import metrics
+from platelane.webhooks.http_client import WebhookClient
+from platelane.webhooks.payload import Payload
 
 
 def value(name: str, **labels: str) -> float:
@@ -43,6 +43,6 @@ async def test_a_receiver_that_is_not_there_counts_as_none() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         before = value("webhook_seconds_count", outcome="none")
-        async with Poster(5.0) as poster:
+        async with WebhookClient(5.0) as poster:
             await poster.post(f"http://127.0.0.1:{nobody.getsockname()[1]}/", Payload(body=b"", headers={}))
         assert value("webhook_seconds_count", outcome="none") == before + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -15,13 +16,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.bus.support import NatsServer, free_port
+from platelane.runtime.settings import Settings
+from tests.support import NatsServer, apply_topology, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 MAIN = """
 import asyncio, os
-from platelane import service
+from platelane.runtime import service
 from platelane.bus import connection
 
 connection.CONNECT_PATIENCE = float(os.environ.get("NATS_PATIENCE", 30))
@@ -39,7 +41,7 @@ async def main(settings, bus, stop):
     await asyncio.sleep(float(os.environ.get("STOPPING_TAKES", 0)))
     print("finished", flush=True)
 
-service.run("example", main)
+service.run(os.environ.get("NAME", "example"), main)
 """
 
 
@@ -155,6 +157,22 @@ def test_no_nats(start: Start) -> None:
     assert "secret" not in json.dumps(log)
 
 
+def test_a_service_that_waits_for_nats_says_so(start: Start) -> None:
+    example = start(PLATELANE_NATS_URL="nats://me:secret@127.0.0.1:1", NATS_PATIENCE="2.5")
+    _, _, log = example.ended()
+
+    assert [line["event"] for line in log] == ["nats_not_reached_yet", "cannot_run"]
+    assert log[0]["servers"] == "nats://127.0.0.1:1"
+
+
+def test_a_setting_that_cannot_be_used_is_named_in_one_line() -> None:
+    command = [sys.executable, "-m", "gateway"]
+    environment = {**os.environ, "PLATELANE_PORT": "99999"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    said = "PLATELANE_PORT: Input should be less than or equal to 65535\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
 def test_connection_that_the_server_ends_for_good(start: Start) -> None:
     example = start(NONSENSE="yes")
     code, out, log = example.ended()
@@ -173,6 +191,18 @@ def test_stop_while_waiting_for_nats(start: Start) -> None:
     assert example.ended()[0] == 0
 
 
+def test_a_stop_while_nats_is_away_is_in_good_order(start: Start, server: NatsServer) -> None:
+    example = start()
+    example.until_working()
+    server.kill()
+    example.until("nats", False)
+    example.process.terminate()
+
+    code, out, log = example.ended()
+    assert (code, out) == (0, "finished\n")
+    assert log[-1]["event"] == "stopped"
+
+
 def test_a_crash_is_logged_and_ends_the_process(start: Start) -> None:
     code, _, log = start(CRASH="yes").ended()
 
@@ -189,22 +219,61 @@ def test_health_page_tells_the_truth(start: Start, server: NatsServer, tmp_path:
     assert example.get("/liveliness/").status_code == 200
     ready = example.get("/readyz")
     assert (ready.status_code, ready.headers["content-type"]) == (200, "application/json")
-    assert ready.json() == {"ready": True, "checks": {"running": True, "nats": True, "triton": True}}
+    assert ready.json() == {"ready": True, "checks": {"running": True, "nats": True, "topology": True, "triton": True}}
 
     (tmp_path / "away").touch()
     assert example.get("/readiness/").status_code == 503
-    assert example.get("/readyz").json()["checks"] == {"running": True, "nats": True, "triton": False}
+    assert example.get("/readyz").json()["checks"] == {"running": True, "nats": True, "topology": True, "triton": False}
     (tmp_path / "away").unlink()
 
     server.kill()
     example.until("nats", False)
-    assert example.get("/readyz").json()["checks"] == {"running": True, "nats": False, "triton": True}
-    assert example.get("/healthz").status_code == 200
+    away = example.get("/readyz")
+    assert away.json() == {"ready": True, "checks": {"running": True, "nats": False, "topology": True, "triton": True}}
+    assert away.status_code == 200, "there is no other process that requests could go to"
+    assert 'platelane_check{check="nats"} 0.0' in example.get("/metrics").text
     server.start()
-    end = time.monotonic() + 10
-    while example.get("/readyz").status_code != 200:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    example.until("nats", True)
+    assert 'platelane_check{check="nats"} 1.0' in example.get("/metrics").text
+
+
+def test_a_service_waits_for_its_queue_and_says_what_makes_it(start: Start, server: NatsServer, tmp_path: Path) -> None:
+    detector = start(NAME="detector")
+    detector.until_alive()
+    detector.until("nats", True)
+    assert detector.get("/readyz").json()["checks"]["topology"] is False
+
+    asyncio.run(apply_topology(Settings(nats_url=server.url)))
+    detector.until_working()
+    detector.until("topology", True)
+
+    server.kill()
+    server.start("-sd", str(tmp_path / "empty"))
+    detector.until("topology", False)
+    asyncio.run(apply_topology(Settings(nats_url=server.url)))
+    detector.until("topology", True)
+
+    detector.process.terminate()
+    _, _, log = detector.ended()
+    assert [line["event"] for line in log if not line["event"].startswith("nats_")] == [
+        "topology_not_ready",
+        "topology_ready",
+        "started",
+        "topology_not_ready",
+        "topology_ready",
+        "stopped",
+    ]
+    assert "consumer detector of JOBS is missing" in log[0]["problems"]
+    assert log[0]["mend"] == "platelane topology apply"
+
+
+def test_a_service_that_waits_for_its_queue_can_be_stopped(start: Start) -> None:
+    detector = start(NAME="detector")
+    detector.until_alive()
+    detector.until("nats", True)
+    detector.process.terminate()
+
+    assert detector.ended()[0] == 0
 
 
 def test_health_page_while_stopping(start: Start) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import sys
 
-from platelane import tracing
+from platelane.runtime import tracing
 
 PARENT = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
@@ -44,6 +44,6 @@ async def later() -> str:
 
 
 def test_the_sdk_is_not_imported_for_nothing() -> None:
-    code = "import sys, platelane.service; platelane.service.tracing.configure('x', ''); "
+    code = "import sys, platelane.runtime.service; platelane.runtime.service.tracing.configure('x', ''); "
     code += "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

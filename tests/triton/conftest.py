@@ -17,11 +17,13 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec, Tensor
-from platelane.supervisor.ports import LOOPBACK, Ports
-from platelane.triton_server import ENVIRONMENT, ready_url, triton_program
+from platelane.local.ports import Ports
+from platelane.local.triton import grpc_address, ready_url, triton_program
+from platelane.local.triton_environment import environment_folder, find_environment
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelSpec, Tensor
 
+ENVIRONMENT = environment_folder(Path())
 ELEMENTS = {"UINT8": TensorProto.UINT8, "FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
 MAX_BATCH_SIZE = 8
 START_SECONDS = 60.0
@@ -42,13 +44,12 @@ class Server:
 
     repository: Path
     state_dir: Path
-    grpc_port: int
     http_port: int
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"{LOOPBACK}:{self.grpc_port}"
+        return grpc_address(self.http_port)
 
     @property
     def log(self) -> str:
@@ -56,11 +57,15 @@ class Server:
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts the process and does not wait."""
-        program = triton_program(self.repository, self.state_dir, self.grpc_port, self.http_port)
         self.state_dir.mkdir(exist_ok=True)
+        program = triton_program(find_environment(ENVIRONMENT), self.repository, self.state_dir, self.http_port)
         with (self.state_dir / "triton.log").open("ab") as log:
             process = subprocess.Popen(
-                program.command, env={**os.environ, **program.environment}, stdout=log, stderr=log
+                program.command,
+                cwd=program.folder,
+                env={**os.environ, "LC_ALL": "C", **program.environment},
+                stdout=log,
+                stderr=log,
             )
         self._processes.append(process)
         return process
@@ -75,6 +80,12 @@ class Server:
 
     def signal(self, number: signal.Signals) -> None:
         self._processes[-1].send_signal(number)
+        while number == signal.SIGSTOP and not self._is_stopped():  # on a busy machine a thread may go on for a while
+            time.sleep(0.01)
+
+    def _is_stopped(self) -> bool:
+        threads = Path(f"/proc/{self._processes[-1].pid}/task").iterdir()
+        return all((each / "stat").read_text().rpartition(") ")[2][0] == "T" for each in threads)
 
     def stop(self) -> None:
         """Asks the server to finish, and waits for it."""
@@ -101,13 +112,16 @@ ServerFactory = Callable[[Path], Server]
 
 @pytest.fixture(scope="session")
 def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerFactory]:
-    """Makes servers that are not started yet, and ends them all in the end."""
+    """Makes servers that are not started yet, and ends them all in the end.
+
+    Their paths have spaces and umlauts, and the locale none: Triton must not mind.
+    """
     if not ENVIRONMENT.exists():
-        pytest.skip(f"there is no {ENVIRONMENT}: `make install` makes it (Linux, x86-64)")
+        pytest.skip(f"there is no {ENVIRONMENT}: `make install` makes it (Linux)")
     ports, servers = Ports(), []
 
     def make(repository: Path) -> Server:
-        server = Server(repository, tmp_path_factory.mktemp("triton"), ports.take(), ports.take())
+        server = Server(repository, tmp_path_factory.mktemp("stäte of Triton"), ports.take())
         servers.append(server)
         return server
 
@@ -119,7 +133,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerFact
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One model that echoes for each type, and `halves`, which fails for an odd number of rows."""
-    folder = tmp_path_factory.mktemp("repository")
+    folder = tmp_path_factory.mktemp("möre models")
     for dtype in ELEMENTS:
         write_echo(folder, dtype)
     write_halves(folder)

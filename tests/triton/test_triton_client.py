@@ -1,4 +1,4 @@
-"""`platelane.inference` against the real server."""
+"""`platelane.vision.inference` against the real server."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec, Tensor
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelSpec, Tensor
 
 from .conftest import MAX_BATCH_SIZE, Server, ServerFactory
 

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import onnx
 import pytest
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
 
-from platelane import crops, models
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec
-from platelane.settings import settings
+from platelane.resources import MODELS
+from platelane.vision import crops, model_specs
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelSpec
+from tests.models import SHIPPED
 
 from .conftest import Server, ServerFactory
 
@@ -36,15 +37,15 @@ RANDOM = np.random.default_rng(3)
 
 
 def model_file(name: str) -> Path:
-    return settings().model_repository / name / "1" / "model.onnx"
+    return MODELS / name / "1" / "model.onnx"
 
 
 def spec(name: str) -> ModelSpec:
     return {
-        "detector": models.DETECTOR,
-        "aligner": models.ALIGNER,
-        "reader": models.READER,
-        "attributes": models.ATTRIBUTES,
+        "detector": model_specs.DETECTOR,
+        "aligner": model_specs.ALIGNER,
+        "reader": SHIPPED.reader,
+        "attributes": SHIPPED.attributes,
     }[name]
 
 
@@ -53,7 +54,7 @@ def served(make_server: ServerFactory) -> Server:
     missing = [name for name in NAMES if not model_file(name).exists()]
     if missing:
         pytest.skip(f"not trained yet: {', '.join(missing)}")
-    server = make_server(settings().model_repository)
+    server = make_server(MODELS)
     server.start()
     return server
 
@@ -84,7 +85,7 @@ async def test_one_picture_alone_and_among_others_gives_the_same(served: Server,
 async def test_detections_are_ordered_and_named(served: Server) -> None:
     async with InferenceClient(served.url) as client:
         pictures = RANDOM.integers(0, 256, (2, 384, 640, 3), dtype=np.uint8)
-        found = await client.infer(models.DETECTOR, pictures, time.time() + 30)
+        found = await client.infer(model_specs.DETECTOR, pictures, time.time() + 30)
 
     assert (np.diff(found["scores"]) < 1e-6).all()
     assert ((found["scores"] >= 0) & (found["scores"] <= 1)).all()
@@ -102,12 +103,9 @@ async def test_classes_have_probabilities(served: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_size_that_is_served_is_warmed_up_and_within_the_tensorrt_profile(
-    served: Server, name: str
-) -> None:
-    async with grpc.aio.insecure_channel(served.url) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        config: Any = (await stub.ModelConfig(service_pb2.ModelConfigRequest(name=name))).config
+def test_every_size_that_is_served_with_a_gpu_is_warmed_up_and_within_the_tensorrt_profile(name: str) -> None:
+    text = (MODELS / name / "config.pbtxt").read_text()
+    config: Any = text_format.Parse(text, model_config_pb2.ModelConfig())
     accelerator = config.optimization.execution_accelerators.gpu_execution_accelerator[0]
     low, best, high = (
         [int(size) for size in accelerator.parameters[f"trt_profile_{limit}_shapes"].split(":")[1].split("x")]
@@ -135,11 +133,26 @@ def test_tensorrt_can_take_the_input(name: str) -> None:
     assert set(readers) == {"Cast"}, f"{name}: export the checkpoint again, the training code casts first"
 
 
-@pytest.mark.parametrize("name", QUANTISED)
-def test_the_file_for_processors_was_made_from_the_model(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "file", "program"),
+    [*((name, "model.int8.onnx", "quantize") for name in QUANTISED), ("detector", "model.int7.onnx", "narrow")],
+)
+def test_the_file_for_processors_was_made_from_the_model(name: str, file: str, program: str) -> None:
     source = model_file(name)
-    properties = {entry.key: entry.value for entry in onnx.load(source.with_name("model.int8.onnx")).metadata_props}
+    properties = {entry.key: entry.value for entry in onnx.load(source.with_name(file)).metadata_props}
 
     assert properties["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest(), (
-        f"run `python -m training.quantize {name}`"
+        f"run `python -m training.calibration.{program} {name}`"
     )
+
+
+def test_weights_for_processors_without_vnni_cannot_saturate() -> None:
+    model = onnx.load(MODELS / "detector" / "1" / "model.int7.onnx")
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    made = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    names = [made[node.input[1]] for node in model.graph.node if node.op_type == "Conv" and node.input[1] in made]
+    assert len(names) > 50
+    for name in names:
+        weights = onnx.numpy_helper.to_array(tensors[name])
+        assert weights.dtype == np.int8
+        assert -64 <= weights.min() <= weights.max() <= 63

@@ -1,4 +1,4 @@
-"""`platelane.triton_server`: the local server starts, refuses what it must, and does not outlive its models."""
+"""`platelane.local.triton`: the local server starts, refuses what it must, and does not outlive its models."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ import onnx
 import pytest
 
 from platelane.errors import CannotStart
-from platelane.inference import InferenceClient
-from platelane.models import ModelSpec
-from platelane.triton_server import ENVIRONMENT, assemble_backends, find_environment
+from platelane.local.triton import assemble_backends
+from platelane.local.triton_environment import find_environment
+from platelane.vision.inference import InferenceClient
+from platelane.vision.model_specs import ModelSpec
 
-from .conftest import Server, ServerFactory, is_ready
+from .conftest import ENVIRONMENT, Server, ServerFactory, is_ready
 
-
-def has_vnni() -> bool:
-    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
+FLAGS = frozenset(Path("/proc/cpuinfo").read_text().split())
+KEY = "avx2_model_filename" if FLAGS.isdisjoint({"avx512_vnni", "avx_vnni"}) else "cpu_model_filename"
+"""What names the INT8 file for this processor."""
 
 
 def test_it_is_ready_and_logs_little(server: Server) -> None:
@@ -48,15 +49,15 @@ def test_a_model_file_that_is_not_as_configured_keeps_it_from_starting(
     assert "it has no again" in server.log
 
 
-@pytest.mark.skipif(not has_vnni(), reason="this processor has no VNNI, so INT8 files are not for it")
+@pytest.mark.skipif("avx2" not in FLAGS, reason="INT8 files are for x86 processors with AVX2")
 @pytest.mark.parametrize("stale", [False, True])
 async def test_the_file_for_processors_is_served_if_it_was_made_from_the_model(
     make_server: ServerFactory, repository: Path, echo: ModelSpec, tmp_path: Path, stale: bool
 ) -> None:
-    folder = tmp_path / "models" / "echo_uint8"
+    folder = tmp_path / "its möd els" / "echo_uint8"
     shutil.copytree(repository / "echo_uint8", folder)
     with (folder / "config.pbtxt").open("a") as config:
-        config.write('parameters { key: "cpu_model_filename" value { string_value: "model.int8.onnx" } }')
+        config.write(f'parameters {{ key: "{KEY}" value {{ string_value: "model.int8.onnx" }} }}')
     usual = folder / "1" / "model.onnx"
     model = onnx.load(usual)
     model.graph.node[0].op_type = "BitwiseNot"
@@ -64,7 +65,7 @@ async def test_the_file_for_processors_is_served_if_it_was_made_from_the_model(
     source = b"another model" if stale else usual.read_bytes()
     onnx.helper.set_model_props(model, {"source_sha256": hashlib.sha256(source).hexdigest()})
     onnx.save(model, folder / "1" / "model.int8.onnx")
-    server = make_server(tmp_path / "models")
+    server = make_server(folder.parent)
     server.start()
 
     async with InferenceClient(server.url) as client:
@@ -135,27 +136,29 @@ def test_an_environment_is_checked_before_anything_starts(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("function", "answer", "problem"),
     [
-        ("system", "Darwin", "needs Linux on x86-64; this is Darwin on x86_64"),
-        ("machine", "aarch64", "needs Linux on x86-64; this is Linux on aarch64"),
+        ("system", "Darwin", "needs Linux on x86-64 or 64-bit ARM; this is Darwin on x86_64"),
+        ("machine", "riscv64", "needs Linux on x86-64 or 64-bit ARM; this is Linux on riscv64"),
         ("libc_ver", ("glibc", "2.31"), r"needs glibc 2\.35 or newer; this is glibc 2\.31"),
         ("libc_ver", ("", ""), "needs glibc 2.35 or newer; this is another C library"),
     ],
 )
 def test_other_machines_are_pointed_to_docker(
-    monkeypatch: pytest.MonkeyPatch, function: str, answer: object, problem: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, answer: object, problem: str
 ) -> None:
     for name, good in {"system": "Linux", "machine": "x86_64", "libc_ver": ("glibc", "2.36"), function: answer}.items():
         monkeypatch.setattr(platform, name, partial(lambda value: value, good))
 
     with pytest.raises(CannotStart, match=f"{problem}.*docker compose -f docker-compose.yml"):
-        find_environment()
+        find_environment(tmp_path)
 
 
 @pytest.mark.usefixtures("make_server")
 def test_backends_are_copied_once(tmp_path: Path) -> None:
     environment = find_environment(ENVIRONMENT)
-    first = {path: path.stat() for path in assemble_backends(environment, tmp_path).rglob("*.*")}
-    second = {path: path.stat() for path in assemble_backends(environment, tmp_path).rglob("*.*")}
+    assemble_backends(environment, tmp_path)
+    first = {path: path.stat() for path in tmp_path.rglob("*.*")}
+    assemble_backends(environment, tmp_path)
+    second = {path: path.stat() for path in tmp_path.rglob("*.*")}
 
     assert {path.name for path in first} == {"libtriton_python.so", "triton_python_backend_utils.py", "model.py"}
     assert {path: stat.st_ino for path, stat in first.items()} == {path: stat.st_ino for path, stat in second.items()}

@@ -20,7 +20,7 @@ from platelane.errors import (
     Throttled,
     UploadTooLarge,
 )
-from platelane.statuses import code_of, from_status, to_status
+from platelane.grpc_status import code_of, from_status, to_status
 
 ERRORS = [
     (BadRequest("x"), grpc.StatusCode.INVALID_ARGUMENT),

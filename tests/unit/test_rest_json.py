@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platelane.answers import Usage, recognition_body, score, timestamp
 from platelane.pb.v1 import domain_pb2
+from platelane.rest_json import Usage, recognition_body, score, timestamp
 
 TIME = 1_579_194_000_000_000  # 2020-01-16 17:00:00
 
@@ -19,6 +19,7 @@ scores = st.floats(-1, 2) | st.just(float("nan"))
 texts = st.text("abcdefghij0123456789", max_size=8)
 boxes = st.builds(domain_pb2.Box, xmin=coordinates, ymin=coordinates, xmax=coordinates, ymax=coordinates)
 scored = st.lists(st.builds(domain_pb2.Scored, value=texts, score=scores), max_size=7)
+years = st.sampled_from([0, 2006, 2013])
 plates = st.builds(
     domain_pb2.Plate,
     box=boxes,
@@ -36,7 +37,10 @@ vehicles = st.builds(
     types=scored,
     colors=scored,
     orientations=scored,
-    make_models=st.lists(st.builds(domain_pb2.MakeModel, make=texts, model=texts, score=scores), max_size=5),
+    make_models=st.lists(
+        st.builds(domain_pb2.MakeModel, make=texts, model=texts, score=scores, first_year=years, last_year=years),
+        max_size=5,
+    ),
 )
 sightings = st.builds(domain_pb2.Sighting, plate=st.none() | plates, vehicle=st.none() | vehicles)
 recognitions = st.builds(
@@ -92,6 +96,7 @@ def test_lists_that_clients_index_are_never_empty_nor_long(recognition: domain_p
             ("make_model", 3),
             ("color", 3),
             ("orientation", 3),
+            ("year", 3),
             ("region", 3),
         ):
             if isinstance(each.get(name), list):
@@ -114,7 +119,7 @@ def test_plate_mode_keys(recognition: domain_pb2.Recognition) -> None:
     if recognition.options.make_model_color:
         keys += ["model_make", "color", "orientation"]
     for result in recognition_body(recognition)["results"]:
-        assert list(result) == [*keys, "polygon"]
+        assert [key for key in result if key != "year"] == [*keys, "polygon"]
         assert list(result["region"]) == ["code", "score"]
         assert list(result["vehicle"]) == ["score", "type", "box"]
         assert isinstance(result["plate"], str)
@@ -208,6 +213,35 @@ def test_a_plate_without_a_vehicle_has_the_value_for_none() -> None:
     assert result["orientation"] == [{"orientation": "Unknown", "score": 0.0}]
 
 
+def test_years_are_those_of_likely_models_summed() -> None:
+    models = [
+        ("Audi A4", 0.3, 2008, 2015),
+        ("BMW 3", 0.25, 2006, 2013),
+        ("BMW 5", 0.16, 2006, 2013),
+        ("Riley", 0.1, 0, 0),
+        ("Ford", 0.06, 1998, 2001),
+        ("Opel", 0.05, 2001, 2001),
+    ]
+    known = seen()
+    del known.vehicle.make_models[:]
+    known.vehicle.make_models.extend(
+        domain_pb2.MakeModel(make=make, score=score, first_year=first, last_year=last)
+        for make, score, first, last in models
+    )
+    expected = [
+        {"year_range": [2006, 2013], "score": 0.41},
+        {"year_range": [2008, 2015], "score": 0.3},
+        {"year_range": [1998, 2001], "score": 0.06},
+    ]
+    [result, other] = recognition_body(recognition(known, seen(), make_model_color=True))["results"]
+    assert result["year"] == expected
+    assert "year" not in other
+    [result] = recognition_body(recognition(known, vehicles=True))["results"]
+    assert result["vehicle"]["props"]["year"] == expected
+    [result] = recognition_body(recognition(known))["results"]
+    assert "year" not in result
+
+
 def test_direction_where_it_is_known_in_whole_degrees() -> None:
     known, unknown = seen(), seen()
     known.vehicle.direction.CopyFrom(domain_pb2.Direction(degrees=359.7, score=0.8764))
@@ -274,3 +308,21 @@ def test_scores_are_cut_to_probabilities() -> None:
 
 def test_usage_is_left_out_of_the_cloud_answer() -> None:
     assert "usage" not in recognition_body(recognition(seen()))
+
+
+@pytest.mark.parametrize("vehicles", [False, True])
+def test_characters_are_told_where_they_are_wanted(vehicles: bool) -> None:
+    sighting = seen()
+    sighting.plate.character_scores.extend([0.99, 0.98, 0.5, 0.97, 0.96, 0.95])
+    sighting.plate.candidates[1].character_scores.extend([0.99, 0.98, 0.5, 0.97, 0.96, 0.4444])
+    recognition = domain_pb2.Recognition(
+        image_width=800, image_height=600, sightings=[sighting], options=domain_pb2.Options(vehicles=vehicles)
+    )
+    assert not any("characters" in each for each in objects(recognition_body(recognition)))
+    recognition.options.characters = True
+    [result] = recognition_body(recognition)["results"]
+    plate = result["plate"] if vehicles else result
+    candidates = plate["props"]["plate"] if vehicles else plate["candidates"]
+    assert plate["characters"][2] == {"char": "k", "score": 0.5}
+    assert "".join(each["char"] for each in candidates[1]["characters"]) == "nhk55z"
+    assert candidates[1]["characters"][5] == {"char": "z", "score": 0.444}

@@ -9,14 +9,14 @@ from email.policy import default
 
 from pydantic import SecretStr
 
-from platelane.hooks.hook import Hook
-from platelane.hooks.response import Response
-from platelane.hooks.store import Health
-from platelane.settings import Settings
+from platelane.runtime.settings import Settings
+from platelane.webhooks.health import HookHealth
+from platelane.webhooks.hook import Hook
+from platelane.webhooks.response import Response
 from webhook_svc.mail import Mailer
 
 RESPONSE = Response(at=datetime(2026, 1, 1, tzinfo=UTC), status=500, seconds=0.1, detail="database is down")
-HEALTH = Health().after(RESPONSE)
+HEALTH = HookHealth(failing_since=RESPONSE.at, failures=1, responses=(RESPONSE,))
 
 
 def hook(mail: str = "") -> Hook:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from ipaddress import ip_network
 
 import pytest
 from starlette.responses import Response as Answer
 from starlette.responses import StreamingResponse
 
-from platelane.hooks.payload import Payload
-from platelane.hooks.post import Poster, seconds_until
+from platelane.webhooks.http_client import WebhookClient, seconds_until
+from platelane.webhooks.payload import Payload
 from tests.receiver import Received, closed_port, receiving
 
 PAYLOAD = Payload(b"{}", {"Content-Type": "application/json", "X-Test": "yes"})
@@ -18,12 +19,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-async def poster() -> AsyncIterator[Poster]:
-    async with Poster(0.5) as poster:
+async def poster() -> AsyncIterator[WebhookClient]:
+    async with WebhookClient(0.5) as poster:
         yield poster
 
 
-async def test_what_is_sent_and_answered(poster: Poster) -> None:
+async def test_what_is_sent_and_answered(poster: WebhookClient) -> None:
     async def busy(_: Received) -> Answer:
         return Answer("not\r\n now\x00", status_code=503, headers={"Retry-After": "7"})
 
@@ -37,7 +38,7 @@ async def test_what_is_sent_and_answered(poster: Poster) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
-async def test_any_2xx_is_success(poster: Poster, status: int) -> None:
+async def test_any_2xx_is_success(poster: WebhookClient, status: int) -> None:
     async def accept(_: Received) -> Answer:
         return Answer(status_code=status)
 
@@ -45,7 +46,41 @@ async def test_any_2xx_is_success(poster: Poster, status: int) -> None:
         assert (await poster.post(receiver.url, PAYLOAD)).is_success
 
 
-async def test_endless_answer_is_cut(poster: Poster) -> None:
+LOOPBACK = "127.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.1", "127.1", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+async def test_a_guarded_request_goes_to_no_private_address(poster: WebhookClient, host: str) -> None:
+    async with receiving() as receiver:
+        response = await poster.post(receiver.url.replace("127.0.0.1", host), PAYLOAD, guarded=True)
+    assert (response.status, receiver.received) == (None, [])
+    assert response.detail == "The host has an address that this server may not connect to."
+
+
+@pytest.mark.parametrize("status", [200, 307, 500])
+async def test_a_guarded_request_shows_nothing_of_what_an_allowed_private_address_answers(status: int) -> None:
+    async def answer(_: Received) -> Answer:
+        return Answer("inside", status_code=status, headers={"Location": "http://10.0.0.1/inside"})
+
+    async with WebhookClient(0.5, [ip_network(LOOPBACK)]) as poster, receiving(answer) as receiver:
+        for _ in range(2):  # the second on the connection that was kept
+            response = await poster.post(receiver.url, PAYLOAD, guarded=True)
+            assert (response.status, response.detail) == (status, "")
+    assert [each.body for each in receiver.received] == [b"{}", b"{}"]
+    assert {each.headers["x-test"] for each in receiver.received} == {"yes"}
+
+
+async def test_a_guarded_request_to_nobody_says_so() -> None:
+    async with WebhookClient(0.5, [ip_network(LOOPBACK)]) as poster:
+        with closed_port() as url:
+            response = await poster.post(url, PAYLOAD, guarded=True)
+    assert response.status is None
+    assert "ConnectError" in response.detail
+
+
+async def test_endless_answer_is_cut(poster: WebhookClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 10_000
@@ -78,7 +113,7 @@ async def saying(head: bytes, *, hangs_up: bool) -> AsyncIterator[str]:
 @pytest.mark.parametrize("hangs_up", [True, False])
 @pytest.mark.parametrize(("status", "success"), [(b"200 OK", True), (b"503 Busy", False)])
 async def test_a_status_holds_however_the_body_ends(
-    poster: Poster, status: bytes, success: bool, hangs_up: bool
+    poster: WebhookClient, status: bytes, success: bool, hangs_up: bool
 ) -> None:
     head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 10\r\nRetry-After: 7\r\n\r\nha"
     async with saying(head, hangs_up=hangs_up) as url:
@@ -87,7 +122,7 @@ async def test_a_status_holds_however_the_body_ends(
     assert (response.retry_after, response.detail) == (7.0, "")
 
 
-async def test_no_receiver_gets_the_cookies_of_another(poster: Poster) -> None:
+async def test_no_receiver_gets_the_cookies_of_another(poster: WebhookClient) -> None:
     async def with_cookie(_: Received) -> Answer:
         return Answer(headers={"Set-Cookie": "known=secret; Path=/"})
 
@@ -97,14 +132,14 @@ async def test_no_receiver_gets_the_cookies_of_another(poster: Poster) -> None:
     assert ["cookie" in got.headers for got in receiver.received] == [False, False]
 
 
-async def test_silence_ends_at_the_timeout(poster: Poster) -> None:
+async def test_silence_ends_at_the_timeout(poster: WebhookClient) -> None:
     async with saying(b"", hangs_up=False) as url:
         response = await poster.post(url, PAYLOAD)
     assert response.status is None
     assert "0.5 seconds" in response.detail
 
 
-async def test_dripping_answer_ends_at_the_timeout(poster: Poster) -> None:
+async def test_dripping_answer_ends_at_the_timeout(poster: WebhookClient) -> None:
     async def drip() -> AsyncIterator[bytes]:
         while True:
             yield b"x"
@@ -119,7 +154,7 @@ async def test_dripping_answer_ends_at_the_timeout(poster: Poster) -> None:
     assert response.seconds < 20
 
 
-async def test_nobody_there(poster: Poster) -> None:
+async def test_nobody_there(poster: WebhookClient) -> None:
     with closed_port() as url:
         response = await poster.post(url, PAYLOAD)
     assert response.status is None

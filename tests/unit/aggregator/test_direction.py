@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from aggregator.direction import direction
 from platelane.pb.v1 import domain_pb2
-from webhook_svc.direction import direction
 
 WIDTH, HEIGHT = 1280, 720
 

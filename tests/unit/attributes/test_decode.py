@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from attributes.description import describe
-from platelane.models import attribute_labels
+from attributes.decode import decode
+from tests.models import SHIPPED
 
-LABELS = attribute_labels()
+LABELS = SHIPPED.attribute_labels
 SIZES = {
     "type": len(LABELS.types),
     "color": len(LABELS.colors),
@@ -29,7 +29,7 @@ def heads(**best: float) -> dict[str, NDArray[np.float32]]:
 
 
 def test_the_best_three_are_named_best_first() -> None:
-    vehicle = describe(heads(type=0.5), LABELS)
+    vehicle = decode(heads(type=0.5), LABELS)
     assert vehicle.types[0].value == LABELS.types[1]
     assert vehicle.types[0].score == pytest.approx(0.5)
     assert len(vehicle.types) == 3
@@ -47,5 +47,5 @@ def test_the_best_three_are_named_best_first() -> None:
     ],
 )
 def test_thin_evidence_names_nothing(head: str, field: str, too_little: float, enough: float) -> None:
-    assert not getattr(describe(heads(**{head: too_little}), LABELS), field)
-    assert getattr(describe(heads(**{head: enough}), LABELS), field)
+    assert not getattr(decode(heads(**{head: too_little}), LABELS), field)
+    assert getattr(decode(heads(**{head: enough}), LABELS), field)

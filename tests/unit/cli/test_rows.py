@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from platelane.cli.client import Reading
+from platelane.cli.client import PhotoReading
 from platelane.cli.rows import COLUMNS, rows
 
 PLATE_MODE = {
@@ -58,7 +58,7 @@ PHOTO = Path("photo.jpg")
 
 
 def test_one_row_for_a_plate() -> None:
-    (row,) = rows(Reading(PHOTO, PLATE_MODE))
+    (row,) = rows(PhotoReading(PHOTO, PLATE_MODE))
     assert row == {
         "file": "photo.jpg",
         "plate": "ab12cde",
@@ -84,23 +84,23 @@ def test_one_row_for_a_plate() -> None:
 
 
 def test_vehicle_mode_has_the_same_columns() -> None:
-    plate_mode, bus = rows(Reading(PHOTO, VEHICLE_MODE))
-    assert plate_mode == rows(Reading(PHOTO, PLATE_MODE))[0]
+    plate_mode, bus = rows(PhotoReading(PHOTO, VEHICLE_MODE))
+    assert plate_mode == rows(PhotoReading(PHOTO, PLATE_MODE))[0]
     assert (bus["plate"], bus["vehicle"], bus["xmin"]) == (None, "Bus", 1)
 
 
 def test_without_make_and_model() -> None:
     result = {key: value for key, value in PLATE_MODE["results"][0].items() if key != "model_make"}  # type: ignore[index]
-    (row,) = rows(Reading(PHOTO, PLATE_MODE | {"results": [result]}))
+    (row,) = rows(PhotoReading(PHOTO, PLATE_MODE | {"results": [result]}))
     assert (row["make"], row["model"]) == (None, None)
 
 
 def test_a_photo_without_results_has_a_row() -> None:
-    (row,) = rows(Reading(PHOTO, PLATE_MODE | {"results": []}))
+    (row,) = rows(PhotoReading(PHOTO, PLATE_MODE | {"results": []}))
     assert row["file"] == "photo.jpg"
     assert "plate" not in row
 
 
 def test_a_photo_that_was_not_read_has_its_error() -> None:
     answer = {"detail": "no image", "error": "no image", "status_code": 400}
-    assert rows(Reading(PHOTO, answer, "400: no image")) == [{"file": "photo.jpg", "error": "400: no image"}]
+    assert rows(PhotoReading(PHOTO, answer, "400: no image")) == [{"file": "photo.jpg", "error": "400: no image"}]

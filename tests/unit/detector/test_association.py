@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from detector.association import associate
-from platelane.geometry import Box
+from platelane.vision.geometry import Box
 
 
 def test_a_plate_belongs_to_the_vehicle_around_it() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.detections import PLATE, Detections
-from platelane.geometry import Letterbox
+from platelane.vision.geometry import Letterbox
 
 
 def detections(rows: list[tuple[float, float, float, float, float, int]]) -> Detections:
@@ -34,24 +34,24 @@ def test_suppression_keeps_the_best_and_no_two_rivals(
     objects: list[tuple[float, float, float, float, float, int]],
 ) -> None:
     everything = detections(objects)
-    kept = everything.suppressed(0.5)
+    kept = everything.nms(0.5)
     assert len(kept) <= len(everything)
     assert list(kept.scores) == sorted(kept.scores, reverse=True)
     if objects:
         assert kept.scores[0] == everything.scores.max()
-    again = kept.suppressed(0.5)
+    again = kept.nms(0.5)
     assert len(again) == len(kept), "what was kept does not suppress each other"
 
 
 def test_a_cut_off_look_at_the_same_plate_goes() -> None:
     whole, part = (10, 10, 110, 40, 0.9, PLATE), (10, 10, 40, 40, 0.8, PLATE)
-    assert len(detections([whole, part]).suppressed(0.5)) == 2, "they overlap little"
-    kept = detections([part, whole]).suppressed(0.5, containment=0.7)
+    assert len(detections([whole, part]).nms(0.5)) == 2, "they overlap little"
+    kept = detections([part, whole]).nms(0.5, containment=0.7)
     assert kept.boxes.tolist() == [[10, 10, 110, 40]]
 
 
 def test_neighbours_stay() -> None:
-    assert len(detections([(0, 0, 50, 20, 0.9, PLATE), (55, 0, 105, 20, 0.8, PLATE)]).suppressed(0.4, 0.7)) == 2
+    assert len(detections([(0, 0, 50, 20, 0.9, PLATE), (55, 0, 105, 20, 0.8, PLATE)]).nms(0.4, 0.7)) == 2
 
 
 def test_classes_are_told_apart() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from detector.search import search
 from detector.zones import outside
 from platelane.pb.v1 import domain_pb2
+from tests.models import CALIBRATION
 from tests.unit.detector.test_search import CAR, PHOTO, PLATE, Row, Scripted, options
 
 FAST = domain_pb2.MODE_FAST
@@ -60,11 +63,15 @@ async def test_text_in_a_zone_does_not_take_the_place_of_a_plate() -> None:
     car: Row = (0, 12, 600, 372, 0.9, CAR)
     sticker: Row = (100, 100, 150, 115, 0.9, PLATE)
     plate: Row = (300, 300, 350, 315, 0.3, PLATE)
-    (found,) = (await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST))).plates
+    (found,) = (
+        await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST), CALIBRATION, math.inf)
+    ).plates
     assert found.box.ymax < PHOTO.shape[0] / 2
     bottom = found.box.ymax / PHOTO.shape[0] + 0.01
     windscreen = polygon([(0, 0), (1, 0), (1, bottom), (0, bottom)])
     (found,) = (
-        await search(Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST, excluded=[windscreen]))
+        await search(
+            Scripted([[car, sticker, plate]]), PHOTO, options(mode=FAST, excluded=[windscreen]), CALIBRATION, math.inf
+        )
     ).plates
     assert found.box.ymax > PHOTO.shape[0] / 2

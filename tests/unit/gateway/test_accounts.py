@@ -1,30 +1,118 @@
-"""The period that calls are counted in, and what is kept of a token."""
+"""Who may call, how often, and which limits hold for whom; counters and tokens are values here."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from gateway.accounts import month_of
-from platelane.settings import Settings
-from platelane.tokens import Token, account, fingerprint, new_token
+import pytest
 
+from gateway.accounts import EVERYBODY, Account, Accounts
+from platelane.errors import Forbidden, Throttled
+from platelane.runtime.settings import Settings
+from platelane.tokens import Token, account, fingerprint
 
-def test_months_are_those_of_utc() -> None:
-    assert month_of(datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) == "2026-11"
-    assert month_of(datetime(2026, 11, 30, 23, 59, tzinfo=timezone(-timedelta(hours=5)))) == "2026-12"
-
-
-def test_tokens_are_long_and_each_another() -> None:
-    tokens = {new_token() for _ in range(100)}
-    assert len(tokens) == 100
-    assert {len(token) for token in tokens} == {40}
+GATE = fingerprint("gate-token")
+NOW = datetime(2026, 11, 30, 23, 59, tzinfo=UTC).timestamp()
 
 
-def test_what_is_kept_does_not_tell_the_token() -> None:
-    token = new_token()
-    assert token not in fingerprint(token) + Token(name="gate").model_dump_json()
-    assert fingerprint(token).startswith(account(fingerprint(token)))
+@dataclass
+class Counted:
+    """Counters in memory."""
+
+    made: dict[str, int] = field(default_factory=dict)
+    uploads: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    async def add_upload(self, account: str, second: int) -> int:
+        self.uploads[account, second] = self.uploads.get((account, second), 0) + 1
+        return self.uploads[account, second]
+
+    async def calls(self, account: str, month: str) -> int:
+        assert month == "2026-11"
+        return self.made.get(account, 0)
+
+    async def calls_by_day(self, account: str, month: str) -> dict[str, int]:
+        return {f"{month}-30": self.made[account]} if account in self.made else {}
 
 
-def test_tokens_of_the_settings_are_not_shown() -> None:
-    assert "first" not in repr(Settings(profile="cloud", tokens=("first", "second")))
+def accounts(known: dict[str, Token] | None = None, counters: Counted | None = None, **settings: object) -> Accounts:
+    values = {"profile": "cloud", "rate_limit": 8, "max_calls": 100, **settings}
+    return Accounts(known or {}, counters or Counted(), Settings.model_validate(values), lambda: NOW)
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Token anything", "\xff"])
+def test_on_premise_everybody_is_one_account_that_sees_everything(authorization: str | None) -> None:
+    found = accounts(profile="sdk").of(authorization)
+    assert found == Account(EVERYBODY, 0, 100)
+    assert found.owner == ""
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Token gate-token", "token gate-token ", "Bearer gate-token", "gate-token", "Token\tgate-token"]
+)
+def test_a_token_is_an_account_of_its_own(authorization: str) -> None:
+    found = accounts({GATE: Token(name="gate")}).of(authorization)
+    assert found == Account(account(GATE), 8, 100)
+    assert found.owner == found.id
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Token", "Token gate", "Token gate-token2", f"Token {GATE}", "Token žluť"]
+)
+def test_other_tokens_are_refused(authorization: str | None) -> None:
+    with pytest.raises(Forbidden, match="Invalid token"):
+        accounts({GATE: Token(name="gate")}).of(authorization)
+
+
+def test_limits_of_a_token_come_before_those_of_the_settings_and_zero_is_one() -> None:
+    known = {GATE: Token(name="gate", rate_limit=0, max_calls=0)}
+    found = accounts(known, tokens=("of-settings",))
+    assert found.of("Token gate-token") == Account(account(GATE), 0, 0)
+    assert found.of("Token of-settings") == Account(account(fingerprint("of-settings")), 8, 100)
+
+
+async def test_uploads_of_one_second_are_limited() -> None:
+    counters = Counted()
+    found, caller = accounts(counters=counters), Account("someone", 2, 100)
+    for _ in range(2):
+        await found.admit(caller)
+    with pytest.raises(Throttled) as caught:
+        await found.admit(caller)
+    assert caught.value.retry_after == 1
+    assert counters.uploads == {("someone", int(NOW)): 3}
+    await found.admit(Account("other", 2, 100))
+
+
+async def test_a_rate_of_zero_is_no_limit_and_is_not_counted() -> None:
+    counters = Counted()
+    for _ in range(20):
+        await accounts(counters=counters).admit(Account("someone", 0, 100))
+    assert counters.uploads == {}
+
+
+@pytest.mark.parametrize(("made", "admitted"), [(0, True), (99, True), (100, False), (101, False)])
+async def test_calls_of_the_month_are_limited(made: int, admitted: bool) -> None:
+    found, caller = accounts(counters=Counted({"someone": made})), Account("someone", 0, 100)
+    if admitted:
+        await found.admit(caller)
+    else:
+        with pytest.raises(Forbidden, match="credits"):
+            await found.admit(caller)
+
+
+async def test_on_premise_nothing_is_limited() -> None:
+    await accounts(counters=Counted({EVERYBODY: 1_000}), profile="sdk").admit(Account(EVERYBODY, 0, 100))
+
+
+async def test_calls_are_those_of_the_account() -> None:
+    found = accounts(counters=Counted({"one": 3, "other": 5}))
+    assert await found.calls(Account("one", 0, 100)) == 3
+    assert await found.calls(Account("nobody", 0, 100)) == 0
+
+
+def test_tokens_are_accounts_by_name() -> None:
+    found = accounts({GATE: Token(name="gate", max_calls=5)}, tokens=["one", "two"]).by_token()
+    assert list(found) == ["gate", "settings"]
+    assert found["gate"] == [Account(account(GATE), 8, 5)]
+    assert {each.id for each in found["settings"]} == {account(fingerprint(each)) for each in ("one", "two")}
+    assert accounts({GATE: Token(name="gate")}, profile="sdk").by_token() == {}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ocr.guided import Guide, best_match, best_path
-from platelane.patterns import text_formats
+from ocr.constrained_decoding import Guide, best_match, best_path
+from platelane.regions.automata import text_formats
 
 CHARACTERS = ("", "a", "b", "1")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platelane import patterns
 from platelane.errors import BadRequest
+from platelane.regions import automata
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,18 @@ from platelane.errors import BadRequest
     ],
 )
 def test_what_an_expression_matches(expression: str, matches: list[str], others: list[str]) -> None:
-    automaton = patterns.text_formats([expression])
+    automaton = automata.text_formats([expression])
     assert all(automaton.accepts(text) for text in matches)
     assert not any(automaton.accepts(text) for text in others)
+
+
+def test_groups_are_nested_up_to_a_limit_and_brackets_that_are_none_do_not_count() -> None:
+    depth = automata.MAX_NESTING
+    assert automata.text_formats(["(" * depth + "a" + ")" * depth]).accepts("a")
+    assert automata.text_formats([r"[(((((((((((((((a]"]).accepts("a")
+    assert automata.text_formats(["(a)" * 20]).accepts("a" * 20)
+    with pytest.raises(BadRequest, match="nested more than 10 deep"):
+        automata.text_formats(["(" * (depth + 1) + "a" + ")" * (depth + 1)])
 
 
 @pytest.mark.parametrize(
@@ -70,17 +79,17 @@ def test_what_an_expression_matches(expression: str, matches: list[str], others:
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(expression: str, reason: str) -> None:
     with pytest.raises(BadRequest) as refused:
-        patterns.text_formats([expression])
+        automata.text_formats([expression])
     assert reason in refused.value.detail
 
 
 def test_the_budget_is_for_all_expressions_together() -> None:
     large = ["(a?){40}" + "b" * i for i in range(4)]
-    patterns.text_formats(large[:1])
+    automata.text_formats(large[:1])
     with pytest.raises(BadRequest, match="too large"):
-        patterns.text_formats(large)
+        automata.text_formats(large)
     with pytest.raises(BadRequest, match="more than 20"):
-        patterns.text_formats(["a"] * 21)
+        automata.text_formats(["a"] * 21)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_hostile_expressions_take_little_time_and_memory(expression: str) -> Non
     tracemalloc.start()
     started = time.process_time()
     try:
-        patterns.text_formats([expression])
+        automata.text_formats([expression])
     except BadRequest:
         pass
     finally:
@@ -118,7 +127,7 @@ def test_hostile_expressions_take_little_time_and_memory(expression: str) -> Non
 @given(st.text(st.sampled_from(r"ab1()[]{}|*+?^$.\,-2d "), max_size=100))
 def test_anything_is_either_refused_or_an_automaton_of_bounded_size(expression: str) -> None:
     try:
-        automaton = patterns.text_formats([expression])
+        automaton = automata.text_formats([expression])
     except BadRequest:
         return
     assert len(automaton.labels) + len(automaton.moves) <= 4_001
@@ -126,7 +135,7 @@ def test_anything_is_either_refused_or_an_automaton_of_bounded_size(expression: 
 
 @given(st.lists(st.sampled_from(["[a-c]{2}1?", "ab|cd", "[0-9]{1,3}a", "a[ab]*b", "abc1"]), min_size=1, max_size=4))
 def test_merging_states_leaves_the_language_as_it_is(expressions: list[str]) -> None:
-    automaton = patterns.templates(tuple(expressions))
+    automaton = automata.templates(tuple(expressions))
     texts = ["", "ab", "cd", "ab1", "12a", "aabab", "abc1", "abc", "a1", "ac1", "b"]
     for text in texts:
         assert automaton.accepts(text) == any(re.fullmatch(each, text) for each in expressions)
@@ -143,7 +152,7 @@ def _larger(smaller: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 @given(st.recursive(st.sampled_from(["a", "b", "1", "[ab]", r"\d", "é", "^", "$"]), _larger, max_leaves=6))
 def test_what_is_not_refused_means_what_it_means_to_python(expression: str) -> None:
     try:
-        automaton = patterns.text_formats([expression])
+        automaton = automata.text_formats([expression])
     except BadRequest:
         return
     for length in range(4):

@@ -8,8 +8,8 @@ from pathlib import Path
 import greenery
 import pytest
 
-from platelane import models
-from platelane.regions import named, table, templates
+from platelane.regions import fits, named, table, templates
+from tests.models import SHIPPED
 
 DOCUMENTS = sorted(Path(__file__).parents[4].glob("shared/reference/seeds/*.txt"))
 
@@ -48,7 +48,7 @@ def test_what_is_called_documented_is_in_the_documents() -> None:
 
 @needs_documents
 def test_countries_that_the_documents_predict_have_templates_and_are_predicted() -> None:
-    predicted = {code.partition("-")[0] for code in models.regions()}
+    predicted = {code.partition("-")[0] for code in SHIPPED.regions}
     countries = [code for code, yes in documented().items() if yes]
     assert [code for code in countries if not templates([code])] == []
     assert set(countries) - predicted <= {"eg", "uz"}, "their plates are read without their script"
@@ -62,7 +62,7 @@ def test_every_template_is_an_expression_that_reading_can_be_guided_by() -> None
 
 
 def test_every_predicted_code_is_in_the_table() -> None:
-    assert [code for code in models.regions() if code not in table() or not templates([code])] == []
+    assert [code for code in SHIPPED.regions if code not in table() or not templates([code])] == []
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,17 @@ def test_a_country_stands_for_its_parts_and_a_part_without_templates_for_its_cou
     assert templates(["br-sp"]) == templates(["br"])
     assert templates(["tv"]) == ()
     assert templates(["nowhere"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "does"),
+    [
+        ("us", "7abc123", True),
+        ("us-ca", "7abc123", True),
+        ("gb", "ab12cde", True),
+        ("gb", "taxi", False),
+        ("xx", "a1", False),
+    ],
+)
+def test_a_text_fits_a_country_if_it_fits_a_part_of_it(code: str, text: str, does: bool) -> None:
+    assert fits(code, text) is does

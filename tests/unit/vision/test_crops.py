@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platelane import crops
-from platelane.geometry import Box
+from platelane.vision import crops
+from platelane.vision.geometry import Box
 
 
 def checkered(width: int, height: int) -> crops.Image:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platelane.geometry import Box, Letterbox
+from platelane.vision.geometry import Box, Letterbox
 
 coordinate = st.floats(-500, 500, width=32)
 length = st.floats(1, 300, width=32)
@@ -47,3 +47,10 @@ def test_a_letterboxed_picture_is_inside_the_canvas_and_comes_back(
     assert (there.max(axis=0) <= np.array(canvas) + 1).all()
     corners = Box(0, 0, width, height).corners()
     np.testing.assert_allclose(fit.to_picture(there), corners, atol=0.01 * max(width, height))
+
+
+def test_the_corners_of_a_box_begin_where_others_do() -> None:
+    box = Box(10, 20, 50, 30)
+    for roll in range(4):
+        slanted = np.roll(box.corners() + np.float32(2), roll, axis=0)
+        np.testing.assert_array_equal(box.corners(slanted), np.roll(box.corners(), roll, axis=0))

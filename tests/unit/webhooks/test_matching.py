@@ -1,3 +1,7 @@
+"""Which results a hook wants, and plates as people type them."""
+
+# ruff: noqa: RUF001  plates of other scripts look like Latin ones on purpose
+
 from __future__ import annotations
 
 import time
@@ -8,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from platelane.hooks.hook import Hook, of_environment
-from platelane.hooks.matching import Match, wanted, watched
-from platelane.hooks.patterns import fits, normalized
+from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.webhooks.hook import Filter, Hook, HookSettings, of_environment
+from platelane.webhooks.matching import Match, wanted, watched
+from platelane.webhooks.wildcards import fits, folded
 
 PLATES = st.text("ab1", min_size=1, max_size=7)
 
@@ -98,7 +103,7 @@ def test_hostile_pattern_takes_no_time() -> None:
 
 
 def test_plates_as_they_are_spelt() -> None:
-    assert normalized("  B-MW 12_34 ") == "bmw1234"
+    assert folded("  B-MW 12_34 ") == "bmw1234"
 
 
 def test_hooks_of_the_environment_have_the_same_id_everywhere() -> None:
@@ -106,3 +111,49 @@ def test_hooks_of_the_environment_have_the_same_id_everywhere() -> None:
     assert one == of_environment("http://a.example/")
     assert one.id != other.id
     assert 2**30 <= min(one.id, other.id) <= max(one.id, other.id) < 2**31
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("KÖ LN 123", "koln123"),
+        ("А123ВС777", "a123bc777"),  # Cyrillic
+        ("а 123 вс 777", "a123bc777"),
+        ("АІ 1234 ЕХ", "ai1234ex"),  # Ukrainian
+        ("ΖΗΙ-1234", "zhi1234"),  # Greek
+        ("ＡＢ１２３", "ab123"),  # full width
+        ("ŁÓ-5ß", "lo5ss"),
+        ("Ø 123 Đ", "o123d"),
+        ("١٢٣٤ ب", "1234"),  # Arabic digits; the letter has no Latin form
+        ("İST 34", "ist34"),
+        ("京A·12345", "a12345"),
+    ],
+)
+def test_plates_are_folded_as_they_are_read(typed: str, read: str) -> None:
+    assert folded(typed) == read
+    assert fits(typed, read)
+    hook = Hook(id=1, target="http://a.example/", filter=Filter(watch_list=(typed,)))
+    assert hook.filter.watch_list == (read,)
+
+
+@given(st.text(max_size=30))
+def test_folding_twice_changes_nothing(typed: str) -> None:
+    once = folded(typed)
+    assert folded(once) == once
+    assert once.isascii()
+
+
+def test_wildcards_stay_in_folded_patterns() -> None:
+    assert fits("КÖ*", "kolnab")
+    assert fits("?Ö-L*", "kolnab")
+    assert not fits("?Ö-L", "kolnab")
+
+
+def test_a_pattern_in_a_watch_list_is_refused() -> None:
+    with pytest.raises(BadRequest, match=r"'AB\*' is a pattern.*filter\.plates"):
+        HookSettings.checked({"target": "http://a.example/", "filter": {"watch_list": ["AB*"]}})
+
+
+def test_a_site_tells_no_secrets() -> None:
+    hook = Hook(id=1, target="https://user:word@chat.example:8443/hooks/T0/secret?key=k#f")
+    assert hook.site == "https://chat.example:8443"

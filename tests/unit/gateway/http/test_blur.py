@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from gateway.blur_api import _in_place
+from gateway.http.blur import in_thread
 
 
 async def test_who_hangs_up_frees_the_place_when_the_thread_ends() -> None:
@@ -18,14 +18,14 @@ async def test_who_hangs_up_frees_the_place_when_the_thread_ends() -> None:
         begun.set()
         return end.wait(5)
 
-    first = asyncio.create_task(_in_place(places, work))
+    first = asyncio.create_task(in_thread(places, work))
     assert await asyncio.to_thread(begun.wait, 5)
     begun.clear()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    second = asyncio.create_task(_in_place(places, work))
-    waiting = asyncio.create_task(_in_place(places, work))
+    second = asyncio.create_task(in_thread(places, work))
+    waiting = asyncio.create_task(in_thread(places, work))
     assert not await asyncio.to_thread(begun.wait, 0.2)
 
     waiting.cancel()
@@ -38,5 +38,5 @@ async def test_who_hangs_up_frees_the_place_when_the_thread_ends() -> None:
 async def test_work_that_fails_frees_its_place() -> None:
     places = asyncio.Semaphore(1)
     with pytest.raises(ZeroDivisionError):
-        await _in_place(places, lambda: 1 // 0)
+        await in_thread(places, lambda: 1 // 0)
     assert not places.locked()

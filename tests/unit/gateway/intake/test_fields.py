@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import fields
+from gateway.intake import fields
 from platelane.errors import BadRequest, RequestError
 from platelane.pb.v1 import domain_pb2
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)
-DEFAULTS = domain_pb2.Options(threshold_detection=0.2, threshold_text=0.6, plates_per_vehicle=1, zoom_in_vehicles=4)
+DEFAULTS = domain_pb2.Options(threshold_detection=0.2, threshold_text=0.6)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,15 @@ def test_every_config_key() -> None:
     )
     assert fields.options(config, ["us-ca,mx"], "true", "True") == expected
     assert fields.options(json.dumps(config), ["us-ca", "mx"], True, 1) == expected
-    assert fields.options('{"mode": "redaction"}').mode == domain_pb2.MODE_REDACTION
     assert fields.options('{"zoom_in_vehicles": 1e9}').zoom_in_vehicles == 32
+
+
+def test_redaction_has_the_thresholds_that_are_sent_and_no_others() -> None:
+    redaction = domain_pb2.Options(mode=domain_pb2.MODE_REDACTION, explicit_thresholds=True)
+    assert fields.options('{"mode": "redaction"}') == redaction
+    assert fields.options('{"mode": "fast"}', mode=domain_pb2.MODE_REDACTION) == redaction
+    redaction.threshold_detection = 0.3
+    assert fields.options('{"mode": "redaction", "threshold_d": 0.3}') == redaction
 
 
 @pytest.mark.parametrize("config", ["fast", "{", "[]", "null", "7", "'{}'", "{'mode': 'fast'}", [], 7, True])
@@ -80,8 +87,9 @@ def test_a_config_that_is_no_object_is_refused(config: object) -> None:
 
 @pytest.mark.parametrize("expression", ["[", "(((", "a" * 200, "(a)\\1", "(a{99}){99}"])
 def test_a_text_format_that_cannot_be_used_is_refused(expression: str) -> None:
+    options = fields.options({"text_formats": ["[a-z]", expression]})
     with pytest.raises(BadRequest, match="text_formats"):
-        fields.options({"text_formats": ["[a-z]", expression]})
+        fields.check_text_formats(options)
 
 
 json_values = st.recursive(
@@ -106,14 +114,13 @@ keys = st.sampled_from(
 
 @given(st.dictionaries(keys | st.text(max_size=5), json_values))
 def test_any_config_object_is_understood(config: dict[str, Any]) -> None:
-    try:
-        options = fields.options(config)
-    except BadRequest:
-        assert config.get("text_formats")
-        return
+    options = fields.options(config)
+    with contextlib.suppress(BadRequest):
+        fields.check_text_formats(options)
     assert 0 <= options.threshold_detection <= 1
     assert 0 <= options.threshold_text <= 1
-    assert 1 <= options.plates_per_vehicle <= 32
+    assert options.plates_per_vehicle >= options.HasField("plates_per_vehicle")
+    assert options.plates_per_vehicle <= 32
     assert options.zoom_in_vehicles <= 32
 
 
@@ -240,3 +247,16 @@ def test_camera_ids_that_are_refused(value: object) -> None:
 def test_json_gives_no_text_that_protobuf_refuses() -> None:
     with pytest.raises(orjson.JSONDecodeError):
         orjson.loads(b'"\\ud800"')
+
+
+@pytest.mark.parametrize(
+    ("field", "config", "wanted"),
+    [
+        ("true", None, True),
+        (None, '{"characters": true}', True),
+        ("0", '{"characters": true}', False),
+        (None, None, False),
+    ],
+)
+def test_characters_are_asked_for_by_field_or_config(field: str | None, config: str | None, wanted: bool) -> None:
+    assert fields.options(config, characters=field).characters is wanted

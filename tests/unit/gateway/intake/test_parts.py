@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
+import json
+import weakref
 from urllib.parse import quote, urlencode
 
 import orjson
@@ -11,16 +14,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import forms, pictures
-from gateway.forms import Form
-from platelane.errors import BadRequest, RequestError
+from gateway.intake import parts
+from gateway.intake.parts import Parts, PartsReader
+from gateway.intake.upload import SLICE
+from platelane.errors import BadImage, BadRequest, RequestError, UploadTooLarge
 
 PICTURE = b"\xff\xd8\xff\xe0" + bytes(range(256)) + b"\r\n--frontier" + bytes(range(255, -1, -1)) + b"\r\n"
 TEXT = base64.b64encode(PICTURE)
 
 
-def multipart(*parts: tuple[str, bytes], boundary: str = "xYz-1", end: str = "--\r\n") -> bytes:
-    lines = [f"--{boundary}\r\n{headers}\r\n\r\n".encode() + data + b"\r\n" for headers, data in parts]
+def parse(body: bytes, content_type: str, size: int = SLICE) -> Parts:
+    reader = PartsReader(content_type, 10_000_000)
+    for start in range(0, len(body), size):
+        reader.feed(body[start : start + size])
+    return reader.finish()
+
+
+def picture(form: Parts) -> bytes:
+    assert form.upload
+    return form.upload.picture()
+
+
+def multipart(*each: tuple[str, bytes], boundary: str = "xYz-1", end: str = "--\r\n") -> bytes:
+    lines = [f"--{boundary}\r\n{headers}\r\n\r\n".encode() + data + b"\r\n" for headers, data in each]
     return b"".join(lines) + f"--{boundary}{end}".encode()
 
 
@@ -64,16 +80,17 @@ CAMERA = (field("camera_id"), CAMERA_ID.encode())
         ),
     ],
 )
-def test_every_encoding_gives_the_same_fields(content_type: str, body: bytes) -> None:
-    form = forms.parse(body, content_type)
-    assert form.upload is not None
-    assert pictures.decode_upload(form.upload) == PICTURE
+@pytest.mark.parametrize("size", [1, 5, 64, 700, SLICE])
+def test_every_encoding_gives_the_same_fields(content_type: str, body: bytes, size: int) -> None:
+    form = parse(body, content_type, size)
+    assert picture(form) == PICTURE
     assert form.values == {"regions": ["mx"], "camera_id": [CAMERA_ID]}
 
 
 def test_a_picture_by_itself_is_the_upload() -> None:
-    assert forms.parse(PICTURE, "image/jpeg") == Form(upload=PICTURE)
-    assert forms.parse(PICTURE, "application/x-www-form-urlencoded") == Form(upload=PICTURE)
+    for content_type in ("image/jpeg", "application/x-www-form-urlencoded"):
+        form = parse(PICTURE, content_type)
+        assert (picture(form), form.filename, form.values) == (PICTURE, "", {})
 
 
 @pytest.mark.parametrize(
@@ -96,17 +113,17 @@ def test_a_picture_by_itself_is_the_upload() -> None:
 )
 def test_file_names_are_bare(disposition: str, filename: str) -> None:
     body = multipart((field("upload", disposition), PICTURE))
-    form = forms.parse(body, "multipart/form-data; boundary=xYz-1")
-    assert (form.upload, form.filename) == (PICTURE, filename)
+    form = parse(body, "multipart/form-data; boundary=xYz-1")
+    assert (picture(form), form.filename) == (PICTURE, filename)
 
 
 def test_repeated_fields_keep_their_order() -> None:
     many = multipart(FILE, (field("regions"), b"mx"), (field("regions"), b"us-ca"), (field("mmc"), b"true"))
-    assert forms.parse(many, "").values == {"regions": ["mx", "us-ca"], "mmc": ["true"]}
+    assert parse(many, "").values == {"regions": ["mx", "us-ca"], "mmc": ["true"]}
     pairs = b"regions=mx&regions=us-ca&mmc=true"
-    assert forms.parse(pairs, "").values == {"regions": ["mx", "us-ca"], "mmc": ["true"]}
+    assert parse(pairs, "").values == {"regions": ["mx", "us-ca"], "mmc": ["true"]}
     document = b'{"regions": ["mx", "us-ca"], "mmc": true, "config": {"mode": "fast"}}'
-    assert forms.parse(document, "").values == {
+    assert parse(document, "").values == {
         "regions": ["mx", "us-ca"],
         "mmc": [True],
         "config": [{"mode": "fast"}],
@@ -115,20 +132,20 @@ def test_repeated_fields_keep_their_order() -> None:
 
 def test_lists_the_way_php_and_javascript_name_them() -> None:
     pairs = b"regions%5B%5D=mx&regions[1]=us-ca"
-    assert forms.parse(pairs, "").values == {"regions": ["mx", "us-ca"]}
+    assert parse(pairs, "").values == {"regions": ["mx", "us-ca"]}
 
 
 def test_the_last_value_counts_and_the_first_upload_with_bytes() -> None:
-    form = forms.parse(multipart((field("upload"), b""), FILE, (field("mmc"), b"0"), (field("mmc"), b"1")), "")
-    assert form.upload == PICTURE
+    form = parse(multipart((field("upload"), b""), FILE, (field("mmc"), b"0"), (field("mmc"), b"1")), "")
+    assert picture(form) == PICTURE
     assert form.last("mmc") == "1"
     assert form.last("config") is None
 
 
 def test_a_text_part_may_be_as_large_as_an_upload() -> None:
-    large = base64.encodebytes(b"\xff\xd8\xff" + bytes(4_000_000))
-    form = forms.parse(multipart((field("upload"), large)), "multipart/form-data; boundary=xYz-1")
-    assert form.upload == large
+    large = b"\xff\xd8\xff" + bytes(4_000_000)
+    form = parse(multipart((field("upload"), base64.encodebytes(large))), "multipart/form-data; boundary=xYz-1")
+    assert picture(form) == large
 
 
 @pytest.mark.parametrize(
@@ -139,10 +156,9 @@ def test_a_text_part_may_be_as_large_as_an_upload() -> None:
         ("multipart/form-data; boundary=xYz-1", b"--xYz-1\r\nnot a header\r\n\r\n"),
         ("application/json", b'{"upload": '),
         ("application/json", b'{"upload": 17}'),
-        ("application/json", b'{"upload": "\xff"}'),
-        ("", multipart(*[REGIONS] * (forms.MAX_FIELDS + 1))),
-        ("", b"&".join([b"regions=mx"] * (forms.MAX_FIELDS + 1))),
-        ("", orjson.dumps({f"field{number}": 1 for number in range(forms.MAX_FIELDS + 1)})),
+        ("", multipart(*[REGIONS] * (parts.MAX_PARTS + 1))),
+        ("", b"&".join([b"regions=mx"] * (parts.MAX_PARTS + 1))),
+        ("", orjson.dumps({f"field{number}": 1 for number in range(parts.MAX_PARTS + 1)})),
         ("", multipart(*[(field("regions"), b"a," * 10_000)] * 4)),
         ("", multipart(*[(field("regions", '; filename="a.txt"'), b"a," * 10_000)] * 4)),
         ("", b"regions=" + b"a," * 40_000),
@@ -155,30 +171,73 @@ def test_a_text_part_may_be_as_large_as_an_upload() -> None:
 )
 def test_bodies_that_are_broken_or_cost_too_much_are_bad_requests(content_type: str, body: bytes) -> None:
     with pytest.raises(BadRequest):
-        forms.parse(body, content_type)
+        parse(body, content_type)
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 200_000, b"\xfe\x01\x7f" * 60_000, bytes(range(256)) * 800])
 @pytest.mark.parametrize("line", [48, 64, 1_000_000])
 def test_real_base64_has_few_escapes(data: bytes, line: int) -> None:
     """White pictures, which are all slashes, too."""
-    picture = b"\xff\xd8\xff" + data
-    text = base64.b64encode(picture)
+    image = b"\xff\xd8\xff" + data
+    text = base64.b64encode(image)
     lines = b"\r\n".join(text[start : start + line] for start in range(0, len(text), line))
     for body in (urlencode({"upload": lines}), "upload=" + quote(lines, safe=""), "upload=" + quote(quote(lines))):
         for spelling in (body, body.replace("%2F", "%2f")):
-            upload = forms.parse(spelling.encode(), "").upload
-            assert pictures.decode_upload(upload or b"") == picture
+            assert picture(parse(spelling.encode(), "")) == image
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, SLICE])
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({"upload": TEXT.decode(), "mmc": "true"}).replace("/", "\\/"),  # PHP
+        json.dumps({"mmc": "true", "upload": TEXT.decode()}).replace("+", "\\u002B").replace("=", "\\u003D"),  # .NET
+        json.dumps({"upload": base64.encodebytes(PICTURE).decode(), "mmc": "true"}),
+        json.dumps({"upload": "data:image/jpeg;base64," + TEXT.decode(), "mmc": "true"}, indent=4),
+        '{"upload"  :  "' + TEXT.decode() + '", "mmc": "true"}',
+        '{"upload"' + " " * 50 + ':"' + TEXT.decode() + '", "mmc": "true"}',
+        '{"\\u0075pload":"' + TEXT.decode() + '", "mmc": "true"}',
+        '{"upload": "", "mmc": "true", "upload": "' + TEXT.decode() + '"}',
+    ],
+)
+def test_json_as_libraries_write_it(body: str, size: int) -> None:
+    form = parse(body.encode(), "application/json", size)
+    assert (picture(form), form.values) == (PICTURE, {"mmc": ["true"]})
+
+
+def test_an_upload_within_something_else_is_none() -> None:
+    body = b'{"a\\"upload": "x", "config": {"upload": "x"}, "list": ["upload"], "upload": "' + TEXT + b'"}'
+    form = parse(body, "")
+    assert picture(form) == PICTURE
+    assert form.values == {'a"upload': ["x"], "config": [{"upload": "x"}], "list": ["upload"]}
+
+
+@pytest.mark.parametrize(
+    ("error", "body"),
+    [
+        (BadRequest, b'{"upload": "' + TEXT),
+        (BadRequest, b'{"upload": "a\\"b"}'),
+        (BadRequest, b'{"upload": "", ' + b" " * 300_000 + b'"mmc": 1}'),
+        (BadRequest, b'{"config": ' + b"[" * 300_000),
+        (BadImage, b"\x00\x01\x02" * 100_000),
+        (UploadTooLarge, b"\x00\x01\x02" * 4_000_000),
+        (BadRequest, b'{"a": [' + b"[]," * 10_000 + b"1]}"),
+        (BadRequest, b"{" + b'"upload": "",' * 20_000 + b'"a": 1}'),
+    ],
+)
+def test_what_is_beside_the_upload_is_bounded_however_long(error: type[RequestError], body: bytes) -> None:
+    with pytest.raises(error):
+        picture(parse(body, ""))
 
 
 def test_another_picture_beside_the_upload_is_ignored() -> None:
-    form = forms.parse(multipart(FILE, (field("thumbnail", '; filename="small.jpg"'), PICTURE * 200), REGIONS), "")
-    assert (form.upload, form.values) == (PICTURE, {"regions": ["mx"]})
+    form = parse(multipart(FILE, (field("thumbnail", '; filename="small.jpg"'), PICTURE * 200), REGIONS), "")
+    assert (picture(form), form.values) == (PICTURE, {"regions": ["mx"]})
 
 
 @pytest.mark.parametrize("body", [b"", b"[1, 2]", b"null", b"hello", b"--", b"=&=&", b"%", b"--\r\n"])
 def test_other_bodies_hold_no_upload(body: bytes) -> None:
-    assert forms.parse(body, "application/json").upload is None
+    assert parse(body, "application/json").upload is None
 
 
 def latin(length: int) -> st.SearchStrategy[str]:
@@ -198,11 +257,38 @@ WHOLE = multipart(FILE, REGIONS, CAMERA)
 def test_a_damaged_form_never_raises_anything_else(position: int, length: int, noise: bytes, content_type: str) -> None:
     body = WHOLE[:position] + noise + WHOLE[position + length :]
     with contextlib.suppress(RequestError):
-        form = forms.parse(body, content_type)
-        pictures.decode_upload(form.upload or b"")
+        form = parse(body, content_type)
+        if form.upload:
+            form.upload.picture()
 
 
 @given(st.binary(max_size=200), latin(40))
 def test_any_bytes_never_raise_anything_else(body: bytes, content_type: str) -> None:
     with contextlib.suppress(RequestError):
-        forms.parse(body, content_type)
+        parse(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("image/jpeg", PICTURE),
+        ("multipart/form-data; boundary=xYz-1", multipart(REGIONS, FILE, FILE, CAMERA)),
+        ("application/json", json.dumps({"upload": TEXT.decode(), "regions": ["mx"]}).encode()),
+        ("application/x-www-form-urlencoded", urlencode({"regions": "mx", "upload": TEXT}).encode()),
+    ],
+)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_an_upload_goes_with_its_reader(content_type: str, body: bytes, share: float) -> None:
+    """Without the garbage collector, which may not run for minutes."""
+    gc.collect()
+    gc.disable()
+    try:
+        reader = PartsReader(content_type, 10_000_000)
+        reader.feed(body[: int(share * len(body))])
+        upload = weakref.ref(reader._upload)
+        if share == 1.0:
+            assert picture(reader.finish()) == PICTURE
+        del reader
+        assert upload() is None
+    finally:
+        gc.enable()

@@ -6,6 +6,7 @@ import base64
 import io
 import textwrap
 from collections.abc import Callable
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -13,15 +14,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gateway import pictures
-from platelane.errors import BadImage, BadRequest
+from gateway.intake import fields
+from gateway.intake.fields import Fields
+from gateway.intake.parts import Parts
+from gateway.intake.picture import Picture, take
+from gateway.intake.upload import SLICE, Upload
+from gateway.intake.url_fetcher import UrlFetcher
+from platelane.errors import BadImage, BadRequest, UploadTooLarge
+from platelane.runtime.settings import Settings
+from platelane.vision import formats
 
 FORMATS = {"JPEG": "jpg", "PNG": "png", "BMP": "bmp", "WEBP": "webp", "PPM": "pnm", "GIF": "gif", "TIFF": "tif"}
 
 
+LIMIT = 1_000_000
+NOWHERE = UrlFetcher(Settings())
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def uploaded(data: bytes, limit: int = LIMIT, size: int = SLICE) -> Upload:
+    upload = Upload(limit)
+    for start in range(0, len(data), size):
+        upload.feed(data[start : start + size])
+    return upload
+
+
+def asked(data: bytes | None, filename: str = "") -> Fields:
+    return fields.read(Parts(None if data is None else uploaded(data), filename), NOW)
+
+
+def decode_upload(data: bytes, size: int = SLICE) -> bytes:
+    return uploaded(data, size=size).picture()
+
+
 def encoded(name: str = "JPEG", size: tuple[int, int] = (40, 30)) -> bytes:
     buffer = io.BytesIO()
-    Image.effect_noise(size, 80).convert("RGB").save(buffer, name)
+    Image.linear_gradient("L").resize(size).convert("RGB").save(buffer, name)
     return buffer.getvalue()
 
 
@@ -44,31 +72,42 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
-@given(tail=st.binary(max_size=200))
-def test_every_base64_form_gives_the_same_picture(wrapping: str, tail: bytes) -> None:
+@given(tail=st.binary(max_size=200), size=st.integers(1, 300))
+def test_every_base64_form_gives_the_same_picture(wrapping: str, tail: bytes, size: int) -> None:
     picture = b"\xff\xd8\xff" + tail
-    assert pictures.decode_upload(WRAPPINGS[wrapping](picture)) == picture
+    assert decode_upload(WRAPPINGS[wrapping](picture), size) == picture
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_every_format_is_taken_as_it_is(name: str) -> None:
+    picture = encoded(name)
+    assert decode_upload(picture) == picture
+    assert (await Upload.whole(picture, LIMIT)).picture() is picture, "what is there already is not copied"
+    assert (await Upload.whole(base64.b64encode(picture), LIMIT)).picture() == picture
+    assert decode_upload(base64.b64encode(picture)) == picture
 
 
 @pytest.mark.parametrize(("name", "extension"), FORMATS.items())
-def test_every_format_is_told_by_its_bytes(name: str, extension: str) -> None:
-    picture = encoded(name)
-    assert pictures.extension(picture) == extension
-    assert pictures.decode_upload(picture) is picture
-    assert pictures.decode_upload(base64.b64encode(picture)) == picture
+async def test_without_a_name_the_format_names_it(name: str, extension: str) -> None:
+    taken = await take(asked(encoded(name)), NOWHERE, LIMIT, 10_000)
+    assert taken == Picture(encoded(name), f"upload.{extension}", 0.0)
+    assert (await take(asked(encoded(name), "car.jpg"), NOWHERE, LIMIT, 10_000)).filename == "car.jpg"
 
 
-def test_every_bitmap_header_and_plain_text_pnm() -> None:
-    assert pictures.extension(b"P3\n1 1\n255\n0 0 0\n") == "pnm"
-    assert pictures.extension(b"P5#comment\n1 1\n255\n\x00") == "pnm"
-    assert pictures.extension(b"BM" + bytes(12) + b"\x7c\x00\x00\x00") == "bmp"
+async def test_the_pixels_of_the_header_are_limited() -> None:
+    with pytest.raises(BadImage, match="40 x 30 pixels"):
+        await take(asked(encoded()), NOWHERE, LIMIT, 1_000)
 
 
-@pytest.mark.parametrize(
-    "text", [b"BMW is a car", b"P6x", b"upload=abc", b"%PDF-1.4", b"RIFF0000WAVE", b"", b"\xff\xd8", b"GIF88a"]
-)
-def test_what_is_no_picture_has_no_extension(text: bytes) -> None:
-    assert pictures.extension(text) is None
+async def test_no_picture_at_all() -> None:
+    with pytest.raises(BadImage, match="no image"):
+        await take(asked(None), NOWHERE, LIMIT, 10_000)
+
+
+def test_what_is_too_large_is_that_before_it_is_no_picture() -> None:
+    for upload in (b"no picture" * 100, encoded(), base64.b64encode(encoded())):
+        with pytest.raises(UploadTooLarge):
+            uploaded(upload, 100)
 
 
 @pytest.mark.parametrize(
@@ -86,20 +125,20 @@ def test_what_is_no_picture_has_no_extension(text: bytes) -> None:
 )
 def test_other_uploads_are_refused(upload: bytes) -> None:
     with pytest.raises(BadImage):
-        pictures.decode_upload(upload)
+        decode_upload(upload)
 
 
 def test_more_escapes_than_base64_has_are_not_undone() -> None:
     with pytest.raises(BadRequest, match="escapes"):
-        pictures.decode_upload(b"%" * 20_000)
+        decode_upload(b"%" * 20_000)
     white = b"\xff\xd8\xff" + b"\xff" * 200_000
-    assert pictures.decode_upload(quote(base64.b64encode(white), safe="").encode()) == white
+    assert decode_upload(quote(base64.b64encode(white), safe="").encode()) == white
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_give_a_picture_or_a_bad_image(data: bytes) -> None:
     try:
-        picture = pictures.decode_upload(data)
+        picture = decode_upload(data, 7)
     except BadImage:
         return
-    assert pictures.extension(picture)
+    assert formats.sniff(picture)

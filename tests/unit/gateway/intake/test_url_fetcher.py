@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.remote import _split
+from gateway.intake.url_fetcher import _split
 
 
 @pytest.mark.parametrize(

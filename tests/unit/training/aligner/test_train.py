@@ -10,13 +10,13 @@ pytest.importorskip("onnxruntime")
 
 import onnxruntime  # noqa: E402
 
-from platelane.crops import ALIGNER_MARGIN, PLATE_SHAPE, corners_in_crop, out_of_crop  # noqa: E402
-from platelane.geometry import Box  # noqa: E402
-from training.aligner import LOOSEST, AlignerTask, shown, write  # noqa: E402
-from training.aligner_model import Aligner  # noqa: E402
-from training.detector_metrics import corner_error  # noqa: E402
-from training.reader_augment import loosened  # noqa: E402
-from training.reader_samples import Sample  # noqa: E402
+from platelane.vision.crops import ALIGNER_MARGIN, PLATE_SHAPE, corners_in_crop, out_of_crop  # noqa: E402
+from platelane.vision.geometry import Box  # noqa: E402
+from training.aligner.model import Aligner  # noqa: E402
+from training.aligner.train import LOOSEST, AlignerTask, shown, write  # noqa: E402
+from training.detector.metrics import corner_error  # noqa: E402
+from training.reader.augment import loosened  # noqa: E402
+from training.reader.samples import Sample  # noqa: E402
 
 PLATE = Box(60, 60, 160, 90).corners()
 

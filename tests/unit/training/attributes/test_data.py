@@ -5,18 +5,11 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from platelane.crops import crop_vehicle
-from platelane.geometry import Box
-from training.attributes_augment import varied
-from training.attributes_data import (
-    Vehicle,
-    crop_wide,
-    order,
-    sampling_weights,
-    vehicle_around,
-    wide_size,
-)
-from training.attributes_labels import GENERIC, HEADS, Labels
+from platelane.vision.crops import crop_vehicle
+from platelane.vision.geometry import Box
+from training.attributes.augment import varied
+from training.attributes.data import Vehicle, crop_wide, order, sampling_weights, vehicle_around, wide_size
+from training.attributes.labels import GENERIC, HEADS, Labels
 
 LABELS = Labels((GENERIC,))
 

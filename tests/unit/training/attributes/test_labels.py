@@ -5,17 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.attributes_labels import (
-    COLORS,
-    GENERIC,
-    SMOOTHING,
-    TYPES,
-    Labels,
-    MakeModel,
-    group_models,
-    one_of,
-)
-from training.data import Row
+from training.attributes.labels import COLORS, GENERIC, SMOOTHING, TYPES, Labels, MakeModel, group_models, one_of
+from training.data.dataset import Row
 
 
 def car(make: str, model: str, year: str, **other: str) -> Row:

@@ -7,8 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.attributes_labels import HEADS, TYPES, Labels, MakeModel  # noqa: E402
-from training.attributes_model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses  # noqa: E402
+from training.attributes.labels import HEADS, TYPES, Labels, MakeModel  # noqa: E402
+from training.attributes.model import Calibration, Network, Served, fit_calibration, pooled_by, set_losses  # noqa: E402
 
 LOGITS = [[2.0, -1.0, 0.5, 0.0], [0.3, 0.1, -0.2, 4.0]]
 

@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from training.attributes import cut_in, hits, mean_of_known  # noqa: E402
+from training.attributes.train import cut_in, hits, mean_of_known  # noqa: E402
 
 
 def test_unlabelled_rows_do_not_thin_the_mean_of_the_labelled_ones() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.score_fit import logit, regression
+from training.calibration.score_fit import logit, regression
 
 
 @pytest.mark.parametrize("weights", [(4.4, 0.65), (1.0, 0.0), (2.0, -1.5), (0.7, 4.5, -1.8)])

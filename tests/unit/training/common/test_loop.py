@@ -12,11 +12,12 @@ pytest.importorskip("torch")
 import numpy as np
 import torch
 
-from training import loop
-from training.aligner_model import Aligner
-from training.detector_model import Detector
-from training.reader import REGIONS
-from training.reader_model import Reader
+from training.aligner.model import Aligner
+from training.common import loop
+from training.common.errors import CheckpointError, Interrupted, NotLearning
+from training.detector.model import Detector
+from training.reader.model import Reader
+from training.reader.train import REGIONS
 
 CPU = torch.device("cpu")
 
@@ -97,6 +98,89 @@ def test_a_run_that_is_resumed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert after["best"] == 0.7
 
 
+@pytest.mark.parametrize("arguments", [("--resume",), ("--initial", "nowhere.pt")])
+def test_a_run_does_not_start_from_weights_that_are_not_there(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    task = Line()
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*\.pt"):
+        loop.train(task, options(tmp_path, *arguments), CPU)
+    assert task.shares == []
+
+
+@pytest.mark.parametrize("arguments", [("--resume",), ("--initial", "nowhere.pt"), ("--export-only",)])
+def test_weights_that_are_not_there_are_missed_before_the_data_is_read(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*\.pt"):
+        loop.prepare(options(tmp_path, *arguments))
+
+
+def test_a_run_that_has_used_up_its_budget_says_so(tmp_path: Path) -> None:
+    loop.train(Line(0.7), options(tmp_path), CPU)
+    with pytest.raises(CheckpointError, match="has used up its 1 minutes; --minutes adds more"):
+        loop.train(Line(0.7), options(tmp_path, "--resume"), CPU)
+
+
+def test_a_run_may_end_after_so_many_steps_on_any_machine(tmp_path: Path) -> None:
+    task = Line(0.7)
+    loop.train(task, options(tmp_path, "--steps", "10", "--minutes", "0.01"), CPU)
+    assert state(tmp_path / "last.pt")["step"] == 10
+    assert task.shares[:3] == pytest.approx([0.0, 0.0, 0.1])
+
+
+def test_without_anything_to_validate_on_the_last_weights_are_the_best(tmp_path: Path) -> None:
+    task = Line()
+    task.validate = lambda *_: {}  # type: ignore[method-assign]
+    loop.train(task, options(tmp_path, "--validate-minutes", "0.4"), CPU)
+    best, last = (torch.load(tmp_path / name, weights_only=True) for name in ("best.pt", "last.pt"))
+    assert all(torch.equal(best["model"][name], last["average"][name]) for name in best["model"])
+
+
+class Interrupting(Line):
+    """Somebody presses Ctrl-C at a step."""
+
+    def __init__(self, step: int, *scores: float) -> None:
+        super().__init__(*scores)
+        self.left = step
+
+    def loss(self, model: torch.nn.Module, batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+        if len(batch) > 1:  # not the validation's
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return super().loss(model, batch, device)
+
+
+def test_ctrl_c_saves_what_was_learnt_before_the_first_validation(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted, match=r"stopped after 5 steps; .*last\.pt has them"):
+        loop.train(Interrupting(5), options(tmp_path), CPU)
+    assert state(tmp_path / "last.pt")["step"] == 5
+    assert loop.trained(options(tmp_path))
+    again = Line(0.5)
+    loop.train(again, options(tmp_path, "--resume"), CPU)
+    assert state(tmp_path / "last.pt")["step"] > 5
+
+
+def test_ctrl_c_leaves_the_best_weights_of_earlier_validations(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        loop.train(Interrupting(20, *[0.9, 0.1] * 9), options(tmp_path, "--validate-minutes", "0.1"), CPU)
+    assert state(tmp_path / "last.pt")["best"] == 0.9
+
+
+def test_weights_of_a_reader_with_fewer_regions_are_a_start_and_those_of_another_network_are_none(
+    tmp_path: Path,
+) -> None:
+    old, new = Reader(3).eval(), Reader(4).eval()
+    loop.load(new, old.state_dict(), tmp_path / "old.pt")
+    plates = torch.randint(0, 256, (1, 64, 160, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        (characters, regions), (grown_characters, grown) = old(plates), new(plates)
+    assert torch.equal(characters, grown_characters)
+    torch.testing.assert_close(grown[:, :3], regions)
+    assert grown[0, 3] < regions.mean()
+    with pytest.raises(CheckpointError, match=r"old\.pt is of another network: size mismatch for region"):
+        loop.load(Reader(2), old.state_dict(), tmp_path / "old.pt")
+
+
 class Watched(Line):
     """Learns from batches that say who made them and how far the run was then."""
 
@@ -141,12 +225,12 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     task = Line()
     for weights in task.model.parameters():
         torch.nn.init.constant_(weights, float("nan"))
-    with pytest.raises(loop.NotLearning, match="loss is nan after 0 steps"):
+    with pytest.raises(NotLearning, match="loss is nan after 0 steps"):
         loop.train(task, options(tmp_path), CPU)
 
 
 def test_a_score_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(loop.NotLearning, match="score is nan"):
+    with pytest.raises(NotLearning, match="score is nan"):
         loop.train(Line(float("nan")), options(tmp_path), CPU)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.data import Row
-from training.detector_scenes import Scene, labelled_scene
+from training.data.dataset import Row
+from training.detector.scenes import Scene, labelled_scene
 
 PLATE_COLOUR, CAR_COLOUR = (250, 10, 10), (10, 10, 250)
 

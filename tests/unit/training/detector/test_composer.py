@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.unit.training.painted import painted
-from training.detector_composer import Composer, collate
-from training.detector_loss import NOTHING
-from training.detector_model import PLATE
-from training.detector_scenes import PLATES, Scenes, empty_scene
+from tests.unit.training.detector.painted import painted
+from training.detector.composer import Composer, collate
+from training.detector.loss import NOTHING
+from training.detector.model import PLATE
+from training.detector.scenes import PLATES, Scenes, empty_scene
 
 
 def test_a_batch_pads_labels_with_nothing() -> None:

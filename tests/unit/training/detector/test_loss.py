@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.detector_loss import (  # noqa: E402
+from training.detector.loss import (  # noqa: E402
     NOTHING,
     VEHICLE,
     Targets,
@@ -16,7 +16,7 @@ from training.detector_loss import (  # noqa: E402
     iou,
     score_targets,
 )
-from training.detector_model import CORNERS_OF_BOX, PLATE, Predictions  # noqa: E402
+from training.detector.model import CORNERS_OF_BOX, PLATE, Predictions  # noqa: E402
 
 CAR, BUS = 1, 3
 STRIDE = 8

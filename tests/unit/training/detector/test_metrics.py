@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from detector.detections import Detections
-from training.detector_metrics import Tally, corner_errors, matched, suppressed
+from training.detector.metrics import Tally, corner_errors, matched, nms
 
 NONE = np.zeros((0, 4), np.float32)
 A, B, FAR = [0.0, 0, 10, 10], [20.0, 0, 30, 10], [60.0, 0, 70, 10]
@@ -51,7 +51,7 @@ def test_what_may_be_there_unlabelled_is_no_false_alarm() -> None:
 
 
 def test_a_plate_on_a_vehicle_survives_suppression_and_a_second_vehicle_does_not() -> None:
-    kept = suppressed(detections([A, A, A], [0.5, 0.9, 0.8], [1, 0, 2]))
+    kept = nms(detections([A, A, A], [0.5, 0.9, 0.8], [1, 0, 2]))
     assert kept.classes.tolist() == [0, 2]
 
 

@@ -5,8 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from training.detector import ranked_difference  # noqa: E402
-from training.detector_model import PLATE, TOP_K, Decoder, Detector, Predictions  # noqa: E402
+from training.detector.model import PLATE, TOP_K, Decoder, Detector, Predictions  # noqa: E402
+from training.detector.train import ranked_difference  # noqa: E402
 
 
 class Answering(Detector):

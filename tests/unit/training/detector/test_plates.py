@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training.detector_model import PLATE
-from training.detector_plates import DrawnPlates
-from training.detector_scenes import Scene, empty_scene
+from training.detector.model import PLATE
+from training.detector.plates import DrawnPlates
+from training.detector.scenes import Scene, empty_scene
 
 WIDE, TALL = np.full((40, 200, 3), 250, np.uint8), np.full((100, 150, 3), 250, np.uint8)
 STOCK = DrawnPlates([TALL, WIDE], np.array([1.5, 5.0]))

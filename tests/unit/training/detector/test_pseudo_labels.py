@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("torch")
 
 from detector.detections import Detections
-from training.detector_model import PLATE
-from training.detector_pseudo import completed
-from training.detector_scenes import PLATES, VEHICLES, empty_scene
+from training.detector.model import PLATE
+from training.detector.pseudo_labels import completed
+from training.detector.scenes import PLATES, VEHICLES, empty_scene
 
 
 def test_pseudo_labels_teach_what_is_certain_and_leave_out_what_is_doubtful() -> None:

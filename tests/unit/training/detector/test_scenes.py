@@ -5,9 +5,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.unit.training.painted import row
-from training.detector_loss import VEHICLE
-from training.detector_scenes import PLATES, VEHICLES, labelled_scene
+from tests.unit.training.detector.painted import row
+from training.detector.loss import VEHICLE
+from training.detector.scenes import PLATES, VEHICLES, labelled_scene
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.unit.training.painted import CAR_COLOUR, PLATE_COLOUR, painted, row
-from training.detector_model import PLATE
-from training.detector_scenes import VEHICLES, empty_scene, labelled_scene
-from training.detector_views import SMALLEST, cut_around_plate, transformed, view
+from tests.unit.training.detector.painted import CAR_COLOUR, PLATE_COLOUR, painted, row
+from training.detector.model import PLATE
+from training.detector.scenes import VEHICLES, empty_scene, labelled_scene
+from training.detector.views import SMALLEST, cut_around_plate, transformed, view
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -79,7 +79,7 @@ def test_a_cut_out_plate_is_all_there_and_is_where_its_label_says(seed: int) -> 
 def test_nothing_of_a_whole_view_that_is_not_tilted_is_cut(
     height: int, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.detector_views._posture", lambda _: (np.eye(3), False))
+    monkeypatch.setattr("training.detector.views._posture", lambda _: (np.eye(3), False))
     corners = (0, 0, width, 0, width, height, 0, height)
     label = row("plate", "plate car", 0, 0, width, height, corners=corners)
     scene = labelled_scene(np.full((height, width, 3), 200, np.uint8), [label])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from platelane.geometry import Box
+from platelane.vision.geometry import Box
 from training.evaluation import figures, report, tables, vehicles
 from training.evaluation.figures import Reading
 from training.evaluation.labels import PhotoLabels, PlateLabel, VehicleLabel, readable
@@ -72,6 +72,23 @@ def test_a_plate_that_the_labels_lack_is_neither_wanted_nor_false() -> None:
     assert figures.plate_detection([matched]).count == 2
 
 
+def test_a_plate_counts_by_the_find_that_overlaps_it_most() -> None:
+    matched = match(
+        photo(),
+        answer(
+            (plate(box(0, 0, 60, 20), "ab12cde"), None),  # an IoU of 0.6
+            (plate(box(240, 0, 300, 12), "xy34"), None),  # 0.36
+            (plate(box(200, 0, 300, 20), "zz", score=0.5), None),
+            (plate(box(500, 0, 600, 20), "taxi"), None),
+        ),
+    )
+    found = figures.plate_figures([matched], 0.6)
+    assert (found.count, found.found) == (2, {0.3: 1.0, 0.5: 0.5, 0.7: 0.0})
+    assert (found.texts, found.exact, found.country, found.false) == (2, 1.0, 1.0, 1)
+    assert figures.plate_figures([matched], 0.0).exact == 0.5, "the better box of a wrong text"
+    assert "| some | 2 | 100.0 % | 50.0 % | 0.0 % | 1 |" in report.by_set("Sets", [matched])
+
+
 def test_default_thresholds_leave_out_what_is_not_read() -> None:
     answered = answer(
         (plate(box(0, 0, 100, 20), "a", score=0.5), None),
@@ -111,7 +128,8 @@ def test_a_cut_out_plate_counts_by_the_first_result_and_by_its_score() -> None:
     right = found_plates(answer((plate(box(0, 0, 100, 20), "ab12"), None), (plate(box(0, 0, 9, 9), "x"), None)))
     unsure = found_plates(answer((plate(box(0, 0, 100, 20), "ab12", score=0.5), None)))
     text = report.cut_outs(
-        [("some", label, right[0]), ("some", label, unsure[0]), ("other", label, None), ("other", label, right[1])]
+        "Crops",
+        [("some", label, right[0]), ("some", label, unsure[0]), ("other", label, None), ("other", label, right[1])],
     )
     assert "| all clear plates | 4 | 25.0 %" in text
     assert "| set some | 2 | 50.0 %" in text

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from training import speed
+from training.evaluation import speed
 
 
 def test_every_network_takes_the_pictures_that_it_is_timed_with() -> None:
@@ -30,9 +30,9 @@ def test_a_row_a_network_and_a_column_a_batch(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda: "a GPU")
-    monkeypatch.setattr("training.speed.torch.randint", lambda *_, **__: torch.zeros(1))
-    monkeypatch.setattr("training.speed.recorded", lambda *_: lambda: None)
-    monkeypatch.setattr("training.speed.milliseconds", lambda *_: [float(i) for i in range(1, 22)])
+    monkeypatch.setattr("training.evaluation.speed.torch.randint", lambda *_, **__: torch.zeros(1))
+    monkeypatch.setattr("training.evaluation.speed.recorded", lambda *_: lambda: None)
+    monkeypatch.setattr("training.evaluation.speed.milliseconds", lambda *_: [float(i) for i in range(1, 22)])
     monkeypatch.setattr("sys.argv", ["speed"])
     speed.main()
     printed = capsys.readouterr().out

@@ -1,12 +1,31 @@
 from __future__ import annotations
 
+import csv
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
-from platelane.crops import PLATE_SHAPE
-from platelane.geometry import Box
-from training.reader_augment import augmented, loosened, photographed
-from training.reader_samples import SHARES, Sample, allowed_regions, around, background, group_of, weights
+from platelane.vision.crops import PLATE_SHAPE
+from platelane.vision.geometry import Box
+from training.data.dataset import kept
+from training.reader.augment import augmented, loosened, photographed
+from training.reader.samples import (
+    SHARES,
+    Sample,
+    allowed_regions,
+    around,
+    background,
+    group_of,
+    load,
+    load_backgrounds,
+    sometimes,
+    weights,
+)
+from training.reader.synthetic import SyntheticPlates
 
 REGIONS = ("au-nsw", "de", "us-ca", "us-ny")
 
@@ -92,3 +111,81 @@ def test_a_photographed_plate_keeps_its_shape() -> None:
     plate = np.full((30, 70, 3), 128, np.uint8)
     results = [photographed(plate, 1.0, np.random.default_rng(seed)) for seed in range(40)]
     assert {(result.shape, result.dtype.name) for result in results} == {((30, 70, 3), "uint8")}
+
+
+def write(folder: Path, part: str, rows: list[dict[str, str]]) -> None:
+    """A part of the data: grey pictures of 60 x 40 pixels."""
+    picture = bytes(cv2.imencode(".png", np.full((40, 60, 3), 128, np.uint8))[1])
+    with zipfile.ZipFile(folder / f"{part}.zip", "w") as archive:
+        for name in dict.fromkeys(row["file"] for row in rows):
+            archive.writestr(name, picture)
+    with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, sorted({column for row in rows for column in row}), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def plate(file: str, text: str, region: str, **more: str) -> dict[str, str]:
+    box = {"xmin": "10", "ymin": "10", "xmax": "50", "ymax": "30", "x1": ""}
+    fixed = {"set": "ours", "split": "train", "legibility": ""}
+    return {"file": file, "text": text, "region": region} | fixed | box | more
+
+
+def test_half_of_the_validation_split_chooses_nothing(tmp_path: Path) -> None:
+    rows = [plate("a.png", "EF58", "de", split="val"), plate("b.png", "GH78", "fr", split="val")]
+    write(tmp_path, "plates", rows)
+    write(tmp_path, "photos", [])
+    assert [kept([row]) for row in rows] == [False, True]
+    assert not kept(rows), "a photograph of both is of neither half"
+    assert [one.region for one in load(tmp_path, "val")] == ["de"]
+
+
+def test_misread_plates_are_drawn_more_often() -> None:
+    misread, other = replace(sample("om"), weight=4.0), sample("om")
+    assert weights([misread, other]) == pytest.approx([0.8, 0.2])
+
+
+def test_some_plates_are_cut_as_served() -> None:
+    cutter = sometimes(lambda _image, box: (box.corners(),), 0.3, np.random.default_rng(0))
+    assert 20 < sum(len(cutter(sample("om").image, Box(0, 0, 2, 1))) for _ in range(100)) < 40
+
+
+def test_further_parts_and_designs_are_loaded_where_there_are_any(tmp_path: Path) -> None:
+    write(tmp_path, "plates", [plate("a.png", "AB12", "de")])
+    write(tmp_path, "photos", [plate("b.png", "CD34", "fr", **{"class": "plate"})])
+    assert [one.region for one in load(tmp_path, "train")] == ["de", "fr"]
+    write(tmp_path, "plates_more", [plate("c.png", "1234AB", "om"), plate("d.png", "EF58", "tw", split="val")])
+    write(tmp_path, "photos_more", [plate("e.png", "1234AB", "om", **{"class": "plate"})])
+    write(tmp_path, "us_designs", [{"file": "f.png", "region": "us-ak", "split": "train"}])
+    found = load(tmp_path, "train")
+    assert [one.region for one in found] == ["de", "fr", "om", "us-ak"], "a plate that crops show is not taken twice"
+    assert [one.region for one in load(tmp_path, "val")] == ["tw"]
+    design = found[-1]
+    assert design.classes is None
+    assert design.group == "designs"
+    assert design.corners.tolist() == [[30, 20], [90, 20], [90, 60], [30, 60]]
+    assert weights(found).sum() == pytest.approx(1)
+
+
+def test_crops_alone_are_enough_and_need_neither_box_nor_corners(tmp_path: Path) -> None:
+    write(tmp_path, "plates", [{"file": "a.png", "text": "AB12", "region": "de", "split": "train"}])
+    (only,) = load(tmp_path, "train")
+    assert only.corners.tolist() == [[0, 0], [60, 0], [60, 40], [0, 40]]
+    assert load(tmp_path, "val") == []
+    assert load_backgrounds(tmp_path, "train", np.random.default_rng(0)) == []
+
+
+def test_photographs_alone_are_enough(tmp_path: Path) -> None:
+    write(tmp_path, "photos", [plate("b.png", "CD34", "fr", **{"class": "plate"})])
+    assert [one.region for one in load(tmp_path, "train")] == ["fr"]
+
+
+@pytest.mark.usefixtures("plain_fonts")
+def test_drawn_plates_hang_in_a_margin_where_crops_are_tight_and_anywhere_where_there_are_none() -> None:
+    tight = Sample(np.full((40, 120, 3), 90, np.uint8), Box(1, 1, 119, 39).corners(), (), "de", legible=True)
+    for source in (SyntheticPlates.over([tight]), SyntheticPlates.over([])):
+        drawn = source.sample(0.5, np.random.default_rng(0))
+        assert drawn.classes
+        height, width = drawn.image.shape[:2]
+        assert width > 1.2 * Box.around(drawn.corners).width
+        assert height > 1.2 * Box.around(drawn.corners).height

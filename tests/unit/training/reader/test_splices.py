@@ -7,12 +7,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from platelane.crops import Image, corners_in_crop, rectify_plate  # noqa: E402
-from platelane.geometry import Box  # noqa: E402
-from training.reader_model import Reader  # noqa: E402
-from training.reader_samples import Sample  # noqa: E402
-from training.reader_splices import MARGIN, SHAPE, Aligned, Splices, characters, spliced  # noqa: E402
-from training.reader_text import target, text_of  # noqa: E402
+from platelane.vision.crops import Image, corners_in_crop, rectify_plate  # noqa: E402
+from platelane.vision.geometry import Box  # noqa: E402
+from training.reader.model import Reader  # noqa: E402
+from training.reader.samples import Sample  # noqa: E402
+from training.reader.splices import MARGIN, SHAPE, Aligned, Splices, characters, spliced  # noqa: E402
+from training.reader.text import target, text_of  # noqa: E402
 
 PLATE = Box(40, 20, 200, 60)
 MIDDLES = (0.125, 0.375, 0.625, 0.875)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from training.reader_text import BLANK, CHARACTERS, alike, greedy, target, text_of
+from training.reader.text import BLANK, CHARACTERS, alike, greedy, target, text_of
 
 
 def test_the_classes_are_blank_then_digits_then_letters() -> None:

@@ -7,14 +7,26 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from platelane.crops import PLATE_SHAPE  # noqa: E402
-from platelane.geometry import Box  # noqa: E402
-from training.reader import UNKNOWN, Difficulty, figures, region_loss, text_loss  # noqa: E402
-from training.reader_model import Reader, Served  # noqa: E402
-from training.reader_samples import Sample  # noqa: E402
-from training.reader_text import target  # noqa: E402
+from platelane.vision.crops import PLATE_SHAPE  # noqa: E402
+from platelane.vision.geometry import Box  # noqa: E402
+from training.reader.model import Reader, Served  # noqa: E402
+from training.reader.samples import Sample  # noqa: E402
+from training.reader.splices import Splices  # noqa: E402
+from training.reader.text import target  # noqa: E402
+from training.reader.train import (  # noqa: E402
+    UNKNOWN,
+    Difficulty,
+    ReaderTask,
+    figures,
+    region_loss,
+    temperatures,
+    text_loss,
+    unknown_regions,
+)
+from training.synthesis.catalogue import DESIGNS  # noqa: E402
 
 REGIONS = ("br", "us-ca", "us-ny")
+CPU = torch.device("cpu")
 
 
 def logits_for(*texts: str) -> Any:
@@ -67,6 +79,12 @@ def test_a_country_is_right_with_any_of_its_states() -> None:
     assert nothing.item() == 0
 
 
+def test_backgrounds_allow_no_region_where_every_plate_has_one() -> None:
+    plate, background = sample("ab12", "br"), sample("", "")
+    task = ReaderTask([plate], [plate], [background], REGIONS, Difficulty(0.5, 0.0), Splices({}, {}), 8)
+    assert task.targets([plate, background]).regions.tolist() == [[True, False, False], [False] * 3]
+
+
 def test_figures_count_clear_plates_strictly_and_with_lookalikes() -> None:
     samples = [sample("AB12", "us-ca"), sample("O123", "br"), sample("XX", "br", legible=False), sample(None, "us")]
     read = logits_for("ab12", "0123", "", "whatever")
@@ -86,3 +104,43 @@ def test_training_gets_harder_with_the_budget_used() -> None:
     assert course[0] == course[1] == Difficulty(0.2, 0.0)
     assert 0.2 < course[2].severity < 1
     assert course[3] == course[4] == Difficulty(1.0, 0.4)
+
+
+def task_of(*val: Sample) -> ReaderTask:
+    return ReaderTask([], val, [], REGIONS, Difficulty(0.5, 0.0), Splices({}, {}), 8)
+
+
+def test_a_temperature_at_the_edge_of_what_is_tried_is_not_taken() -> None:
+    plates = [sample("ab12", "br"), sample("cd34", "us-ca")]
+    sure = torch.eye(3)[[0, 1]] * 30.0
+    assert temperatures(task_of(*plates), logits_for("ab12", "cd34"), sure) == (1.0, 1.0)
+    doubtful = [sample("ab12", "br")] * 9 + [sample("zz99", "us-ny")]
+    regions = torch.tensor([[3.0, 0.0, 0.0]] * 10)
+    softer = temperatures(task_of(*doubtful), logits_for(*["ab12"] * 10) / 10, regions)
+    assert 0.5 < softer[1] < 3.0
+    assert softer[1] != 1.0
+
+
+def test_without_validation_plates_there_are_no_figures_and_no_temperatures() -> None:
+    task = task_of()
+    cpu = torch.device("cpu")
+    assert task.validate(Reader(3).eval(), cpu) == {}
+    assert temperatures(task, *task.answers(Reader(3).eval(), cpu)) == (1.0, 1.0)
+
+
+def test_regions_that_the_reader_does_not_know_are_told() -> None:
+    plates = [sample("a1", "om"), sample("a2", "om"), sample("a3", "us"), sample("a4", "br"), sample("a5", "unknown")]
+    assert unknown_regions(plates, REGIONS) == "om (2)"
+
+
+def test_frozen_layers_stay_as_they_are_and_every_drawn_region_is_known() -> None:
+    plate = sample("ab12", "br")
+    task = ReaderTask([plate], [plate], [], REGIONS, Difficulty(0.5, 0.0), Splices({}, {}), 8, frozen=2)
+    assert isinstance(task.model, Reader)
+    first, third = task.model.features[0], task.model.features[2]
+    task.loss(task.model.train(), (torch.zeros(2, 64, 160, 3, dtype=torch.uint8), task.targets([plate] * 2)), CPU)
+    assert not first.training
+    assert third.training
+    assert [each.requires_grad for each in first.parameters()] == [False] * 3
+    assert all(each.requires_grad for each in third.parameters())
+    assert {design.region for design in DESIGNS} <= set(task.allowed)

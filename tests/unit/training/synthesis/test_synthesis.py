@@ -6,14 +6,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from platelane.geometry import Box
+from platelane.vision.geometry import Box
 from training.synthesis import fonts
 from training.synthesis.catalogue import DESIGNS, choose
 from training.synthesis.designs import AMERICAN_FACES, CAPTION_FACES, EUROPEAN_FACES, HEAVY_FACES, SCRIPT, Design
+from training.synthesis.designs_world import FOREIGN
+from training.synthesis.emblems import emblem
 from training.synthesis.noise import clouds
 from training.synthesis.paste import covering, pasted, sides
-from training.synthesis.serials import compose
-from training.synthesis.solids import box, point, polygon, union
+from training.synthesis.serials import cells, compose
 from training.synthesis.wear import worn
 
 
@@ -23,6 +24,8 @@ from training.synthesis.wear import worn
         ("@@@ ####", r"[A-Z]{3}[0-9]{4}"),
         ("{MH,DL} ##|@@ ####", r"(MH|DL)[0-9]{2}[A-Z]{2}[0-9]{4}"),
         ("#@*.~-7", r"[0-9][A-Z][A-Z0-9]7"),
+        ("#[@@]<##>(@)", r"[0-9][A-Z]{2}[0-9]{2}[A-Z]"),
+        ("%%$$|#$@", r"[0-9][A-Z]"),
     ],
 )
 def test_a_serial_follows_its_pattern(pattern: str, form: str) -> None:
@@ -38,6 +41,29 @@ def test_a_serial_keeps_its_lines_and_marks_but_does_not_read_them() -> None:
     assert serial.text == "AB12C3"
 
 
+def test_cells_are_stacked_small_and_under_their_arabic_letters() -> None:
+    assert list(cells("5[AR]*7 (BC)<18>")) == [
+        ("plain", "5"),
+        ("stacked", "AR"),
+        ("emblem", "*"),
+        ("plain", "7"),
+        ("gap", " "),
+        ("glossed", "B"),
+        ("glossed", "C"),
+        ("small", "18"),
+    ]
+
+
+def test_emblems_are_painted_where_they_belong_and_carry_no_text() -> None:
+    for seed in range(40):
+        canvas = np.full((60, 120, 3), 255, np.float32)
+        emblem(canvas, 60, 30, 14, 20, np.random.default_rng(seed))
+        assert (canvas != 255).any()
+        assert (canvas[:, :30] == 255).all()
+        assert (canvas[:, 90:] == 255).all()
+    assert compose("*12*34*", np.random.default_rng(0)).text == "1234"
+
+
 def test_letters_come_only_from_those_a_design_uses() -> None:
     random = np.random.default_rng(0)
     assert set("".join(compose("@@@@", random, "XYZ").text for _ in range(30))) == set("XYZ")
@@ -51,9 +77,10 @@ def test_a_design_is_sound(design: Design) -> None:
     assert design.cell[1] < design.size[1]
     assert design.share > 0
     for pattern in design.serials:
-        serial = compose(pattern, random, design.letters)
-        assert re.fullmatch("[A-Z0-9]{1,11}", serial.text)
+        serial = compose(pattern, random, design.letters, design.script)
+        assert re.fullmatch("[A-Z0-9]{1,11}" if design not in FOREIGN else "[0-9]{0,5}", serial.text)
         assert len(serial.lines) <= 2
+        assert all(list(cells(line)) for line in serial.lines)
 
 
 def test_designs_cover_every_state_and_all_faces_come_from_the_listed_packages() -> None:
@@ -68,7 +95,8 @@ def test_designs_are_drawn_most_where_real_pictures_are_few() -> None:
     random = np.random.default_rng(0)
     countries = Counter(choose(random).region.split("-")[0] for _ in range(2000))
     assert 0.35 < countries["us"] / 2000 < 0.5
-    assert countries["ar"] > 80
+    assert countries["ar"] > 60
+    assert countries["om"] > 30
 
 
 def test_a_font_that_is_not_there_is_named() -> None:
@@ -107,16 +135,6 @@ def test_a_pasted_plate_changes_the_photograph_only_where_it_lies() -> None:
     assert result[40, 80].max() < 60
     assert (result[:20] == 90).all()
     assert (result[:, :40] == 90).all()
-
-
-def test_distances_are_negative_inside_and_exact_outside() -> None:
-    square = ((0.0, 0.0), (2.0, 0.0), (2.0, 2.0), (0.0, 2.0))
-    u, v = np.array([1.0, 5.0, -3.0], np.float32), np.array([1.0, 1.0, -4.0], np.float32)
-    assert polygon(u, v, square).tolist() == pytest.approx([-1, 3, 5])
-    assert float(box(point(0, 3, 0), (0, 0, 0), (1, 1, 1))) == pytest.approx(2)
-    near, far = np.array([0.1], np.float32), np.array([5.0], np.float32)
-    assert union(near, far, 0.05)[0] == pytest.approx(0.1)
-    assert union(near, near, 0.05)[0] < 0.1
 
 
 def test_textures_depend_on_place_and_seed_alone() -> None:

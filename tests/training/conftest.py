@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from training.synthesis import fonts
+
+
+@pytest.fixture
+def plain_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Plates are drawn in the fonts that matplotlib brings: they are the same on every machine."""
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(fonts, "_substituted", True)
+    fonts.forget()
+    yield
+    fonts.forget()

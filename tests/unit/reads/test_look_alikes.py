@@ -1,0 +1,39 @@
+"""Near plates, and how they are found by halves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reads.look_alikes import halves, look, near
+
+plates = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=3, max_size=9)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("ab12cde", "ab12cde", True),
+        ("ab12cde", "abi2cde", True),  # the same look
+        ("ab12cde", "a812cde", True),
+        ("s0q", "5od", True),
+        ("ab12cde", "ab12cd", True),
+        ("ab12cde", "xab12cde", True),
+        ("ab12cde", "ab13cde", True),
+        ("ab12cde", "ab13cdf", False),
+        ("ab12cde", "ba12cde", False),
+    ],
+)
+def test_near(one: str, other: str, expected: bool) -> None:
+    assert near(look(one), look(other)) is expected
+
+
+@given(plates, st.integers(0, 9), st.sampled_from(["insert", "remove", "replace"]), st.sampled_from("ax7"))
+def test_what_is_near_shares_a_half(plate: str, place: int, change: str, character: str) -> None:
+    wanted, place = look(plate), min(place, len(plate) - 1)
+    middle = {"insert": character + wanted[place], "remove": "", "replace": character}[change]
+    other = wanted[:place] + middle + wanted[place + 1 :]
+    beginning, end = halves(wanted)
+    assert near(other, wanted)
+    assert other.startswith(beginning) or other.endswith(end)

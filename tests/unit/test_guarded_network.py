@@ -1,0 +1,56 @@
+"""Which addresses callers may name."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from platelane.runtime.guarded_network import is_public
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
+def test_public_addresses(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "168.63.129.16/32",
+        "192.0.0.0/24",
+        "192.0.0.192/32",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/96",
+        "::ffff:127.0.0.0/104",
+        "::ffff:168.63.129.16/128",
+        "::ffff:10.0.0.0/104",
+        "64:ff9b::10.0.0.0/104",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/32",
+        "2001:db8::/32",
+        "2002::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
+    ],
+)
+def test_special_networks_are_not_public(network: str) -> None:
+    block = ip_network(network)
+    for address in (block[0], block[min(1, block.num_addresses - 1)], block[block.num_addresses // 2], block[-1]):
+        assert not is_public(address), address

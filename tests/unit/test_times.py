@@ -1,0 +1,38 @@
+"""Moments in text and in microseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from platelane import times
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2019-08-19T13:11:25", datetime(2019, 8, 19, 13, 11, 25, tzinfo=UTC)),
+        ("2019-08-19T13:11:25Z", datetime(2019, 8, 19, 13, 11, 25, tzinfo=UTC)),
+        (" 2019-08-19 13:11:25.5 ", datetime(2019, 8, 19, 13, 11, 25, 500_000, tzinfo=UTC)),
+        ("2019-08-19T13:11:25+02:00", datetime(2019, 8, 19, 11, 11, 25, tzinfo=UTC)),
+        ("2019-08-19T13:11:25 02:00", datetime(2019, 8, 19, 11, 11, 25, tzinfo=UTC)),
+        ("2019-08-19T13:11:25 0200", datetime(2019, 8, 19, 11, 11, 25, tzinfo=UTC)),
+        ("2019-08-19", datetime(2019, 8, 19, tzinfo=UTC)),
+    ],
+)
+def test_iso_8601_is_utc_where_it_names_no_offset(text: str, moment: datetime) -> None:
+    assert times.parse(text) == moment
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2019"])
+def test_anything_else_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  every kind of text
+        times.parse(text)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_microseconds_and_back(moment: datetime) -> None:
+    assert times.moment(times.microseconds(moment)) == moment

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from platelane.pb.v1 import domain_pb2  # noqa: E402
+from platelane.resources import MODELS  # noqa: E402
+from training.common.errors import CheckpointError  # noqa: E402
+from training.common.folded import folded, softening, verified, weights_of  # noqa: E402
+from training.learn import output  # noqa: E402
+from training.learn.figures import DRAWN, OWN, Figures, Truth  # noqa: E402
+from training.learn.options import Options, Refused  # noqa: E402
+from training.learn.program import Candidate, _chosen, losses  # noqa: E402
+from training.learn.reader import Start, blended, temperatures  # noqa: E402
+from training.reader.model import Reader, Served  # noqa: E402
+from training.reader.train import Targets  # noqa: E402
+
+READER = MODELS / "reader" / "1" / "model.onnx"
+REGIONS = (MODELS / "reader" / "regions.txt").read_text().split()
+
+
+def figures(texts: float, regions: float = 0.9, off: float = 0.02) -> Figures:
+    return Figures(100, texts, regions, off, 0)
+
+
+def candidate(share: float, own: float, drawn: Figures) -> Candidate:
+    return Candidate(share, (1.0, 1.0), {OWN: figures(own), DRAWN: drawn})
+
+
+BEFORE = {OWN: figures(0.2), DRAWN: figures(0.9)}
+
+
+def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_chosen() -> None:
+    candidates = [
+        candidate(0.25, 0.5, figures(0.9)),
+        candidate(0.5, 0.8, figures(0.895)),
+        candidate(0.66, 0.9, figures(0.88)),
+        candidate(0.7, 0.9, figures(0.9, regions=0.88)),
+        candidate(0.8, 0.9, figures(0.9, off=0.04)),
+    ]
+    assert _chosen(candidates, BEFORE, Options(Path())).share == 0.5
+
+
+def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
+    costly = [candidate(1.0, 0.9, figures(0.7))]
+    with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points of texts"):
+        _chosen(costly, BEFORE, Options(Path()))
+    assert _chosen(costly, BEFORE, Options(Path(), accept_loss=True)).share == 1.0
+
+
+def test_what_gains_nothing_is_refused() -> None:
+    with pytest.raises(Refused, match="Nothing was gained"):
+        _chosen([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
+
+
+def test_a_point_of_texts_of_regions_and_of_calibration_may_be_lost() -> None:
+    assert losses(BEFORE, {OWN: figures(0.1), DRAWN: figures(0.891, 0.891, 0.029)}) == []
+    assert len(losses(BEFORE, {OWN: figures(0.1), DRAWN: figures(0.88, 0.88, 0.04)})) == 3
+
+
+def test_one_plate_of_a_small_guard_is_no_loss() -> None:
+    before, after = (replace(figures(texts, float("nan")), plates=50) for texts in (0.9, 0.88))
+    assert losses({OWN: BEFORE[OWN], "ours": before}, {OWN: BEFORE[OWN], "ours": after}) == []
+    assert losses({OWN: BEFORE[OWN], "ours": before}, {OWN: BEFORE[OWN], "ours": replace(after, texts=0.86)})
+
+
+def test_figures_count_texts_regions_intruders_and_how_far_scores_are_off() -> None:
+    read = [
+        domain_pb2.Plate(text=text, text_score=score, regions=[domain_pb2.Scored(value=region, score=1)])
+        for text, score, region in (("a1", 0.9, "om"), ("b2", 0.8, "us-ca"), ("c3", 0.9, "om"), ("d4", 0.6, "om"))
+    ]
+    truths = [Truth("a1", "om"), Truth("b2", "us"), Truth("x", "de"), Truth("y", "")]
+    found = Figures.of(truths, read, frozenset({"om"}))
+    assert (found.plates, found.texts, found.intruding) == (4, 0.5, 1)
+    assert found.regions == pytest.approx(2 / 3)
+    assert found.off == pytest.approx((0.1 + 0.2 + 0.9 + 0.6) / 4)
+
+
+def test_the_served_file_is_where_learning_starts() -> None:
+    start = Start.of(READER, REGIONS, ())
+    network = Served(start.network(), *start.temperatures).eval()
+    verified(network, READER, torch.zeros((2, 64, 160, 3), dtype=torch.uint8))
+    assert {name: value[0] for name, value in softening(READER).items()} == dict(
+        zip(("characters", "region"), start.temperatures, strict=True)
+    )
+    grown = Start.of(READER, REGIONS, ("zz",))
+    assert grown.regions == (*REGIONS, "zz")
+    assert len(grown.weights["region.2.bias"]) == len(REGIONS) + 1
+    with pytest.raises(CheckpointError, match=r"region\.2\.weight is not what it should be"):
+        weights_of(READER, folded(Reader(5)), "reader")
+
+
+def test_a_folded_network_answers_as_it_did() -> None:
+    reader = Reader(3).eval()
+    for module in reader.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    plates = torch.randint(0, 256, (2, 64, 160, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        before = reader(plates)
+        after = folded(reader)(plates)
+    torch.testing.assert_close(before, after, atol=1e-3, rtol=1e-3)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in reader.modules())
+
+
+def test_blends_lie_between() -> None:
+    start, learnt = {"a": torch.tensor([0.0, 2.0])}, {"a": torch.tensor([4.0, 2.0])}
+    assert blended(start, learnt, 0.25)["a"].tolist() == [1.0, 2.0]
+
+
+def test_temperatures_change_as_what_fits_does_and_stay_where_anything_fits() -> None:
+    classes, lengths = torch.tensor([1, 2]), torch.tensor([1, 1])
+    known = Targets(classes, lengths, torch.tensor([[True, False], [True, False]]))
+    torch.manual_seed(0)
+    characters = torch.randn(2, 80, 37) * 2
+    doubtful = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
+    same = [((characters, doubtful), known)]
+    assert temperatures((1.2, 1.3), same, same) == pytest.approx((1.2, 1.3))
+    sure = [((characters, torch.tensor([[50.0, 0.0], [50.0, 0.0]])), known)]
+    assert temperatures((1.2, 1.3), same, sure)[1] == 1.3
+
+
+def test_a_new_folder_is_never_an_old_one(tmp_path: Path) -> None:
+    names = [output.new_folder(tmp_path / "learned", "meine Schilder.").name for _ in range(3)]
+    assert names == ["meine-Schilder", "meine-Schilder-2", "meine-Schilder-3"]
+
+
+def test_a_copy_can_be_read_by_everybody_and_has_engines_of_its_own(tmp_path: Path) -> None:
+    output.copied(MODELS, tmp_path / "models")
+    output.with_engines_of_its_own(tmp_path / "models" / "reader")
+    config = (tmp_path / "models" / "reader" / "config.pbtxt").read_text()
+    assert np.unique([oct(path.stat().st_mode)[-1] for path in (tmp_path / "models").rglob("*.onnx")]).tolist() == ["4"]
+    assert 'trt_engine_cache_path" value: "/var/cache/tensorrt/' in config
+    assert 'value: "/var/cache/tensorrt"' in (MODELS / "reader" / "config.pbtxt").read_text()
