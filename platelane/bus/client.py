@@ -140,8 +140,6 @@ class Bus:
                 log.exception("subscriber_failed", subject=msg.subject)
 
         await self.client.subscribe(subject, cb=receive)
-        # without this pause the client library writes the ping of the flush before the subscription
-        await asyncio.sleep(0)
         with contextlib.suppress(NatsError):
             await self.client.flush()
 

@@ -155,13 +155,23 @@ async def test_a_frozen_receiver_holds_up_nobody(bus: Bus, other_bus: Bus) -> No
     inbox = bus.new_inbox()
     got = asyncio.Queue[Msg]()
     await other_bus.client.subscribe(inbox, cb=got.put)  # and never says that it has it
-    await asyncio.sleep(0)  # or the library flushes first, and nobody listens yet
     await other_bus.client.flush()
     started = time.monotonic()
     await bus.send(inbox, Reply(job_id="a"))
     assert time.monotonic() - started < SEND_PATIENCE
     async with asyncio.timeout(5):
         await got.get()
+
+
+async def test_nothing_sent_after_a_subscription_is_missed(bus: Bus, other_bus: Bus) -> None:
+    got = asyncio.Queue[Msg]()
+    for _ in range(100):
+        inbox = other_bus.new_inbox()
+        await other_bus.client.subscribe(inbox, cb=got.put)
+        await other_bus.client.flush()
+        await bus.client.publish(inbox)
+        async with asyncio.timeout(5):
+            await got.get()
 
 
 async def test_plain_message_nobody_wants(bus: Bus) -> None:
