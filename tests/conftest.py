@@ -55,7 +55,7 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 @pytest.fixture
 def settings(server: NatsServer) -> Settings:
     """Small waits, so that redelivery can be watched."""
-    return Settings(nats_url=server.url, ack_wait=0.5, max_deliver=3, queue_limit=20, deadline=20)
+    return Settings(nats_url=server.url, ack_wait=0.5, max_deliver=3, queue_limit=20, deadline=60)
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
     async with running(*(worker.run for worker in workers)):
         killing = asyncio.create_task(kill_twice())
         for job_id in jobs:
-            await other_bus.publish(subjects.DETECT, job(job_id, reply_subject=caller.subject), job_id)
+            await other_bus.publish(subjects.DETECT, job(job_id, reply_subject=caller.subject, seconds=120), job_id)
             await asyncio.sleep(0.02)
         await killing
 

@@ -31,7 +31,7 @@ from platelane.usage import CallCounter
 from platelane.vision import header
 from tests.support import apply_topology, free_port
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SLOW = 1.5
 DEADLINE = 4.0
 

@@ -11,7 +11,7 @@ from webhook_svc import health_tracker
 
 @pytest.fixture
 def settings(server: NatsServer) -> Settings:
-    return Settings(nats_url=server.url, ack_wait=0.5, webhook_timeout=1.0, webhook_retry_limit=0.2, deadline=5)
+    return Settings(nats_url=server.url, ack_wait=0.5, webhook_timeout=1.0, webhook_retry_limit=0.2, deadline=60)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from webhook_svc.backlog import Backlog
 
 @pytest.fixture
 def settings(server: NatsServer) -> Settings:
-    return Settings(nats_url=server.url, deadline=5)
+    return Settings(nats_url=server.url, deadline=60)
 
 
 def value(name: str, labels: Mapping[str, str]) -> float | None:
