@@ -46,7 +46,7 @@ def notice(hook: Hook, health: HookHealth, sender: str, receiver: str) -> EmailM
     message["From"], message["To"] = sender, receiver
     answers = "\n".join(f"  {each.at:%Y-%m-%d %H:%M:%S} UTC  {each}" for each in reversed(health.responses))
     message.set_content(
-        f"Webhook {hook.id} to {hook.public_target} was disabled.\n\n{hook.disabled_reason}\n\n"
+        f"Webhook {hook.id} to {hook.site} was disabled.\n\n{hook.disabled_reason}\n\n"
         f"The last answers:\n{answers}\n\n"
         f"Events wait for it, as far as its queue goes. Enable it again with:  platelane hooks enable {hook.id}\n"
     )

@@ -20,7 +20,9 @@ HEALTH = HookHealth(failing_since=RESPONSE.at, failures=1, responses=(RESPONSE,)
 
 
 def hook(mail: str = "") -> Hook:
-    return Hook(id=3, target="http://u:p@a.example/", mail=mail, enabled=False, disabled_reason="All failed.")
+    return Hook(
+        id=3, target="http://u:p@a.example/hook/s3cret", mail=mail, enabled=False, disabled_reason="All failed."
+    )
 
 
 @asynccontextmanager
@@ -55,8 +57,9 @@ async def test_owner_is_told() -> None:
     text = first.get_content()
     assert "All failed." in text
     assert "2026-01-01 00:00:00 UTC  HTTP 500: database is down" in text
-    assert "http://a.example/" in text
+    assert "Webhook 3 to http://a.example was disabled." in text
     assert "u:p" not in text
+    assert "s3cret" not in text
 
 
 async def test_off_by_default() -> None:
