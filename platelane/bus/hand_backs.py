@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.js.errors import APIError
 
-from platelane.bus import subjects
+from platelane.bus import subjects, topology
 from platelane.bus.client import Bus
+from platelane.errors import PlatelaneError
 
-REMEMBERED: Final = 4_096
+_PATIENCE: Final = 2.0
+"""Seconds that a message waits for its hand-back to be counted before it is given back all the same."""
 
 
 class HandBacks:
-    """The latest deliveries that were given back, by whichever worker.
-
-    Each is told to all workers by a plain message. One that misses it takes the delivery for a death.
-    """
+    """The stream HANDED_BACK: a counter for each message that was given back."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._known: dict[str, set[int]] = {}
 
-    async def listen(self) -> None:
-        """Hear of other workers' from now on."""
-        await self._bus.subscribe(subjects.HANDED_BACK, self._heard)
+    async def count(self, message: Msg) -> None:
+        """Whoever has this message lives, and is about to give it back. Counting it twice changes nothing."""
+        try:
+            await self._add(message, _PATIENCE)
+        except (PlatelaneError, NatsError, APIError):
+            self._bus.connection.spawn(self._add(message, self._bus.settings.deadline))
 
-    async def tell(self, message: Msg) -> None:
-        """Whoever has this message lives, and is about to give it back."""
-        told = f"{_name(message)} {message.metadata.num_delivered}".encode()
-        await self._heard(told)
-        with contextlib.suppress(NatsError):
-            await self._bus.client.publish(subjects.HANDED_BACK, told)
+    async def deaths(self, message: Msg) -> int:
+        """How many of those who had this message before did not give it back.
 
-    def deaths(self, message: Msg) -> int:
-        """How many of those who had this message before did not give it back."""
-        before = message.metadata.num_delivered - 1
-        return before - sum(number <= before for number in self._known.get(_name(message), ()))
+        Raises:
+            EngineUnavailable: NATS does not answer.
+        """
+        given_back = await self._bus.stream(topology.HANDED_BACK, _PATIENCE).value(_subject(message))
+        return message.metadata.num_delivered - 1 - given_back
 
-    async def _heard(self, told: bytes) -> None:
-        name, _, number = told.decode().partition(" ")
-        self._known.setdefault(name, set()).add(int(number))
-        if len(self._known) > REMEMBERED:
-            del self._known[next(iter(self._known))]
+    async def _add(self, message: Msg, patience: float) -> None:
+        subject = _subject(message)
+        await self._bus.stream(topology.HANDED_BACK, patience).add(
+            subject, 1, f"{subject}.{message.metadata.num_delivered}"
+        )
 
 
-def _name(message: Msg) -> str:
+def _subject(message: Msg) -> str:
     where = message.metadata
-    return f"{where.stream}.{where.sequence.stream}"
+    return subjects.handed_back(where.stream, where.sequence.stream)

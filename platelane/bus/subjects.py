@@ -17,8 +17,6 @@ VEHICLES: Final = "vehicles"
 
 CANCELLED: Final = "platelane.cancelled"
 """A plain message, the id of a job that nobody waits for any more."""
-HANDED_BACK: Final = "platelane.handed_back"
-"""Plain messages: deliveries of jobs' messages that a worker gave back, see `HandBacks`."""
 ALL_RESULTS: Final = "platelane.results.>"
 STORED_RESULTS: Final = "platelane.stored.>"
 """Plain messages from the server, without data: `platelane.stored.<camera>.<job>` for each result it has stored."""
@@ -65,6 +63,11 @@ def part(job_id: str, stage: str) -> str:
 def parts(job_id: str) -> str:
     """All parts of a job."""
     return part(job_id, "*")
+
+
+def handed_back(stream: str, sequence: int | str) -> str:
+    """The counter of deliveries of a stream's message that workers gave back."""
+    return f"platelane.handed_back.{stream}.{sequence}"
 
 
 def stage_of(part: str) -> str:

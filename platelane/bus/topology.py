@@ -1,7 +1,8 @@
 """The streams and durable consumers that everything runs on, as data. `apply` makes them; services check them.
 
-Two classes of data: work (jobs, crops, parts, rates) lives seconds, and what is kept must survive. Each has its number
-of copies. Storage is always files: a stream in memory vanishes, definition and all, when nats-server restarts.
+Two classes of data: work (jobs, crops, parts, hand-backs, rates) lives seconds, and what is kept must survive. Each
+has its number of copies. Storage is always files: a stream in memory vanishes, definition and all, when nats-server
+restarts.
 
 JOBS, CROPS and PARTS are divided into partitions by camera, each a stream of its own that may have its leader on
 another server. Partition 0 has the plain name and subjects (`JOBS`, `platelane.jobs.detect`), the others their number
@@ -21,7 +22,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RePublish, Ret
 from platelane.bus import subjects
 from platelane.runtime.settings import Settings
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Raised with every change of a definition; kept in the metadata of streams and consumers.
 
 1 is what services made for themselves, without saying so.
@@ -38,6 +39,7 @@ USAGE: Final = "USAGE"
 ADVISORIES: Final = "ADVISORIES"
 OUTCOMES: Final = "OUTCOMES"
 RATES: Final = "RATES"
+HANDED_BACK: Final = "HANDED_BACK"
 TOKENS: Final = "tokens"
 """Bucket of the tokens that the cloud profile knows."""
 ZONES: Final = "zones"
@@ -214,13 +216,9 @@ def _work(settings: Settings) -> list[StreamConfig]:
             allow_direct=True,
         ),
     ]
-    rates = StreamConfig(
-        name=RATES,
-        subjects=["platelane.rate.*.*"],
+    counters = StreamConfig(
         retention=RetentionPolicy.LIMITS,
         discard=DiscardPolicy.OLD,
-        max_age=_MINUTE,
-        duplicate_window=_MINUTE,
         max_msgs_per_subject=1,
         max_bytes=16 * _MIB,
         allow_direct=True,
@@ -232,7 +230,18 @@ def _work(settings: Settings) -> list[StreamConfig]:
             for config in divided
             for number, name in enumerate(partitions(str(config.name), settings))
         ),
-        rates,
+        counters.evolve(
+            name=HANDED_BACK,
+            subjects=[subjects.handed_back("*", "*")],
+            max_age=age,
+            duplicate_window=min(2 * _MINUTE, age),
+        ),
+        counters.evolve(
+            name=RATES,
+            subjects=["platelane.rate.*.*"],
+            max_age=_MINUTE,
+            duplicate_window=_MINUTE,
+        ),
     ]
 
 

@@ -113,7 +113,6 @@ class Worker(Generic[M]):
         """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
         if self._of_jobs:
             await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
-            await self._hand_backs.listen()
             metrics.JOBS_EXPIRED.labels(self._stage)  # 0, so that the first one is seen as an increase
         metrics.dead_letter(self._consumer.stream, 0)
         if self._consumer in topology.CONSUMERS:
@@ -152,7 +151,7 @@ class Worker(Generic[M]):
         except (PlatelaneError, NatsError) as error:
             log.warning("message_not_settled", subject=message.subject, error=str(error))
             if self._of_jobs:
-                await self._hand_backs.tell(message)  # it is given to somebody else after `ack_wait`
+                await self._hand_backs.count(message)  # it is given to somebody else after `ack_wait`
         finally:
             self._busy.remove(message)
 
@@ -170,7 +169,8 @@ class Worker(Generic[M]):
                 self._expired(message)
                 await pull.acknowledge(message)
                 return
-            deaths = self._hand_backs.deaths(message) if self._of_jobs else 0
+            may_be_deadly = self._of_jobs and message.metadata.num_delivered > DEATHS
+            deaths = await self._hand_backs.deaths(message) if may_be_deadly else 0
             if deaths >= DEATHS:
                 outcome: Outcome | _Refused = Reject(f"{deaths} workers died while they had it")
             else:
@@ -224,7 +224,7 @@ class Worker(Generic[M]):
     async def _hand_back(self, message: Msg, delay: float | None = None) -> None:
         """Let whoever is free have it, `delay` seconds from now."""
         if self._of_jobs:
-            await self._hand_backs.tell(message)
+            await self._hand_backs.count(message)
         await message.nak(delay=delay)
 
     async def _bury(self, message: Msg, reason: str) -> None:

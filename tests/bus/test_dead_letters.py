@@ -11,8 +11,9 @@ from platelane.bus import Bus, DeadLetters, Done, MessageInfo, Outcome, RetryAft
 from platelane.bus.deadletters import Advisory
 from platelane.bus.pull import Pull
 from platelane.bus.topology import Consumer
-from platelane.errors import Undecodable
+from platelane.errors import EngineUnavailable, Undecodable
 from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Job, Part, Result
+from platelane.runtime.settings import Settings
 from tests.support import Caller, eventually, job, running, stored, unsettled
 
 
@@ -131,6 +132,35 @@ async def test_a_job_that_one_worker_died_of_is_done_by_the_next(bus: Bus) -> No
         await empty(bus, topology.JOBS)
 
     assert attempts == [2, 3]
+    assert await stored(bus, topology.DEAD) == 0
+
+
+async def test_a_worker_that_starts_later_knows_what_was_given_back(bus: Bus, settings: Settings) -> None:
+    """Triton is away while workers are replaced: nobody has died."""
+    done: list[int] = []
+
+    async def refuse(_job: Job, _info: MessageInfo) -> None:
+        raise EngineUnavailable("Triton is away.", retry_after=1)
+
+    async def given_back() -> bool:
+        return await counter.value(subjects.handed_back(topology.JOBS, 1)) == attempt
+
+    async def work(_job: Job, info: MessageInfo) -> None:
+        done.append(info.attempt)
+
+    counter = bus.stream(topology.HANDED_BACK)
+    await bus.publish(subjects.DETECT, job("a", seconds=60), "a")
+    for attempt in (1, 2):  # noqa: B007
+        leaving = await Bus.connect(settings, "leaving")
+        async with running(Worker(leaving, topology.DETECTOR, Job, refuse, 1).run):
+            await eventually(given_back)
+        await leaving.close()
+    newcomer = await Bus.connect(settings, "newcomer")
+    async with running(Worker(newcomer, topology.DETECTOR, Job, work, 1).run):
+        await empty(bus, topology.JOBS)
+    await newcomer.close()
+
+    assert done == [3]
     assert await stored(bus, topology.DEAD) == 0
 
 
