@@ -20,7 +20,7 @@ _DELETED: Final = {"KV-Operation": "DEL"}
 
 def _printable(word: str) -> str:
     if not word.isprintable():
-        raise ValueError("characters that cannot be printed are not taken")
+        raise ValueError("characters must be printable")
     return word
 
 

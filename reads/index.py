@@ -90,7 +90,7 @@ class Index:
         """
         name = request.WhichOneof("question")
         if name is None:
-            raise BadRequest("The request asks for nothing.")
+            raise BadRequest("The request is empty.")
         answer = _ANSWERS[name]
         question = getattr(request, name)
         async with self._asking:

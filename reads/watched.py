@@ -88,7 +88,7 @@ def of_watched(
             seen[number] += listed[plate]
     spans = {number: list(merged(each)) for number, each in seen.items()}
     if sum(map(len, spans.values())) > MOST_SEEN:
-        raise BadRequest(f"More than {MOST_SEEN} plates that were seen are on the list.")
+        raise BadRequest(f"More than {MOST_SEEN} reads are of plates on the list.")
     few = Read.plate_id.in_(list(spans))
     if len(spans) <= FEW and all(each == [_ALWAYS] for each in spans.values()):
         return few, list(spans)

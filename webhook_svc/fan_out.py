@@ -74,7 +74,7 @@ class FanOut:
             self._made.pop(hook.id, None)
             if self._hooks.get(hook.id) is None:
                 return
-            raise EngineUnavailable(f"Webhook {hook.id} takes no events: {error}") from error
+            raise EngineUnavailable(f"Events for webhook {hook.id} cannot be queued: {error}") from error
         if dropped:
             log.warning("events_dropped", hook=hook.id, dropped=dropped)
             await self._hooks.count(hook.id, DROPPED, dropped)

@@ -56,7 +56,7 @@ def notice(hook: Hook, health: HookHealth, sender: str, receiver: str) -> EmailM
 def _send(url: str, message: EmailMessage) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("PLATELANE_SMTP_URL has to be smtp://host or smtps://host")
+        raise ValueError("PLATELANE_SMTP_URL must be smtp://host or smtps://host")
     context = ssl.create_default_context()
     server: smtplib.SMTP
     if parts.scheme == "smtps":

@@ -88,7 +88,7 @@ class TokenRoutes:
         self._check_admin(limits.admin)
         changed = token.model_copy(update=limits.model_dump(exclude_unset=True))
         if key == own and not changed.admin:
-            raise BadRequest("A token cannot take its own admin away.")
+            raise BadRequest("A token cannot remove its own admin right.")
         await self._tokens.put(key, changed.model_dump_json().encode())
         return JsonResponse(_view(changed, await self._accounts.calls_of(account(key))))
 

@@ -166,7 +166,7 @@ class _Manager:
                 if isinstance(error, APIError) and not _passes(error):
                     raise Fault(f"NATS refuses {what}: {error.description}") from error
                 if loop.time() > end:
-                    raise EngineUnavailable(f"NATS does not make {what}: {error or 'no answer'}") from error
+                    raise EngineUnavailable(f"NATS could not create {what}: {error or 'no answer'}") from error
                 await asyncio.sleep(_PAUSE)
 
 

@@ -88,7 +88,7 @@ class Requirements:
         except NotFoundError:
             return _Problem(f"{what} is missing")
         except (NatsError, TimeoutError) as error:
-            return _Problem(f"NATS does not tell about {what}: {str(error) or type(error).__name__}", certain=False)
+            return _Problem(f"NATS did not answer about {what}: {str(error) or type(error).__name__}", certain=False)
         found = Version.of(info["config"].get("metadata"))
         if found.number < topology.VERSION:
             return _Problem(f"{what} is of version {found.number}; this service needs {topology.VERSION}")

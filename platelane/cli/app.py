@@ -130,7 +130,7 @@ def read(
     token: Token = "",
     ca: Ca = None,
     regions: Annotated[str, typer.Option(help="Regions whose plates are likely, comma-separated: `us-ca,fr`.")] = "",
-    mmc: Annotated[bool, typer.Option("--mmc", help="Also tell make, model, color and orientation.")] = False,
+    mmc: Annotated[bool, typer.Option("--mmc", help="Also report make, model, color and orientation.")] = False,
     config: Annotated[
         str, typer.Option(metavar="JSON", help='Engine options as JSON, e.g. `{"detection_mode":"vehicle"}`.')
     ] = "",

@@ -128,7 +128,7 @@ def change(
 
 @app.command(name="test")
 def try_out(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Send a made-up event now and tell what came of it; the exit code is 1 if it was not accepted."""
+    """Send a made-up event now and report the outcome; the exit code is 1 if it was not accepted."""
     answer = Api(url, token, ca).call("POST", f"{hook}/test/")
     _print(answer)
     if not answer["delivered"]:
@@ -143,7 +143,7 @@ def enable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> N
 
 @app.command()
 def disable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Disable a webhook; it gets nothing of what happens meanwhile."""
+    """Disable a webhook; it gets no events until it is enabled again."""
     _print(Api(url, token, ca).call("PATCH", f"{hook}/", {"enabled": False}))
 
 
@@ -265,7 +265,7 @@ class Api:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(self._server, error) from error
         except ValueError as error:
-            raise EngineUnavailable(f"{self._server} is no Platelane: its answer is not JSON.") from error
+            raise EngineUnavailable(f"{self._server} is not a Platelane server: its answer is not JSON.") from error
         if not response.is_success:
             detail = answer.get("detail") if isinstance(answer, dict) else None
             raise BadRequest(str(detail or f"{self._server} answered {response.status_code}."))

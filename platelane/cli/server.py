@@ -23,7 +23,7 @@ Url = Annotated[
     str | None,
     typer.Option(envvar="PLATELANE_URL", help="Server to use. Default: the one that `platelane up` started here."),
 ]
-Token = Annotated[str, typer.Option(envvar="PLATELANE_TOKEN", help="API token, where the server wants one.")]
+Token = Annotated[str, typer.Option(envvar="PLATELANE_TOKEN", help="API token, if the server requires one.")]
 Ca = Annotated[
     Path | None,
     typer.Option(

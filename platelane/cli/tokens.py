@@ -150,7 +150,7 @@ async def _first(settings: Settings) -> str | None:
         await bus.connection.ask(entry, data, time.time() + _FIRST_PATIENCE, headers)
     except APIError as error:
         if error.err_code != _WRONG_LAST_SEQUENCE:
-            raise Fault(f"NATS does not store a token: {error.description}") from error
+            raise Fault(f"NATS refused to store a token: {error.description}") from error
         return None
     finally:
         await bus.close()

@@ -51,7 +51,7 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except OSError as error:  # ssl.SSLError is one
-        raise CannotStart(f"{certificate} and {key} are no certificate with its key: {error}.") from error
+        raise CannotStart(f"{certificate} and {key} are not a certificate and its key: {error}.") from error
 
 
 def _no_password() -> str:

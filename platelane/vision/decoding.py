@@ -100,7 +100,7 @@ def _decode(data: bytes, found: Header) -> Decoded:
 def _jpeg(data: bytes, found: Header) -> Decoded:
     frame = jpeg.frame(data)
     if frame.process not in _JPEG_PROCESSES or frame.precision != 8:
-        raise BadImage("The JPEG image is of a kind that is not supported: baseline and progressive ones are.")
+        raise BadImage("Only baseline and progressive JPEG images are supported.")
     most = SCAN_PIXELS // max(found.pixels, _LEAST_PIXELS)
     scans, complete = jpeg.scans(data, frame.end, most)
     if scans > most:

@@ -107,7 +107,7 @@ class HookSettings(BaseModel):
             try:
                 base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
             except binascii.Error as error:
-                raise ValueError(f"after {SECRET_PREFIX} a secret goes on in base64") from error
+                raise ValueError(f"a secret that starts with {SECRET_PREFIX} must continue in base64") from error
         return secret
 
     @classmethod

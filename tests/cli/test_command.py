@@ -115,8 +115,8 @@ def test_a_self_signed_certificate_can_be_trusted(tmp_path: Path) -> None:
         url = f"https://127.0.0.1:{server.server_port}"
         for options, environment, said in (
             ((), {}, "--ca names the certificate to trust."),
-            (("--ca", str(tmp_path / "ca.pem")), {}, "is no Platelane"),
-            ((), {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}, "is no Platelane"),
+            (("--ca", str(tmp_path / "ca.pem")), {}, "is not a Platelane server"),
+            ((), {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}, "is not a Platelane server"),
             (("--ca", __file__), {}, "cannot be used as a certificate"),
         ):
             environment = {"SSL_CERT_FILE": "", **environment}

@@ -90,7 +90,7 @@ async def test_a_queue_is_made_once_for_each_plan() -> None:
 async def test_one_queue_that_takes_nothing_keeps_no_result_from_others() -> None:
     one = world(away={}, fine={})
     one.away = {1}
-    with pytest.raises(EngineUnavailable, match="Webhook 1"):
+    with pytest.raises(EngineUnavailable, match="webhook 1"):
         await one.see()
     assert one.queued == [(2, "job")]
     one.away = set()
