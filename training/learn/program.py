@@ -100,7 +100,7 @@ def learn(options: Options, console: Console) -> Path:
     before = {each.name: _served_figures(models, each, own) for each in sets}
     start = Start.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
     models.release()
-    task = OwnPlatesTask(start, [plate.sample for plate in train], sets[0].samples, sets[1].samples)
+    task = OwnPlatesTask(start, [plate.sample for plate in train])
     target = output.new_folder(options.out, options.folder.stem)
     try:
         learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)

@@ -66,12 +66,11 @@ class OwnPlatesTask:
     Both are cut as the served models cut them, and photographed less well.
     """
 
-    def __init__(self, start: Start, train: Sequence[Sample], val: Sequence[Sample], guard: Sequence[Sample]) -> None:
+    def __init__(self, start: Start, train: Sequence[Sample]) -> None:
         self.model: nn.Module = start.network()
-        self.train, self.val, self.guard = train, val, guard
+        self.train = train
         self.regions = start.regions
-        codes = {"", *start.regions, *(sample.region for sample in (*train, *val, *guard))}
-        self.allowed = {code: allowed_regions(code, start.regions) for code in codes}
+        self._allowed: dict[str, NDArray[np.bool_]] = {}
 
     def batches(
         self,
@@ -101,7 +100,10 @@ class OwnPlatesTask:
         return {}
 
     def targets(self, samples: Sequence[Sample]) -> Targets:
-        return targets_of(samples, self.allowed)
+        """What the labels say. Pictures that are measured may be of codes that none to learn from has, such as `us`."""
+        for code in {sample.region for sample in samples} - self._allowed.keys():
+            self._allowed[code] = allowed_regions(code, self.regions)
+        return targets_of(samples, self._allowed)
 
 
 def by_text(samples: Sequence[Sample]) -> NDArray[np.float64]:

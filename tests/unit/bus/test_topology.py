@@ -71,7 +71,13 @@ def test_partitions_together_hold_no_more_than_one_stream_would() -> None:
 def test_work_and_what_is_kept_have_their_own_numbers_of_copies() -> None:
     settings = SETTINGS.model_copy(update={"nats_replicas": 3, "nats_work_replicas": 1})
     copies = {stream.name: stream.num_replicas for stream in topology.streams(settings)}
-    assert {name for name, number in copies.items() if number == 1} == {"JOBS", "CROPS", "PARTS", "HANDED_BACK", "RATES"}
+    assert {name for name, number in copies.items() if number == 1} == {
+        "JOBS",
+        "CROPS",
+        "PARTS",
+        "HANDED_BACK",
+        "RATES",
+    }
     assert set(copies.values()) == {1, 3}
     assert SETTINGS.model_copy(update={"nats_replicas": 3}).work_replicas == 3
 

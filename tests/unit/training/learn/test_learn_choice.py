@@ -16,8 +16,9 @@ from training.learn import output  # noqa: E402
 from training.learn.figures import DRAWN, OWN, Figures, Truth  # noqa: E402
 from training.learn.options import Options, Refused  # noqa: E402
 from training.learn.program import Candidate, _chosen, losses  # noqa: E402
-from training.learn.reader import Start, blended, temperatures  # noqa: E402
+from training.learn.reader import OwnPlatesTask, Start, blended, temperatures  # noqa: E402
 from training.reader.model import Reader, Served  # noqa: E402
+from training.reader.samples import Sample  # noqa: E402
 from training.reader.train import Targets  # noqa: E402
 
 READER = MODELS / "reader" / "1" / "model.onnx"
@@ -33,6 +34,15 @@ def candidate(share: float, own: float, drawn: Figures) -> Candidate:
 
 
 BEFORE = {OWN: figures(0.2), DRAWN: figures(0.9)}
+
+
+@pytest.mark.parametrize(("code", "allowed"), [("om", {"om"}), ("us", {each for each in REGIONS if each[:3] == "us-"})])
+def test_plates_of_any_code_can_be_measured(code: str, allowed: set[str]) -> None:
+    """Also of one that no plate to learn from has: a guard of American plates whose state is not known."""
+    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [])
+    plate = Sample(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), (1, 2), code, True)
+    (found,) = task.targets([plate]).regions
+    assert {region for region, one in zip(REGIONS, found.tolist(), strict=True) if one} == allowed
 
 
 def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_chosen() -> None:
