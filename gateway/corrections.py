@@ -11,7 +11,7 @@ from platelane.bus import Bus, subjects, topology
 from platelane.errors import NotFound
 from platelane.read_id import ReadId
 from platelane.regions import named, table
-from platelane.webhooks.wildcards import folded
+from platelane.webhooks.wildcards import folded, is_pattern
 
 LONGEST_PLATE: Final = 16
 """Letters and digits, as many as can be learnt."""
@@ -46,6 +46,8 @@ class Correction(BaseModel):
     def _readable(cls, plate: str | None) -> str | None:
         if plate is None:
             return None
+        if is_pattern(plate):
+            raise ValueError(f"{plate!r} has characters that nobody could read: leave the plate out")
         text = folded(plate)
         if not 1 <= len(text) <= LONGEST_PLATE:
             raise ValueError(f"a plate has 1 to {LONGEST_PLATE} letters and digits")

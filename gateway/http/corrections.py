@@ -18,7 +18,8 @@ from gateway.corrections import Correction, Corrections
 from gateway.http.disconnect import address
 from gateway.http.json_body import read_document
 from gateway.http.open_streams import OpenStreams
-from gateway.http.reads import MAX_WORD, MOST_EXPORTS, limited
+from gateway.http.query import limited
+from gateway.http.reads import MAX_WORD, MOST_EXPORTS
 from gateway.http.responses import JsonResponse
 from gateway.kept_pictures import KeptPictures, Subject
 from platelane.bus import Bus, questions

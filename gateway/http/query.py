@@ -10,6 +10,7 @@ from typing import Final
 from gateway.results_query import Query
 from platelane import times
 from platelane.errors import BadRequest
+from platelane.webhooks.wildcards import checked_pattern, is_pattern
 
 MAX_PLATE: Final = 64
 """Characters of a plate or a pattern that is searched for."""
@@ -45,16 +46,37 @@ def moment(parameters: Mapping[str, str], name: str) -> datetime | None:
         raise BadRequest(f"{name} is not in ISO 8601, for example 2019-08-19T13:11:25Z.") from error
 
 
+def plate_or_pattern(parameters: Mapping[str, str]) -> str:
+    """The parameter `plate`, empty where it is missing.
+
+    Raises:
+        BadRequest: it is too long, or nothing that a plate can have.
+    """
+    plate = limited(parameters, "plate", MAX_PLATE)
+    if plate:
+        try:
+            checked_pattern(plate)
+        except ValueError as error:
+            raise BadRequest(f"plate: {error}.") from error
+    return plate
+
+
+def limited(parameters: Mapping[str, str], name: str, limit: int) -> str:
+    """A text of at most `limit` characters; empty where there is none. Raises BadRequest."""
+    text = parameters.get(name, "")
+    if len(text) > limit:
+        raise BadRequest(f"{name} must not be longer than {limit} characters.")
+    return text.encode("utf-8", "replace").decode()
+
+
 def results_query(parameters: Mapping[str, str], account: str) -> Query:
     """Which results a request wants: `camera_id`, `plate` (a prefix, or a pattern with ? and *), `since`, `until`.
 
     Raises:
         BadRequest: a value cannot be understood.
     """
-    plate = parameters.get("plate")
-    if plate and len(plate) > MAX_PLATE:
-        raise BadRequest(f"plate must not be longer than {MAX_PLATE} characters.")
-    if plate and not set("*?") & set(plate):
+    plate = plate_or_pattern(parameters)
+    if plate and not is_pattern(plate):
         plate += "*"
     since, until = moment(parameters, "since"), moment(parameters, "until")
     return Query(

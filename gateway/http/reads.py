@@ -17,7 +17,7 @@ from starlette.routing import Route
 from gateway.accounts import Accounts
 from gateway.http.disconnect import address
 from gateway.http.open_streams import OpenStreams
-from gateway.http.query import MAX_PLATE, moment, number
+from gateway.http.query import limited, moment, number, plate_or_pattern
 from gateway.http.responses import JsonResponse
 from gateway.intake.fields import flag
 from platelane import times
@@ -26,7 +26,7 @@ from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
 from platelane.runtime.settings import Settings
 from platelane.webhooks.watchlists import Watchlist, WatchlistStore
-from platelane.webhooks.wildcards import WILDCARDS
+from platelane.webhooks.wildcards import is_pattern
 
 PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -182,10 +182,12 @@ def read_filter(parameters: Mapping[str, str], account: str) -> reads_pb2.ReadFi
     Raises:
         BadRequest: a value cannot be used.
     """
-    plate = limited(parameters, "plate", MAX_PLATE)
-    match = limited(parameters, "match", MAX_WORD) or ("exact" if WILDCARDS.isdisjoint(plate) else "wildcard")
+    plate = plate_or_pattern(parameters)
+    match = limited(parameters, "match", MAX_WORD) or ("wildcard" if is_pattern(plate) else "exact")
     if match not in MATCHES:
         raise BadRequest(f"match must be one of {', '.join(MATCHES)}.")
+    if match != "wildcard" and is_pattern(plate):
+        raise BadRequest(f"plate {plate!r} is a pattern, which match={match} does not take: use match=wildcard.")
     after, before = moment(parameters, "after"), moment(parameters, "before")
     camera, first_seen = parameters.get("camera_id"), parameters.get("first_seen")
     if camera:
@@ -217,14 +219,6 @@ def watched(watchlist: Watchlist) -> reads_pb2.Watched:
         for each in watchlist.plates
     ]
     return reads_pb2.Watched(plates=plates, distance=watchlist.distance)
-
-
-def limited(parameters: Mapping[str, str], name: str, limit: int) -> str:
-    """A text of at most `limit` characters; empty where there is none. Raises BadRequest."""
-    text = parameters.get(name, "")
-    if len(text) > limit:
-        raise BadRequest(f"{name} must not be longer than {limit} characters.")
-    return text.encode("utf-8", "replace").decode()
 
 
 def _score(parameters: Mapping[str, str]) -> float | None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from platelane.errors import BadRequest
-from platelane.webhooks.wildcards import WILDCARDS, folded
+from platelane.webhooks.wildcards import checked, checked_pattern
 
 SECRET_PREFIX: Final = "whsec_"
 MASK: Final = "***"
@@ -49,15 +49,12 @@ class Filter(BaseModel):
     @field_validator("watch_list")
     @classmethod
     def _as_plates_are_spelt(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not WILDCARDS.isdisjoint(value):
-                raise ValueError(
-                    f"{value!r} is a pattern, and the watch-list holds plates: patterns go into filter.plates"
-                )
-        plates = tuple(dict.fromkeys(filter(None, map(folded, values))))
-        if values and not plates:
-            raise ValueError("no plate in the watch-list has a letter or digit")
-        return plates
+        return tuple(dict.fromkeys(map(checked, values)))
+
+    @field_validator("plates")
+    @classmethod
+    def _that_can_match(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(checked_pattern, values))
 
 
 class HookSettings(BaseModel):

@@ -15,7 +15,7 @@ from platelane import times
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.mirror import Mirror
 from platelane.errors import BadRequest
-from platelane.webhooks.wildcards import WILDCARDS, folded
+from platelane.webhooks.wildcards import checked
 
 MOST_LISTS: Final = 100
 """Of one account."""
@@ -44,12 +44,7 @@ class Listed(BaseModel):
     @field_validator("plate")
     @classmethod
     def _as_it_is_read(cls, value: str) -> str:
-        if not WILDCARDS.isdisjoint(value):
-            raise ValueError(f"{value!r} is a pattern, and a watch-list holds plates")
-        plate = folded(value)
-        if not plate:
-            raise ValueError(f"{value!r} has no letter or digit")
-        return plate
+        return checked(value)
 
     @model_validator(mode="after")
     def _in_order(self) -> Listed:

@@ -12,21 +12,34 @@ WILDCARDS: Final = frozenset("*?")
 
 _ALIKE: Final = str.maketrans(
     {
-        **dict(zip("авекмнорстухіїјѕ", "abekmhopctyxiijs", strict=True)),  # Cyrillic, as its capitals look
-        **dict(zip("αβεζηικμνορτυχ", "abezhikmnoptyx", strict=True)),  # Greek
-        **{"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "þ": "p"},  # noqa: RUF001
+        **dict(
+            zip("авекмнорстухзіјѕԁһԛԝүұѵғөқңҳӏ", "abekmhopctyx3ijsdhqwyyvfokhxi", strict=True)
+        ),  # Cyrillic, as its capitals look
+        **dict(zip("αβεζηικμνορτυχϳ", "abezhikmnoptyxj", strict=True)),
+        **dict(zip("օտսլ", "osul", strict=True)),
+        **dict(zip("ⲁⲃⲉⲍⲏⲓⲕⲙⲛⲟⲣⲥⲧⲩⲭ", "abezhikmnopctyx", strict=True)),
+        **{"ß": "ss", "æ": "ae", "œ": "oe", "ð": "d", "ı": "i", "þ": "p"},  # noqa: RUF001
     }
 )
+_LUNATE: Final = str.maketrans("Ϲϲ", "CC")  # noqa: RUF001
+"""Greek letters that decompose to one of another look."""
+_LATIN: Final = re.compile(r"LATIN (?:SMALL LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .+)?")
 _NOT_IN_PATTERNS: Final = re.compile(r"[^a-z0-9*?]")
+_NOTHING: Final = "{!r} has no letter or digit that plates are read with"
 
 
 def folded(plate: str) -> str:
     """A plate as it is read: lower-case Latin letters and digits, without marks, separators and what else people type.
 
-    Cyrillic and Greek letters become the Latin ones that look like their capitals, digits of all scripts ASCII digits;
-    what has no such form is left out.
+    Letters of other scripts become the Latin ones, or digits, that look like their capitals, digits of all scripts
+    ASCII digits; what has no such form is left out.
     """
     return folded_pattern(plate).replace("*", "").replace("?", "")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether it has a wildcard, in any of the widths that keyboards write."""
+    return not WILDCARDS.isdisjoint(folded_pattern(text))
 
 
 def fits(pattern: str, text: str) -> bool:
@@ -35,10 +48,36 @@ def fits(pattern: str, text: str) -> bool:
 
 
 def folded_pattern(text: str) -> str:
-    """The same, with the wildcards `*` and `?` kept."""
-    decomposed = unicodedata.normalize("NFKD", text).casefold().translate(_ALIKE)
-    digits = (str(unicodedata.digit(each, each)) for each in decomposed)
-    return _NOT_IN_PATTERNS.sub("", "".join(digits))
+    """The same as `folded`, with the wildcards `*` and `?` kept."""
+    if not text.isascii():
+        alike = unicodedata.normalize("NFKD", text.translate(_LUNATE)).casefold().translate(_ALIKE)
+        text = "".join(map(_ascii, alike))
+    return _NOT_IN_PATTERNS.sub("", text.lower())
+
+
+def checked(text: str) -> str:
+    """One plate, folded. Raises ValueError for a pattern, and for what has nothing that is read."""
+    if is_pattern(text):
+        raise ValueError(f"{text!r} is a pattern, and a watch-list holds plates: patterns go into filter.plates")
+    plate = folded(text)
+    if not plate:
+        raise ValueError(_NOTHING.format(text))
+    return plate
+
+
+def checked_pattern(text: str) -> str:
+    """A pattern, as it is. Raises ValueError for one of which nothing is left that is read, unless it is wildcards."""
+    if not folded_pattern(text) or (not folded(text) and any(map(str.isalnum, text))):
+        raise ValueError(_NOTHING.format(text))
+    return text
+
+
+def _ascii(character: str) -> str:
+    """A lower-case letter without its stroke or hook, a digit of any script in ASCII; all else as it is."""
+    if character.isascii():
+        return character
+    letter = _LATIN.fullmatch(unicodedata.name(character, ""))
+    return letter[1] if letter else str(unicodedata.digit(character, character))
 
 
 @lru_cache(maxsize=1024)

@@ -157,7 +157,7 @@ async def test_one_address_has_so_many_streams(gateway: Gateway, client: httpx.A
             assert stream.status_code == 200
 
 
-@pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"before": "x"}, {"page_size": "-1"}])
+@pytest.mark.parametrize("wrong", [{"since": "yesterday"}, {"before": "x"}, {"page_size": "-1"}, {"plate": "---"}])
 async def test_nonsense(client: httpx.AsyncClient, wrong: dict[str, str]) -> None:
     response = await client.get("/v1/results/", params=wrong)
     assert response.status_code == 400

@@ -70,6 +70,14 @@ def test_lists_that_there_are_not(client: httpx.Client, list_id: str) -> None:
         assert client.request(method, f"{PATH}{list_id}/", json=VISITORS).status_code == 404
 
 
+def test_a_pattern_is_sent_to_where_patterns_go(client: httpx.Client) -> None:
+    answer = client.post(PATH, json={"name": "a", "plates": [{"plate": "X1"}, {"plate": "AB\uff0a"}]})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == (
+        "plates.1.plate: 'AB\uff0a' is a pattern, and a watch-list holds plates: patterns go into filter.plates."
+    )
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"name": ""}', b'{"name": "a", "plates": [{"plate": "a?"}]}', b'{"name": "\\ud800"}']
 )

@@ -11,6 +11,7 @@ from typing import Final
 
 from platelane.regions import country, named, table, templates
 from platelane.vision.geometry import Box
+from platelane.webhooks.wildcards import is_pattern
 from training.common.errors import DataError
 from training.learn.folder import REGIONS_FILE, Folder, Listed
 from training.learn.table import SIDES, Line
@@ -128,7 +129,7 @@ def checked_text(written: str) -> tuple[str, str]:
         return "", "no text"
     if _NUMBER.fullmatch(written):
         return "", f"Excel has made a number of the text ({written}): format the column as text and write it again"
-    if "?" in written or "*" in written:
+    if is_pattern(written):
         return "", f"{written!r} is not certain: leave out rows whose text cannot be read in full"
     folded = "".join(c for c in unicodedata.normalize("NFKD", written) if not unicodedata.combining(c))
     text = _SEPARATORS.sub("", folded).lower()

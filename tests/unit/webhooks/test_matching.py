@@ -4,18 +4,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from rapidfuzz.distance import Levenshtein
 
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.webhooks.hook import Filter, Hook, HookSettings, of_environment
 from platelane.webhooks.matching import Match, wanted, watched
+from platelane.webhooks.watchlists import Listed
 from platelane.webhooks.wildcards import fits, folded
 
 PLATES = st.text("ab1", min_size=1, max_size=7)
@@ -127,6 +130,14 @@ def test_hooks_of_the_environment_have_the_same_id_everywhere() -> None:
         ("١٢٣٤ ب", "1234"),  # Arabic digits; the letter has no Latin form
         ("İST 34", "ist34"),
         ("京A·12345", "a12345"),
+        ("З 123 ҮӨ", "3123yo"),  # Mongolian
+        ("Қ 5 Ј Ѕ", "k5js"),
+        ("\u200bAB\u00a0–\u20111２\u200e", "ab12"),  # what comes along with a paste
+        ("Ϲ ϒ 1", "cy1"),
+        ("ՕՏ 12", "os12"),  # Armenian
+        ("ⲂⲞ 12", "bo12"),  # Coptic
+        ("Ŧ Ƶ Ɍ Ɨ 1", "tzri1"),
+        ("ᴀʙ①²", "ab12"),
     ],
 )
 def test_plates_are_folded_as_they_are_read(typed: str, read: str) -> None:
@@ -149,9 +160,23 @@ def test_wildcards_stay_in_folded_patterns() -> None:
     assert not fits("?Ö-L", "kolnab")
 
 
-def test_a_pattern_in_a_watch_list_is_refused() -> None:
-    with pytest.raises(BadRequest, match=r"'AB\*' is a pattern.*filter\.plates"):
-        HookSettings.checked({"target": "http://a.example/", "filter": {"watch_list": ["AB*"]}})
+@pytest.mark.parametrize("pattern", ["AB*", "?12", "*", "ＡＢ＊", "A？1", "AB﹡", "AB⁇1"])
+def test_a_pattern_in_a_watch_list_is_refused(pattern: str) -> None:
+    for refused in (
+        lambda: HookSettings.checked({"target": "http://a.example/", "filter": {"watch_list": ["X1", pattern]}}),
+        lambda: Listed(plate=pattern),
+    ):
+        said = rf"{re.escape(repr(pattern))} is a pattern.*filter\.plates"
+        with pytest.raises((BadRequest, ValidationError), match=said):
+            refused()
+
+
+@pytest.mark.parametrize("nothing", ["京", "---", " ", "Ж"])
+def test_a_plate_of_which_nothing_is_read_is_not_dropped_silently(nothing: str) -> None:
+    for rule in ({"watch_list": ["X1", nothing]}, {"plates": ["X*", nothing]}, {"plates": [nothing + "京*"]}):
+        with pytest.raises(BadRequest, match="has no letter or digit that plates are read with"):
+            HookSettings.checked({"target": "http://a.example/", "filter": rule})
+    assert Filter(plates=("*", "??-???", "＊", "京A*"))
 
 
 def test_a_site_tells_no_secrets() -> None:

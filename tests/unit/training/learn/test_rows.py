@@ -147,7 +147,7 @@ def test_separators_and_accents_are_no_part_of_a_text(written: str, text: str) -
     assert checked_text(written) == (text, "")
 
 
-@pytest.mark.parametrize("written", ["", "京A12345", "A" * 17, "A*1", "١٢٣", "--"])
+@pytest.mark.parametrize("written", ["", "京A12345", "A" * 17, "A*1", "A\uff1f1", "1\uff0a", "١٢٣", "--"])
 def test_what_cannot_be_read_is_no_text(written: str) -> None:
     text, fault = checked_text(written)
     assert text == ""
