@@ -36,7 +36,8 @@ async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"]))
-        raise BadRequest(f"{where}: {problem['msg']}." if where else f"{problem['msg']}.") from error
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise BadRequest(f"{where}: {reason}." if where else f"{reason}.") from error
 
 
 async def read_object(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:
