@@ -12,6 +12,10 @@ ACCEPTED: Final = ("gzip", "deflate")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _RAW: Final = -zlib.MAX_WBITS
 _DEFLATE_METHOD: Final = 8
+_MEMBER: Final = b"\x1f\x8b\x08"
+"""How members of a gzip body begin."""
+MOST_MEMBERS: Final = 1_000
+"""Of one body; each costs as much as some kilobytes."""
 
 
 class Decoder(Protocol):
@@ -40,25 +44,52 @@ class Identity:
 
 
 class Inflate:
-    """For gzip and deflate; deflate comes with zlib's header, as it should, or without it, as some clients send it."""
+    """For gzip, of one member or several, and deflate, which comes with zlib's header, as it should, or without it, as
+    some clients send it. What follows is left alone."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
         self._inflate: zlib._Decompress | None = None
+        self._members = 0
+        self._rest = b""
+        """The beginning of what may be a further member."""
+        self._over = False
 
     def decode(self, chunk: bytes, size: int) -> Iterator[bytes]:
-        if not chunk:
-            return
-        if self._inflate is None:
-            has_header = self._encoding == "gzip" or chunk[0] & 0x0F == _DEFLATE_METHOD
-            bits = _GZIP if self._encoding == "gzip" else zlib.MAX_WBITS if has_header else _RAW
-            self._inflate = zlib.decompressobj(bits)
-        try:
-            while piece := self._inflate.decompress(chunk, size):
+        chunk = self._rest + chunk
+        self._rest = piece = b""
+        # a full piece may have left more to come, though all bytes are taken
+        while chunk or len(piece) == size:
+            if self._inflate is None or self._inflate.eof:
+                if not self._goes_on(chunk):
+                    return
+                self._inflate = self._begun(chunk)
+            try:
+                piece = self._inflate.decompress(chunk, size)
+            except zlib.error as error:
+                raise BadRequest(f"The body is not valid {self._encoding}: {error}.") from error
+            chunk = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+            if piece:
                 yield piece
-                chunk = self._inflate.unconsumed_tail
-        except zlib.error as error:
-            raise BadRequest(f"The body is not valid {self._encoding}: {error}.") from error
+
+    def _begun(self, chunk: bytes) -> zlib._Decompress:
+        self._members += 1
+        if self._members > MOST_MEMBERS:
+            raise BadRequest(f"The gzip body has more than {MOST_MEMBERS} members.")
+        has_header = self._encoding == "gzip" or chunk[0] & 0x0F == _DEFLATE_METHOD
+        return zlib.decompressobj(_GZIP if self._encoding == "gzip" else zlib.MAX_WBITS if has_header else _RAW)
+
+    def _goes_on(self, chunk: bytes) -> bool:
+        """Whether a member begins here: the first one, or another behind one that has ended."""
+        if self._inflate is None:
+            return True
+        if self._encoding != "gzip" or self._over:
+            return False
+        if len(chunk) < len(_MEMBER) and _MEMBER.startswith(chunk):
+            self._rest = chunk
+            return False
+        self._over = not chunk.startswith(_MEMBER)
+        return not self._over
 
     def finish(self) -> None:
         if self._inflate is None or not self._inflate.eof:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.content_encoding import decoder
+from gateway.intake.content_encoding import MOST_MEMBERS, decoder
 from platelane.errors import BadRequest, UnsupportedEncoding
 
 
@@ -23,6 +23,9 @@ ENCODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("", bytes),
     ("identity", bytes),
     ("gzip", gzip.compress),
+    ("gzip", lambda data: gzip.compress(data[:7]) + gzip.compress(b"") + gzip.compress(data[7:])),
+    ("gzip", lambda data: gzip.compress(data) + bytes(600)),
+    ("gzip", lambda data: gzip.compress(data) + b"\x1f\x8bgarbage"),
     (" X-GZip ", gzip.compress),
     ("deflate", zlib.compress),
     ("deflate", raw_deflate),
@@ -46,6 +49,20 @@ def test_what_was_encoded_comes_back_however_it_is_cut(
 def test_a_bomb_goes_off_piece_by_piece(encoding: str) -> None:
     bomb = (gzip.compress if encoding == "gzip" else zlib.compress)(bytes(50_000_000))
     assert len(next(decoder(encoding).decode(bomb, 1_000))) == 1_000
+
+
+def test_members_have_a_limit() -> None:
+    empty = gzip.compress(b"")
+    assert list(decoder("gzip").decode(empty * MOST_MEMBERS, 1_000)) == []
+    with pytest.raises(BadRequest, match="more than 1000 members"):
+        list(decoder("gzip").decode(empty * (MOST_MEMBERS + 1), 1_000))
+
+
+def test_a_member_that_is_cut_off() -> None:
+    decoding = decoder("gzip")
+    list(decoding.decode(gzip.compress(b"a") + gzip.compress(b"b")[:-1], 10))
+    with pytest.raises(BadRequest, match="cut off"):
+        decoding.finish()
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
