@@ -26,7 +26,6 @@ from platelane.reporting import THRESHOLD_DETECTION, THRESHOLD_TEXT
 
 STRONGEST_BLUR: Final = 10
 
-MAX_REGIONS: Final = 50
 _MAX_WORDS: Final = 1_000
 """Region codes that are looked at, also where they are the same again and again."""
 _LONGEST_CODE: Final = 20
@@ -138,7 +137,7 @@ def regions(values: Iterable[object]) -> list[str]:
     texts = (value.lower() for value in islice(values, _MAX_WORDS) if isinstance(value, str))
     words = (word[0] for text in texts for word in re.finditer(r"[\w-]+", text))
     codes = (word for word in islice(words, _MAX_WORDS) if len(word) <= _LONGEST_CODE)
-    return list(dict.fromkeys(codes))[:MAX_REGIONS]
+    return list(dict.fromkeys(codes))
 
 
 def flag(value: object) -> bool:

@@ -13,7 +13,7 @@ import string
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -103,8 +103,14 @@ def templates(expressions: tuple[str, ...]) -> Automaton:
     """What matches any of our own templates, with states that behave alike merged."""
     builder = _Builder(_TRUSTED_BUDGET)
     for expression in expressions:
-        builder.add(parse(expression))
+        builder.add(_template(expression))
     return _merged(builder.automaton())
+
+
+@cache
+def _template(expression: str) -> Pattern:
+    """One of our own, parsed: most of the time that an automaton takes, and callers combine them in many ways."""
+    return parse(expression)
 
 
 class _TooLarge(Exception):

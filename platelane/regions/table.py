@@ -87,11 +87,12 @@ def fits(code: str, text: str) -> bool:
     return any(region.fits(text) for region in meant([code]))
 
 
-def _with_relatives(region: Region) -> list[Region]:
+@cache
+def _with_relatives(region: Region) -> tuple[Region, ...]:
     regions = table()
     if region.code == region.country:
-        return [region, *(each for each in regions.values() if each.code.startswith(f"{region.code}-"))]
-    return [region if region.templates else regions[region.country]]
+        return (region, *(each for each in regions.values() if each.code.startswith(f"{region.code}-")))
+    return (region if region.templates else regions[region.country],)
 
 
 @cache

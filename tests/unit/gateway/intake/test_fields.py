@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.intake import fields
 from platelane.errors import BadRequest, RequestError
 from platelane.pb.v1 import domain_pb2
+from platelane.regions import table
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)
 DEFAULTS = domain_pb2.Options(threshold_detection=0.2, threshold_text=0.6)
@@ -154,6 +155,12 @@ def test_any_values_never_raise_anything_else(config: object, regions: list[obje
 )
 def test_regions(values: list[object], codes: list[str]) -> None:
     assert fields.regions(values) == codes
+
+
+def test_every_region_there_is_may_be_named() -> None:
+    every = list(table())
+    assert len(every) > 220
+    assert fields.regions(every) == fields.regions([",".join(every)]) == [code.lower() for code in every]
 
 
 codes = st.lists(st.from_regex(r"[a-z]{2}(-[a-z0-9]{2,3})?", fullmatch=True), unique=True, max_size=20)
