@@ -96,6 +96,7 @@ STACK: Final = (
         allow_origins=["*"],
         allow_methods=METHODS,
         allow_headers=["*"],
+        allow_private_network=True,  # a page of the internet may use the server in its reader's own network
         expose_headers=["Location", "Preference-Applied", "Retry-After"],
         max_age=86_400,
     ),

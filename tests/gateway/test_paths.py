@@ -89,12 +89,14 @@ def test_preflights_are_answered_everywhere(client: httpx.Client, path: str) -> 
             "Origin": "https://example.com",
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": wanted,
+            "Access-Control-Request-Private-Network": "true",
         }
         response = client.options(path, headers=headers)
         assert response.status_code == 200
         assert response.headers["access-control-allow-origin"] == "*"
         assert response.headers["access-control-allow-headers"] == wanted
         assert response.headers["access-control-allow-methods"] == "GET, POST, OPTIONS"
+        assert response.headers["access-control-allow-private-network"] == "true"
 
 
 def test_every_answer_may_be_read_from_every_origin(client: httpx.Client, picture: bytes) -> None:
