@@ -107,6 +107,7 @@ def learn(options: Options, console: Console) -> Path:
         console.print("Choosing among blends of what was learnt and what is served")
         prior = region_prior.templates(regions, models.specs.template_fit_file)
         candidates = _candidates(start, learnt, task, sets, models, prior, own, device)
+        console.print(report.blends(before, {each.share: each.figures for each in candidates}))
         chosen = _chosen(candidates, before, options)
         after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
         lost = losses(before, after)

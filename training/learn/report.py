@@ -59,6 +59,19 @@ def table(before: Sets, after: Sets) -> Table:
     return result
 
 
+def blends(before: Sets, figures: Mapping[float, Sets]) -> Table:
+    """What each share of what was learnt gains and costs; the first line is what is served."""
+    result = Table("learnt", *before, caption="read exactly, region right, scores off by, points")
+    for share, sets in {0.0: before, **figures}.items():
+        result.add_row(percent(share), *(_three(each) for each in sets.values()))
+    return result
+
+
+def _three(figures: Figures) -> str:
+    regions = "-" if figures.regions != figures.regions else percent(figures.regions)
+    return f"{percent(figures.texts)}, {regions}, {100 * figures.off:.1f}"
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from rich.console import Console  # noqa: E402
+
 from platelane.pb.v1 import domain_pb2  # noqa: E402
 from platelane.resources import MODELS  # noqa: E402
 from training.common.errors import CheckpointError  # noqa: E402
@@ -17,6 +19,7 @@ from training.learn.figures import DRAWN, OWN, Figures, Truth  # noqa: E402
 from training.learn.options import Options, Refused  # noqa: E402
 from training.learn.program import Candidate, _chosen, losses  # noqa: E402
 from training.learn.reader import OwnPlatesTask, Start, blended, temperatures  # noqa: E402
+from training.learn.report import blends  # noqa: E402
 from training.reader.model import Reader, Served  # noqa: E402
 from training.reader.samples import Sample  # noqa: E402
 from training.reader.train import Targets  # noqa: E402
@@ -61,6 +64,18 @@ def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
     with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points of texts"):
         _chosen(costly, BEFORE, Options(Path()))
     assert _chosen(costly, BEFORE, Options(Path(), accept_loss=True)).share == 1.0
+
+
+def test_every_blend_is_shown_beside_what_is_served() -> None:
+    console = Console(record=True, width=160)
+    console.print(blends(BEFORE, {0.25: {OWN: figures(0.5), DRAWN: figures(0.88)}}))
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines() if "%" in line
+    ]
+    assert rows == [
+        ["0.0 %", "20.0 %, 90.0 %, 2.0", "90.0 %, 90.0 %, 2.0"],
+        ["25.0 %", "50.0 %, 90.0 %, 2.0", "88.0 %, 90.0 %, 2.0"],
+    ]
 
 
 def test_what_gains_nothing_is_refused() -> None:
