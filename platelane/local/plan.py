@@ -24,8 +24,7 @@ class Program:
     (None: where the supervisor does); `on_ready` gets the process id whenever that page has answered; the program is
     ready when it returns, and cannot start when it raises a PlatelaneError. A program that says at `ready_url`, after
     it was ready, that it cannot work any more is started again once `restart_helps` says so; without it, nobody asks.
-    `on_end` takes away what it left, after each of its ends. One with a `niceness` (see nice(2)) leaves the processors
-    to the others while they want them.
+    `on_end` takes away what it left, after each of its ends.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Program:
     folder: Path | None = None
     start_seconds: float = 60.0
     stop_seconds: float = 4.0
-    niceness: int = 0
     on_ready: Callable[[int], Awaitable[None]] = _nothing_more
     on_end: Callable[[], None] = _nothing_left
     restart_helps: Callable[[], bool] | None = None

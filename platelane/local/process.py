@@ -57,7 +57,7 @@ class Process:
                     stdout=log,
                     stderr=asyncio.subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=partial(_prepare_child, os.getpid(), self.program.niceness),
+                    preexec_fn=partial(_die_with_parent, os.getpid()),
                 )
             except OSError as error:
                 raise CannotStart(f"{self.name} cannot be started: {error}") from error
@@ -144,11 +144,8 @@ class Process:
         return "\n".join(f"  | {line}" for line in last)
 
 
-def _prepare_child(parent: int, niceness: int) -> None:
+def _die_with_parent(parent: int) -> None:
     """Runs in the child before its program: the kernel ends it when the supervisor is gone, even by SIGKILL."""
-    os.nice(niceness)
-    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
-        group.write(str(niceness))  # where sessions share the processors as groups, the group's counts (sched(7))
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the supervisor ended before the call above
         os._exit(1)

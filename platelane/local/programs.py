@@ -31,9 +31,6 @@ from platelane.runtime.settings import SYNC_INTERVAL, Settings
 WORKERS = ("detector", "ocr", "attributes", "aggregator", "webhook_svc", "reads")
 SERVICES = ("gateway", *WORKERS)
 
-_NICENESS = {"webhook_svc": 10}
-"""Who waits for a photograph comes before receivers of events."""
-
 NATS_VERSION = (2, 12)
 """The first with message counters."""
 
@@ -151,7 +148,6 @@ def _service(service: str, name: str, shared: Mapping[str, str], health_port: in
         environment={**shared, "PLATELANE_HEALTH_PORT": str(health_port)},
         ready_url=f"http://{LOOPBACK}:{health_port}/readyz",
         address=address,
-        niceness=_NICENESS.get(service, 0),
     )
 
 

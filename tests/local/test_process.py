@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -36,18 +35,6 @@ async def test_a_program_is_started_awaited_and_stopped(
     assert process.pid is None
     assert not psutil.pid_exists(pid)
     assert await process.ended() == "was ended by SIGTERM"
-
-
-async def test_a_program_leaves_the_processors_to_others(
-    make_program: MakeProgram, start: Start, client: httpx.AsyncClient
-) -> None:
-    process = start(replace(make_program(), niceness=7))
-    await process.start()
-    await process.ready(client)
-    assert process.pid is not None
-    assert psutil.Process(process.pid).nice() == 7
-    group = Path(f"/proc/{process.pid}/autogroup")
-    assert not group.exists() or group.read_text().endswith("nice 7\n")
 
 
 async def test_a_program_that_ends_says_why(make_program: MakeProgram, start: Start, client: httpx.AsyncClient) -> None:
