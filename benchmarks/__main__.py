@@ -1,15 +1,31 @@
-"""`python -m benchmarks` runs all programs; `python -m benchmarks overhead` one of them."""
+"""`python -m benchmarks` runs all programs; `python -m benchmarks overhead` one of them; `python -m benchmarks faults
+power-loss` one fault."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import bus, direct, fuzz, isolation, memory, overhead, scale, snapshot, steps, sync, uploads, webhooks
+from benchmarks import (
+    bus,
+    direct,
+    faults,
+    fuzz,
+    isolation,
+    memory,
+    overhead,
+    scale,
+    snapshot,
+    steps,
+    sync,
+    uploads,
+    webhooks,
+)
 from platelane.errors import CannotStart
 
 SAMPLE = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
@@ -26,19 +42,26 @@ PROGRAMS: dict[str, Callable[[Path], None]] = {
     "uploads": uploads.main,
     "webhooks": webhooks.main,
     "isolation": isolation.main,
+    "faults": faults.main,
 }
 
 
 def main(
     programs: Annotated[
-        list[str] | None, typer.Argument(help=f"Of {', '.join(PROGRAMS)}; all if none is named.")
+        list[str] | None,
+        typer.Argument(
+            help=f"Of {', '.join(PROGRAMS)}; all if none is named; after `faults`, of {', '.join(faults.FAULTS)}."
+        ),
     ] = None,
     photo: Annotated[Path, typer.Option(help="The photograph to send, 1280x720.")] = SAMPLE,
 ) -> None:
     """Measure the system on this machine and write the figures into benchmarks/RESULTS.md."""
-    for name in programs or PROGRAMS:
+    names = [name for name in programs or () if name in faults.FAULTS]
+    if names:
+        PROGRAMS["faults"] = partial(faults.main, names=names)
+    for name in [name for name in programs or PROGRAMS if name not in names]:
         if name not in PROGRAMS:
-            raise typer.BadParameter(f"{name!r} is not one of {', '.join(PROGRAMS)}")
+            raise typer.BadParameter(f"{name!r} is none of {', '.join((*PROGRAMS, *faults.FAULTS))}")
         try:
             PROGRAMS[name](photo)
         except CannotStart as error:

@@ -1,6 +1,6 @@
 """A webhook receiver for measurements, in a process of its own: notes what arrives, then says 200.
 
-python -m benchmarks.receiver PORT FILE     one JSON object a line in FILE
+python -m benchmarks.receiver PORT FILE [N]     one JSON object a line in FILE; one event in N first gets 500
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,9 @@ class ReceiverProcess:
         self._file = file
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command)
+    def start(self, failing: int = 0) -> None:
+        """With `failing` the first attempt of one event in so many is answered with 500 and not noted."""
+        self._process = subprocess.Popen([*self._command, str(failing)])
 
     def kill(self) -> None:
         if self._process:
@@ -81,16 +83,26 @@ async def black_hole() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def _serve(port: int, file: TextIO) -> None:
+async def _serve(port: int, file: TextIO, failing: int) -> None:
+    seen: set[str] = set()
+
+    def fails(key: str) -> bool:
+        first = key not in seen
+        seen.add(key)
+        return bool(failing) and first and len(seen) % failing == 0
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 headers = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
                 body = await reader.readexactly(int(headers["content-length"]))
-                file.write(json.dumps(_arrival(headers["idempotency-key"], json.loads(body)["data"])) + "\n")
-                file.flush()
-                writer.write(_ANSWER)
+                key = headers["idempotency-key"]
+                failed = fails(key)
+                if not failed:
+                    file.write(json.dumps(_arrival(key, json.loads(body)["data"])) + "\n")
+                    file.flush()
+                writer.write(_FAILURE if failed else _ANSWER)
                 await writer.drain()
         writer.close()
 
@@ -105,4 +117,4 @@ def _arrival(key: str, data: dict[str, Any]) -> dict[str, object]:
 
 if __name__ == "__main__":
     with open(sys.argv[2], "a", encoding="utf-8") as output:
-        asyncio.run(_serve(int(sys.argv[1]), output))
+        asyncio.run(_serve(int(sys.argv[1]), output, int(sys.argv[3]) if len(sys.argv) > 3 else 0))

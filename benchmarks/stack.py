@@ -35,13 +35,14 @@ def running(*arguments: str, **settings: float) -> Iterator[State]:
             environment = os.environ | {f"PLATELANE_{name}".upper(): str(value) for name, value in settings.items()}
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
-            yield _ready(process, directory, output)
+            yield ready(process, directory, output)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
 
 
-def _ready(process: subprocess.Popen[bytes], directory: Path, output: Path) -> State:
+def ready(process: subprocess.Popen[bytes], directory: Path, output: Path) -> State:
+    """The state of a `platelane up` once it has read a photograph. Raises CannotStart as `running`."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and process.poll() is None:
         found = state.read(directory)

@@ -1,0 +1,66 @@
+"""Processes that are there and do not get on, and queues that fill up behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import Final
+
+from benchmarks.faults.fault import Fault, Scene
+from benchmarks.faults.system import send_signal
+
+_FROZEN_SECONDS: Final = 6.0
+_FULL_SECONDS: Final = 10.0
+_SLOW_SECONDS: Final = 10.0
+_PULSE: Final = (0.4, 0.1)
+"""Seconds that Triton is frozen, and those that it runs, in turn."""
+
+
+async def _freeze_reader(scene: Scene) -> None:
+    await _frozen(scene, "ocr", _FROZEN_SECONDS)
+
+
+async def _freeze_one_of_two(scene: Scene) -> None:
+    await _frozen(scene, "ocr-1", _FROZEN_SECONDS)
+
+
+async def _fill_stream(scene: Scene) -> None:
+    await _frozen(scene, "detector", _FULL_SECONDS)
+
+
+async def _frozen(scene: Scene, name: str, seconds: float) -> None:
+    send_signal(scene.system, name, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        send_signal(scene.system, name, signal.SIGCONT)
+
+
+async def _slow_triton(scene: Scene) -> None:
+    end = time.monotonic() + _SLOW_SECONDS
+    while time.monotonic() < end:
+        await _frozen(scene, "triton", _PULSE[0])
+        await asyncio.sleep(_PULSE[1])
+
+
+FAULTS: Final = (
+    Fault("freeze-worker", f"SIGSTOP of the only ocr for {_FROZEN_SECONDS:g} s", _freeze_reader),
+    Fault(
+        "slow-triton",
+        f"Triton frozen {_PULSE[0]:g} s of every {sum(_PULSE):g} s, for {_SLOW_SECONDS:g} s",
+        _slow_triton,
+    ),
+    Fault(
+        "freeze-one-of-two",
+        f"SIGSTOP of one ocr of two for {_FROZEN_SECONDS:g} s",
+        _freeze_one_of_two,
+        options=("--scale", "ocr=2"),
+    ),
+    Fault(
+        "full-stream",
+        f"room for 8 photographs, and no detector (SIGSTOP) for {_FULL_SECONDS:g} s",
+        _fill_stream,
+        settings={"queue_limit": "8"},
+    ),
+)

@@ -1,0 +1,138 @@
+"""What became of the requests and events around a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.receiver import Arrival
+
+MARGIN: Final = 2.0
+"""Seconds: a request that is answered at the deadline still has its way back."""
+OK: Final = 200
+ACCEPTED: Final = 202
+REFUSALS: Final = frozenset({408, 429, 503})
+"""How a server that cannot do it now says so."""
+BROKEN: Final = 0
+"""The status of an attempt whose connection broke, or which the client gave up after its own, longer, patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request: when it was sent (seconds of the monotonic clock), how long it took, its status, whether a 503 or
+    429 said when to come again, and whether a 200 was about this very photograph."""
+
+    sent: float
+    seconds: float
+    status: int
+    says_when: bool = True
+    is_right: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A photograph with a camera that no other has, sent once or, under an `Idempotency-Key`, until answered."""
+
+    camera: str
+    attempts: Sequence[Attempt]
+
+    @property
+    def last(self) -> Attempt:
+        return self.attempts[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Counts of calls, then of attempts, then of events; seconds are from the end of the fault, None for never.
+
+    `answered`, `accepted`, `refused`, `broken`: how calls ended. `lost`: answered or accepted, and no result is stored,
+    or the answer was about something else. `twice`: calls with more than one result, however they ended. `hung`:
+    attempts that took longer than the deadline. `rude`: attempts with another status, or refused without `Retry-After`.
+    `events`: those due, one a result. `missing`: did not arrive. `repeated`: further arrivals. `other_keys`: events
+    that arrived under more than one key.
+    """
+
+    calls: int
+    answered: int
+    accepted: int
+    refused: int
+    broken: int
+    lost: int
+    twice: int
+    hung: int
+    rude: int
+    longest: float
+    events: int
+    missing: int
+    repeated: int
+    other_keys: int
+    read_after: float | None
+    ready_after: float | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether waiting longer could not make it better."""
+        return not self.lost and not self.missing
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing happened that must not, however long it took."""
+        return not (self.lost or self.twice or self.hung or self.rude or self.missing or self.other_keys)
+
+
+def judge(
+    calls: Sequence[Call],
+    stored: Mapping[str, Sequence[str]],
+    arrivals: Iterable[Arrival],
+    deadline: float,
+    end: float,
+    ready_after: float | None = None,
+) -> Outcome:
+    """What became of `calls`.
+
+    `stored`: the ids of the stored results by camera. `arrivals`: what the receiver got, of other cameras as well.
+    `deadline`: seconds that a request may take. `end`: of the fault, seconds of the monotonic clock.
+    """
+    attempts = [attempt for call in calls for attempt in call.attempts]
+    results = [len(stored.get(call.camera, ())) for call in calls]
+    due = {event for call in calls for event in stored.get(call.camera, ())}
+    keys: dict[str, list[str]] = {}
+    for arrival in arrivals:
+        keys.setdefault(arrival.event, []).append(arrival.key)
+    got = [keys[event] for event in due if event in keys]
+    statuses = [call.last.status for call in calls]
+    return Outcome(
+        calls=len(calls),
+        answered=statuses.count(OK),
+        accepted=statuses.count(ACCEPTED),
+        refused=sum(status in REFUSALS for status in statuses),
+        broken=statuses.count(BROKEN),
+        lost=sum(_is_lost(call.last, number) for call, number in zip(calls, results, strict=True)),
+        twice=sum(number > 1 for number in results),
+        hung=sum(attempt.seconds > deadline + MARGIN for attempt in attempts),
+        rude=sum(map(_is_rude, attempts)),
+        longest=max((attempt.seconds for attempt in attempts), default=0.0),
+        events=len(due),
+        missing=len(due) - len(got),
+        repeated=sum(len(each) - 1 for each in got),
+        other_keys=sum(len(set(each)) > 1 for each in got),
+        read_after=_read_after(attempts, end),
+        ready_after=ready_after,
+    )
+
+
+def _is_lost(last: Attempt, results: int) -> bool:
+    return last.status in (OK, ACCEPTED) and (results == 0 or not last.is_right)
+
+
+def _is_rude(attempt: Attempt) -> bool:
+    if attempt.status in (429, 503):
+        return not attempt.says_when
+    return attempt.status not in (OK, ACCEPTED, BROKEN, *REFUSALS)
+
+
+def _read_after(attempts: Iterable[Attempt], end: float) -> float | None:
+    """Seconds from the end until a photograph that was sent after it had been read."""
+    reads = (each.sent + each.seconds for each in attempts if each.status == OK and each.sent >= end)
+    return min((read - end for read in reads), default=None)

@@ -1,0 +1,154 @@
+"""Injects one fault after another under load and tells what became of the requests and events around each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Never
+
+import httpx
+from tqdm import tqdm
+
+from benchmarks import results
+from benchmarks.faults import clients, deaths, delays
+from benchmarks.faults.fault import Fault, NotHere, Scene
+from benchmarks.faults.judgement import Outcome, judge
+from benchmarks.faults.load import RATE, Load
+from benchmarks.faults.system import Up, is_ready, results_by_camera, under_way
+from benchmarks.receiver import ReceiverProcess, free_port
+from platelane.errors import PlatelaneError
+from platelane.runtime.settings import Settings
+
+FAULTS: Final = {fault.name: fault for fault in (*deaths.FAULTS, *delays.FAULTS, *clients.FAULTS)}
+AIM: Final = 5.0
+"""Seconds from a fault's end until a photograph is read again and every process says that it is ready."""
+_BEFORE: Final = 2.0
+_AFTER: Final = 2.0
+_LONGEST: Final = 60.0
+"""Seconds that a system is given to become ready again."""
+_SETTLING: Final = 40.0
+"""Seconds that results and events are given to arrive."""
+_LATE: Final = 1.0
+"""Seconds in which something might arrive a second time."""
+
+
+def main(photo: Path, names: Sequence[str] = ()) -> None:
+    """Inject all faults and write the section of RESULTS.md; with `names`, those alone, and only print."""
+    chosen = [FAULTS[name] for name in names] or list(FAULTS.values())
+    rows: list[list[str]] = []
+    progress: tqdm[Never] = tqdm(total=len(chosen), desc="faults", unit="fault")
+    for _, group in itertools.groupby(chosen, key=lambda fault: (fault.place, fault.settings, fault.options)):
+        for row in _in_one_place(list(group), photo.read_bytes()):
+            rows.append(row)
+            progress.write(" | ".join(row))
+            progress.update()
+    progress.close()
+    told = f"{_INTRODUCTION}\n\n{results.table(_HEADER, rows)}"
+    if names:
+        print(told)
+    else:
+        results.record("Faults (`python -m benchmarks faults`)", told)
+
+
+def _in_one_place(faults: Sequence[Fault], photo: bytes) -> Iterator[list[str]]:
+    """The rows of faults that share a system."""
+    first = faults[0]
+    with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as name:
+        folder = Path(name)
+        receiver = ReceiverProcess(free_port(), folder / "arrivals.jsonl")
+        system = Up(folder / "state", first.options, {f"PLATELANE_{k}".upper(): v for k, v in first.settings.items()})
+        system.start()
+        receiver.start()
+        try:
+            httpx.post(f"{system.url}/v1/webhooks/", json={"target": receiver.url}, trust_env=False).raise_for_status()
+            time.sleep(_BEFORE)
+            for fault in faults:
+                try:
+                    scene = Scene(system, receiver, photo, folder)
+                    yield _told(fault, asyncio.run(_around(fault, scene)), scene.notes)
+                except NotHere as reason:
+                    yield _without_outcome(fault, f"not done: {reason}")
+                except (PlatelaneError, RuntimeError) as error:
+                    yield _without_outcome(fault, f"**no**: {error}")
+                    system.crash()
+                    system.start()
+        finally:
+            receiver.kill()
+            system.stop()
+
+
+async def _around(fault: Fault, scene: Scene) -> Outcome:
+    """What became of the load before, during and after a fault."""
+    deadline = Settings().deadline
+    load = Load(scene.system.url, scene.photo, fault.name, deadline)
+    async with load.running():
+        await asyncio.sleep(_BEFORE)
+        await fault.inject(scene)
+        end = time.monotonic() if scene.ended is None else scene.ended
+        ready_after = None
+        while time.monotonic() < end + _LONGEST:
+            if ready_after is None and await is_ready(scene.system):
+                ready_after = time.monotonic() - end
+            if ready_after is not None and any(each.status == 200 and each.sent >= end for each in load.attempts):
+                break
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(_AFTER)
+
+    async def judged() -> Outcome:
+        stored = await results_by_camera(scene.system, load.name)
+        return judge(load.calls, stored, scene.receiver.arrivals(), deadline, end, ready_after)
+
+    patience = time.monotonic() + _SETTLING
+    while time.monotonic() < patience:
+        with contextlib.suppress(PlatelaneError, RuntimeError):
+            if (await judged()).is_settled and not await under_way(scene.system):
+                break
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(_LATE)
+    return await judged()
+
+
+_INTRODUCTION: Final = (
+    f"Real processes under {RATE:g} photographs a second, which arrive whatever becomes of those before them, in turn: "
+    "one whose client waits, one that is sent again under its `Idempotency-Key` until it is answered, one that is "
+    "accepted with 202. *Refused*: ended with 408, 429 or 503; *broken*: the connection was. *Lost*: ended with 200 or "
+    "202, and no result is stored. *Twice*: two results are. *Hung*: took longer than the deadline of 9 s, and 2 s for "
+    "the way back. *Rude*: another status, or a 429 or 503 without `Retry-After`. *Read again*, *all ready*: seconds "
+    "from the fault's end until a photograph that was sent after it had been read, and until every process said that "
+    f"it is ready; aim: at most {AIM:g}. *Events*: arrived at a webhook, of those due; *again*: further arrivals under "
+    "the same key. *Sound*: none lost, twice, hung, rude, missing, or under another key."
+)
+_HEADER: Final = (
+    "fault", "what is done", "sound", "200, 202, refused, broken", "lost", "twice", "hung", "rude", "longest, s",
+    "read again, s", "all ready, s", "events", "again", "other keys",
+)  # fmt: skip
+
+
+def _told(fault: Fault, outcome: Outcome, notes: Sequence[str]) -> list[str]:
+    ends = (outcome.answered, outcome.accepted, outcome.refused, outcome.broken)
+    return [
+        fault.name,
+        "; ".join((fault.does, *notes)),
+        "yes" if outcome.is_sound else "**no**",
+        ", ".join(map(str, ends)),
+        *map(str, (outcome.lost, outcome.twice, outcome.hung, outcome.rude)),
+        f"{outcome.longest:.1f}",
+        _seconds(outcome.read_after),
+        _seconds(outcome.ready_after),
+        f"{outcome.events - outcome.missing} of {outcome.events}",
+        str(outcome.repeated),
+        str(outcome.other_keys),
+    ]
+
+
+def _without_outcome(fault: Fault, reason: str) -> list[str]:
+    return [fault.name, fault.does, reason, *[""] * (len(_HEADER) - 3)]
+
+
+def _seconds(after: float | None) -> str:
+    return "never" if after is None else f"{after:.1f}"

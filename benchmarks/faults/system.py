@@ -1,0 +1,168 @@
+"""A running Platelane whose processes can be killed, frozen, and started again on the files they left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import httpx
+import psutil
+
+from benchmarks import stack
+from benchmarks.load import with_children
+from platelane.bus import Bus, subjects, topology
+from platelane.local import state
+from platelane.local.ports import Ports
+from platelane.local.state import State
+from platelane.runtime.settings import Settings
+
+_GONE_SECONDS: Final = 10.0
+_BATCH: Final = 500
+
+
+class System(Protocol):
+    """What a fault is done to."""
+
+    @property
+    def url(self) -> str:
+        """Where the API is, also after a restart."""
+
+    @property
+    def state(self) -> State:
+        """Of now.
+
+        Raises:
+            RuntimeError: it does not run.
+        """
+
+
+class Up:
+    """`platelane up` with a state directory and a port that outlive it."""
+
+    def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """`environment` is added to this process' own."""
+        self.folder = folder
+        self._port = Ports().take()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._options = options
+        self._environment = environment or {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> State:
+        found = state.read(self.folder)
+        if found is None:
+            raise RuntimeError("the system is not running any more")
+        return found
+
+    def start(self) -> None:
+        """Returns once it has read a photograph.
+
+        Raises:
+            CannotStart: with what it said of the reason.
+        """
+        port, output = str(self._port), self.folder.with_name(f"{self.folder.name}.log")
+        command = [sys.executable, "-m", "platelane.cli", "up", "--port", port, "--state-dir", str(self.folder)]
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *self._options],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self._environment},
+            )
+        stack.ready(self._process, self.folder, output)
+
+    def stop(self) -> None:
+        """As Ctrl-C does."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(stack.STOP_SECONDS)
+
+    def crash(self) -> None:
+        """SIGKILL for the supervisor and everything that it has started, in one go."""
+        if self._process:
+            _kill(with_children(self._process.pid))
+            self._process.wait()
+
+
+def kill(system: System, name: str) -> None:
+    """SIGKILL for one process; it is gone when this returns. Nothing, if it is being started."""
+    pid = system.state.processes[name].pid
+    if pid is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            _kill([psutil.Process(pid)])
+
+
+def send_signal(system: System, name: str, number: signal.Signals) -> None:
+    """A signal for a process and those that it has started; nothing, if it is being started."""
+    pid = system.state.processes[name].pid
+    if pid is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for each in with_children(pid):
+                each.send_signal(number)
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            process.wait(_GONE_SECONDS)
+
+
+async def is_ready(system: System) -> bool:
+    """Whether every process says that it is."""
+    try:
+        pages = [process.ready_url for process in system.state.processes.values() if process.pid is not None]
+        if len(pages) < len(system.state.processes):
+            return False
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            answers = await asyncio.gather(*(client.get(page) for page in pages))
+    except (httpx.TransportError, RuntimeError):
+        return False
+    return all(answer.status_code == 200 for answer in answers)
+
+
+async def results_by_camera(system: System, prefix: str) -> dict[str, list[str]]:
+    """The ids of all stored results of cameras whose names begin with `prefix`.
+
+    Raises:
+        EngineUnavailable: NATS does not answer.
+    """
+    bus = await Bus.connect(Settings(nats_url=system.state.nats_url), "benchmark")
+    try:
+        stream, start = bus.stream(topology.RESULTS), 1
+        found: dict[str, list[str]] = defaultdict(list)
+        while records := await stream.read(subjects.ALL_RESULTS, start, _BATCH):
+            for record in records:
+                camera = subjects.decode(record.subject.split(".")[2])
+                if camera.startswith(prefix):
+                    found[camera].append(record.key)
+            start = records[-1].sequence + 1
+        return found
+    finally:
+        await bus.close()
+
+
+async def under_way(system: System) -> int:
+    """Messages that wait in the queues of jobs and crops, or are being worked on.
+
+    Raises:
+        EngineUnavailable: NATS does not answer.
+    """
+    bus = await Bus.connect(Settings(nats_url=system.state.nats_url), "benchmark")
+    try:
+        manager = bus.client.jsm(timeout=5)
+        infos = [await manager.stream_info(name) for name in (topology.JOBS, topology.CROPS)]
+        return sum(info.state.messages for info in infos)
+    finally:
+        await bus.close()
