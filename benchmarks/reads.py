@@ -7,6 +7,7 @@ RESULTS.md.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import random
 import statistics
@@ -20,10 +21,11 @@ from sqlalchemy import Engine, func, select, text
 from benchmarks.results import record, table
 from platelane.pb.v1 import domain_pb2, reads_pb2, stages_pb2
 from reads import engine as reads_engine
-from reads import queries, writing
+from reads import queries, tallies, writing
 from reads.look_alikes import look
 from reads.models import PLACES, Account, Camera, Plate, Read
 from reads.schema import migrate
+from tests.postgres import programs, running_postgres
 
 BATCH: Final = 250
 INDEXED: Final = 4_000
@@ -120,6 +122,8 @@ def fill(engine: Engine, number: int, first: int) -> None:
 
     insert_all(engine, "plates", ["id", "account_id", "text", "look", "kool"], plates)
     insert_all(engine, "reads", columns, reads())
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        tallies.recount(connection)
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("SET statement_timeout = 0"))
@@ -185,7 +189,9 @@ def measure(engine: Engine, number: int) -> str:
         fill(engine, number - INDEXED, INDEXED + 1)
     elif kept != number:
         raise SystemExit(f"error: the database has {kept:,} reads")
-    some = next(photographs(1)).result.recognition.sightings[0].plate.text
+    with engine.connect() as connection:
+        first = select(Plate.text).join(Read, Read.plate_id == Plate.id).order_by(Read.id).limit(1)
+        some = connection.execute(first).scalar_one()
     page, groups = reads_pb2.SearchReads(page_size=50), reads_pb2.GroupReads(page_size=50)
     watched = {name: reads_pb2.ReadFilter(watched=each) for name, each in lists().items()}
     rows = [_first_page(engine, name, wanted, page) for name, wanted in (questions(some) | watched).items()]
@@ -194,7 +200,7 @@ def measure(engine: Engine, number: int) -> str:
         ("by plate, all", queries.group, reads_pb2.ReadFilter(), groups)
     ]
     wholes += [("by plate, a day", queries.group, day, groups)]
-    for by in queries.COUNTED:
+    for by in tallies.COUNTED:
         counting = reads_pb2.CountReads(by=by)
         wholes += [(f"by {by}, all", queries.count, reads_pb2.ReadFilter(), counting)]
         wholes += [(f"by {by}, a day", queries.count, day, counting)]
@@ -247,15 +253,25 @@ def _bytes(engine: Engine) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reads", type=int, default=1_000_000)
-    parser.add_argument("--postgres", default="", help="address of an empty database to measure as well")
+    parser.add_argument(
+        "--postgres", default="", help="address of an empty database to measure as well; empty: of a server of its own"
+    )
     parser.add_argument(
         "--sqlite", default="", help="file to fill and keep, or that was; empty: one that is thrown away"
     )
     arguments = parser.parse_args()
     reads_engine.QUERY_PATIENCE = 600.0  # type: ignore[misc]  # what is too slow is measured as well
     sections = []
-    with tempfile.TemporaryDirectory() as folder:
-        for address in (f"sqlite:///{arguments.sqlite or f'{folder}/reads.db'}", *filter(None, [arguments.postgres])):
+    with contextlib.ExitStack() as until:
+        folder = until.enter_context(tempfile.TemporaryDirectory())
+        addresses = [f"sqlite:///{arguments.sqlite or f'{folder}/reads.db'}"]
+        if arguments.postgres:
+            addresses.append(arguments.postgres)
+        elif programs() is not None:
+            addresses.append(until.enter_context(running_postgres()))
+        else:
+            print("PostgreSQL is not installed here, and not measured.")
+        for address in addresses:
             engine = reads_engine.open_engine(address)
             try:
                 sections.append(measure(engine, arguments.reads))

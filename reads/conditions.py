@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,7 +15,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    or_,
     select,
     table,
     text,
@@ -26,7 +25,7 @@ from sqlalchemy.orm import aliased
 from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
 from platelane.webhooks.wildcards import folded, folded_pattern
-from reads.look_alikes import AFTER_ALL, LEAST, halves, look, near
+from reads.look_alikes import AFTER_ALL, LEAST, look, near, shared
 from reads.models import Account, Camera, Plate, Read
 from reads.watched import of_watched
 
@@ -39,15 +38,29 @@ MOST_CANDIDATES: Final = 20_000
 _TRIGRAM: Final = 3
 
 
+class Conditions(NamedTuple):
+    """What has to hold of `Read`."""
+
+    owner: list[ColumnElement[bool]]
+    """That it is the account's, which need not be said of plates that are."""
+    others: list[ColumnElement[bool]]
+
+
 def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[ColumnElement[bool]]:
     """What has to hold of `Read`. Some of it is found out by further questions to the database.
 
     Raises:
         BadRequest: the plate cannot be searched for.
     """
-    owners = _owners(connection, wanted.account)
+    owner, others = divided(connection, wanted)
+    return owner + others
+
+
+def divided(connection: Connection, wanted: reads_pb2.ReadFilter) -> Conditions:
+    """The same, with what is said of the account apart. Raises BadRequest."""
+    owners = owners_of(connection, wanted.account)
     if not owners:
-        return [false()]
+        return Conditions([], [false()])
     found: list[ColumnElement[bool]] = []
     plates: list[int] | None = None
     if wanted.plate:
@@ -58,8 +71,7 @@ def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[Col
         found.append(condition)
         plates = watched if plates is None else plates
     # a few plates are the account's anyway; said again, SQLite would look for them among all of its reads, by time
-    if len(owners) == 1 and (plates is None or len(plates) > BY_PLATE):
-        found.append(Read.account_id == owners[0])
+    owner = [Read.account_id == owners[0]] if len(owners) == 1 and (plates is None or len(plates) > BY_PLATE) else []
     if wanted.HasField("camera_id"):
         cameras = select(Camera.id).where(Camera.account_id.in_(owners), Camera.name == wanted.camera_id)
         found.append(_one_of(Read.camera_id, list(connection.execute(cameras).scalars())))
@@ -76,10 +88,10 @@ def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[Col
         found.append(Read.first_seen == wanted.first_seen)
     if wanted.reviewed:
         found.append(Read.correct.is_not(None))
-    return found
+    return Conditions(owner, found)
 
 
-def _owners(connection: Connection, account: str) -> list[int]:
+def owners_of(connection: Connection, account: str) -> list[int]:
     """The account's number, or those of all accounts: on-premise there is one."""
     query = select(Account.id)
     return list(connection.execute(query.where(Account.name == account) if account else query).scalars())
@@ -129,7 +141,7 @@ def _like(connection: Connection, plate: SQLColumnExpression[str], pattern: str)
 
 
 def _near(connection: Connection, plate: str, owners: list[int]) -> list[int]:
-    """The plates near one: those that share a half of its look are compared.
+    """The plates near one: those that share enough of its look are compared.
 
     Raises:
         BadRequest: the plate is too short.
@@ -137,12 +149,16 @@ def _near(connection: Connection, plate: str, owners: list[int]) -> list[int]:
     if len(plate) < LEAST:
         raise BadRequest(f"plate needs {LEAST} letters or digits for near matches.")
     wanted = look(plate)
-    beginning, end = halves(wanted)
-    shares = or_(_begins(Plate.look, beginning), _begins(Plate.kool, end[::-1]))
+    same = shared(wanted)
     long = func.length(Plate.look).between(len(wanted) - 1, len(wanted) + 1)
-    query = select(Plate.id, Plate.look).where(Plate.account_id.in_(owners), shares, long)
-    candidates = connection.execute(query.limit(MOST_CANDIDATES))
-    return [row.id for row in candidates if near(row.look, wanted)][:FEW]
+    query = select(Plate.id, Plate.look).where(Plate.account_id.in_(owners), long)
+    found = {
+        row.id
+        for part in (_begins(Plate.look, same.beginning), _begins(Plate.kool, same.end), Plate.ends == same.ends)
+        for row in connection.execute(query.where(part).limit(MOST_CANDIDATES))
+        if near(row.look, wanted)
+    }
+    return sorted(found)[:FEW]
 
 
 def _begins(what: SQLColumnExpression[str], beginning: str) -> ColumnElement[bool]:

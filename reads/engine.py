@@ -43,7 +43,10 @@ def open_engine(address: str) -> Engine:
             pool_size=CONNECTIONS,
             max_overflow=1,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 5, "options": f"-c statement_timeout={int(QUERY_PATIENCE * 1e3)}"},
+            connect_args={
+                "connect_timeout": 5,
+                "options": f"-c statement_timeout={int(QUERY_PATIENCE * 1e3)} -c jit=off",
+            },
         )
         event.listen(engine, "begin", _limit_postgres)
         return engine

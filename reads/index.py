@@ -157,8 +157,18 @@ class Index:
         while not stop.is_set():
             state = await self._results.state() or {}
             sequence = int(state.get("first_seq", 0))
-            first = await self._write(lambda connection: writing.first_kept(connection, sequence, self._limit))  # noqa: B023
-            while await self._write(lambda connection: writing.expire(connection, first)) == writing.EXPIRED_AT_ONCE:  # noqa: B023
+
+            def begin(connection: Connection) -> int:
+                writing.position(connection, topology.RESULTS, "")  # so that nobody changes what is counted
+                return writing.first_kept(connection, sequence, self._limit)  # noqa: B023
+
+            first = await self._write(begin)
+
+            def expire(connection: Connection) -> int:
+                writing.position(connection, topology.RESULTS, "")
+                return writing.expire(connection, first)  # noqa: B023
+
+            while await self._write(expire) == writing.EXPIRED_AT_ONCE:
                 await asyncio.sleep(0)
             await _wait(stop, _EXPIRE_EVERY)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
@@ -18,10 +18,24 @@ def look(text: str) -> str:
     return text.translate(_ALIKE)
 
 
-def halves(look: str) -> tuple[str, str]:
-    """Beginning and end of a look, one of which every near one shares: a single change leaves the other half alone."""
-    middle = len(look) // 2
-    return look[:middle], look[middle:]
+class Shared(NamedTuple):
+    """What looks near one share with it, one of the three at least: a single change leaves the other ones alone."""
+
+    beginning: str
+    end: str
+    """From the last character on."""
+    ends: str
+    """The two first and the two last characters, the last one first."""
+
+
+def shared(look: str) -> Shared:
+    """What to look for near a look.
+
+    A change among the two first characters leaves the end alone, one among the two last the beginning, and one
+    between leaves both alone.
+    """
+    kept = max(len(look) - 2, len(look) // 2)
+    return Shared(look[:kept], look[::-1][:kept], look[:2] + look[::-1][:2])
 
 
 def near(one: str, other: str) -> bool:

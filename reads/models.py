@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Computed, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 PLACES = 1_000
@@ -14,6 +14,7 @@ BigInt = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite's integers have 64 bits, but only its INTEGER keys are row numbers."""
 PlateText = String().with_variant(String(collation="C"), "postgresql")
 """Compared byte by byte, so that an index finds beginnings."""
+ENDS = "substr(look, 1, 2) || substr(kool, 1, 2)"
 
 
 class Base(DeclarativeBase):
@@ -58,6 +59,7 @@ class Plate(Base):
         UniqueConstraint("account_id", "text"),
         Index("plates_by_look", "account_id", "look"),
         Index("plates_by_kool", "account_id", "kool"),
+        Index("plates_by_ends", "account_id", "ends", "text"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -65,6 +67,8 @@ class Plate(Base):
     text: Mapped[str] = mapped_column(PlateText)
     look: Mapped[str] = mapped_column(PlateText)
     kool: Mapped[str] = mapped_column(PlateText)
+    ends: Mapped[str] = mapped_column(PlateText, Computed(ENDS))
+    """The two first and the two last characters of its look, the last one first."""
 
 
 class Read(Base):
@@ -115,6 +119,18 @@ class Read(Base):
     """What that person said."""
     original: Mapped[dict[str, Any] | None]
     """What was read, as far as that was put right."""
+
+
+class Tally(Base):
+    """How many reads of a day (UTC, days since 1970) have a value: `counted` says what of, `key` which."""
+
+    __tablename__ = "tallies"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id), primary_key=True)
+    counted: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInt)
 
 
 class Correction(Base):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,18 +11,19 @@ from sqlalchemy.orm import aliased
 
 from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
-from reads.conditions import conditions
+from reads import tallies
+from reads.conditions import conditions, divided, owners_of
 from reads.models import PLACES, Account, Camera, Plate, Read
 
 Json = dict[str, Any]
 
 MOST_SEEN_BEFORE: Final = 1_000
 """Earlier reads of a plate are counted up to here."""
+NEWEST: Final = 20_000
+"""Reads, the newest, among which plates are looked for that were seen last."""
 MOST_BUCKETS: Final = 1_000
 MOST_HOURS: Final = 168
 _CURSOR: Final = re.compile(r"(-?[0-9]{1,18})-([0-9]{1,18})")
-_HOUR: Final = 3_600_000_000
-_DAY: Final = 24 * _HOUR
 
 
 def search(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.SearchReads) -> Json:
@@ -48,8 +48,11 @@ def search(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads
 
 def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.GroupReads) -> Json:
     """Reads of the same plate together, the plate that was seen last first. Raises BadRequest."""
+    owner, found = divided(connection, wanted)
+    plates = _last_seen(connection, owner + found, question.page_size)
+    if plates is not None:
+        owner, found = [], [*found, Read.plate_id.in_(plates)]  # they are the account's
     last = func.max(Read.time_us).label("last")
-    found = conditions(connection, wanted)
     query = (
         select(
             Read.plate_id,
@@ -57,9 +60,9 @@ def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
             func.min(Read.time_us).label("first"),
             last,
         )
-        .where(*found)
+        .where(*owner, *found)
         .group_by(Read.plate_id)
-        .order_by(last.desc())
+        .order_by(last.desc(), Read.plate_id)
         .limit(question.page_size)
     )
     rows = connection.execute(query).all()
@@ -78,6 +81,19 @@ def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
     return {"groups": groups, "next": None}
 
 
+def _last_seen(connection: Connection, found: list[ColumnElement[bool]], number: int) -> list[int] | None:
+    """That many plates, those that were seen last; None where the newest reads are of too few, and there are more."""
+    query = select(Read.plate_id).where(*found).order_by(Read.time_us.desc(), Read.id.desc()).limit(NEWEST)
+    plates: dict[int, None] = {}
+    read = 0
+    for (plate,) in connection.execute(query):
+        read += 1
+        plates[plate] = None
+        if len(plates) == number:
+            return list(plates)
+    return list(plates) if read < NEWEST else None
+
+
 def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.CountReads) -> Json:
     """How many reads there are for each hour, camera and so on; times in order, others the most frequent first.
 
@@ -86,19 +102,22 @@ def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
     Raises:
         BadRequest: they cannot be counted by that.
     """
-    if question.by not in COUNTED:
-        raise BadRequest(f"by must be one of {', '.join(COUNTED)}.")
-    key, shown = COUNTED[question.by]
-    number = func.count()
-    query = select(key.label("key"), number.label("number")).where(*conditions(connection, wanted)).group_by(key)
-    in_order = question.by in ("hour", "day", "score")
-    query = query.order_by(key.desc() if in_order else number.desc()).limit(
-        MOST_HOURS if question.by == "hour" else MOST_BUCKETS
-    )
-    rows = connection.execute(query).all()
+    if question.by not in tallies.COUNTED:
+        raise BadRequest(f"by must be one of {', '.join(tallies.COUNTED)}.")
+    counted = tallies.COUNTED[question.by]
+    owner, found = divided(connection, wanted)
+    owners = owners_of(connection, wanted.account)
+    counts = tallies.counts(connection, question.by, wanted, owner + found, owners)
+    if counted.in_order:
+        newest = MOST_HOURS if question.by == "hour" else MOST_BUCKETS
+        rows = sorted(counts.items(), key=lambda row: int(row[0]))[-newest:]
+    else:
+        rows = sorted(counts.items(), key=lambda row: (-row[1], row[0]))[:MOST_BUCKETS]
     names = _camera_names(connection) if question.by == "camera" else {}
-    buckets = [{"key": names.get(row.key, "") if names else shown(row.key), "count": row.number} for row in rows]
-    return {"by": question.by, "buckets": buckets[::-1] if in_order else buckets}
+    buckets = [
+        {"key": names.get(int(key), "") if names else counted.shown(key), "count": number} for key, number in rows
+    ]
+    return {"by": question.by, "buckets": buckets}
 
 
 def find_results(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.FindResults) -> Json:
@@ -219,31 +238,3 @@ def _camera_names(connection: Connection) -> dict[int, str]:
 
 def _time(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _hour(value: int) -> str:
-    return datetime.fromtimestamp(value * _HOUR // 1_000_000, UTC).strftime("%Y-%m-%dT%H:00:00Z")
-
-
-def _day(value: int) -> str:
-    return datetime.fromtimestamp(value * _DAY // 1_000_000, UTC).strftime("%Y-%m-%d")
-
-
-def _whole(value: ColumnElement[Any]) -> ColumnElement[int]:
-    return cast(value, BigInteger)
-
-
-COUNTED: Final[dict[str, tuple[Any, Callable[[Any], str]]]] = {
-    "hour": (_whole(Read.time_us // _HOUR), _hour),
-    "day": (_whole(Read.time_us // _DAY), _day),
-    "camera": (Read.camera_id, str),
-    "region": (Read.region, str),
-    "make": (Read.make, str),
-    "color": (Read.color, str),
-    "score": (
-        case(*((Read.score < step / 10, step - 1) for step in range(1, 10)), else_=9),
-        lambda tenth: f"{tenth / 10}",
-    ),
-    "new": (Read.first_seen, lambda first: "new" if first else "returning"),
-}
-"""What reads can be counted by: what is grouped, and how a group is shown."""

@@ -9,7 +9,8 @@ import structlog
 from sqlalchemy import Connection, Engine, inspect, text
 
 from platelane.errors import CannotStart
-from reads.models import Base
+from reads import tallies
+from reads.models import ENDS, Base
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,20 @@ def _reviewed(connection: Connection) -> None:
     connection.execute(text("CREATE INDEX reads_reviewed ON reads (account_id, time_us, id) WHERE correct IS NOT NULL"))
 
 
-STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first, _reviewed)
+def _counted(connection: Connection) -> None:
+    """What plates near one another have in common, and tallies."""
+    if "ends" not in {column["name"] for column in inspect(connection).get_columns("plates")}:
+        kind = 'VARCHAR COLLATE "C"' if connection.dialect.name == "postgresql" else "VARCHAR"
+        how = "STORED" if connection.dialect.name == "postgresql" else "VIRTUAL"
+        connection.execute(text(f"ALTER TABLE plates ADD COLUMN ends {kind} GENERATED ALWAYS AS ({ENDS}) {how}"))
+        connection.execute(text("CREATE INDEX plates_by_ends ON plates (account_id, ends, text)"))
+    Base.metadata.create_all(connection)
+    tallies.recount(connection)
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE plates, tallies"))
+
+
+STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first, _reviewed, _counted)
 """Each takes the schema from one version to the next; those that were released stay as they are."""
 
 

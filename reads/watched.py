@@ -23,7 +23,7 @@ from sqlalchemy.schema import CreateTable
 
 from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
-from reads.look_alikes import AFTER_ALL, halves, look, near
+from reads.look_alikes import AFTER_ALL, look, near, shared
 from reads.models import Plate, PlateText, Read
 
 MOST_SEEN: Final = 50_000
@@ -51,22 +51,26 @@ _LISTED: Final = Table(
     "listed",
     MetaData(),
     Column("text", PlateText, primary_key=True),
-    *(Column(name, PlateText, nullable=False) for name in ("beginning", "beginning_end", "gninnigeb", "gninnigeb_end")),
+    *(Column(name, PlateText, nullable=False) for name in ("look", "look_end", "kool", "kool_end", "ends")),
     Column("length", Integer, nullable=False),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-"""The texts of one list, with what the looks of plates near them begin with, from either end."""
+"""The texts of one list, with what plates near them share with them."""
 
 
-_HALVES: Final = tuple(
+_SHARES: Final = tuple(
     text(
         "SELECT plates.id, plates.text, listed.text AS listed"
         " FROM listed CROSS JOIN plates"  # in this order, which SQLite keeps
-        f" WHERE plates.account_id = :owner AND plates.{look} >= listed.{half} AND plates.{look} < listed.{half}_end"
+        f" WHERE plates.account_id = :owner AND {shares}"
         " AND length(plates.text) BETWEEN listed.length - 1 AND listed.length + 1"
     )
-    for look, half in (("look", "beginning"), ("kool", "gninnigeb"))
+    for shares in (
+        "plates.look >= listed.look AND plates.look < listed.look_end",
+        "plates.kool >= listed.kool AND plates.kool < listed.kool_end",
+        "plates.ends = listed.ends",
+    )
 )
 
 
@@ -117,15 +121,11 @@ def _listed(connection: Connection, texts: Iterable[str]) -> None:
     """Put the texts of a list beside the plates."""
     rows = []
     for plate in texts:
-        beginning, end = halves(look(plate))
+        beginning, end, ends = shared(look(plate))
         rows.append(
             {
-                "text": plate,
-                "beginning": beginning,
-                "beginning_end": beginning + AFTER_ALL,
-                "gninnigeb": end[::-1],
-                "gninnigeb_end": end[::-1] + AFTER_ALL,
-                "length": len(plate),
+                **{"text": plate, "length": len(plate), "ends": ends},
+                **{"look": beginning, "look_end": beginning + AFTER_ALL, "kool": end, "kool_end": end + AFTER_ALL},
             }
         )
     _fill(connection, _LISTED, rows)
@@ -140,10 +140,10 @@ def _same(connection: Connection, texts: list[str], owners: Sequence[int]) -> It
 
 
 def _near(connection: Connection, texts: list[str], owners: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The same with those that differ in one character: looks of such two begin or end with the same half."""
+    """The same with those that differ in one character; some more than once."""
     _listed(connection, texts)
     for owner in owners:
-        for query in _HALVES:
+        for query in _SHARES:
             for row in connection.execute(query, {"owner": owner}):
                 if near(row.text, row.listed):
                     yield row.id, row.listed
@@ -153,5 +153,12 @@ def _fill(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> N
     """Make a temporary table of rows; SQLite's outlives the question, and is emptied by the next."""
     connection.execute(CreateTable(table, if_not_exists=True))
     connection.execute(table.delete())
-    if rows:
+    if connection.dialect.name == "postgresql":
+        names = [column.name for column in table.c]
+        raw: Any = connection.connection.cursor()
+        with raw.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+        connection.execute(text(f"ANALYZE {table.name}"))
+    elif rows:
         connection.execute(table.insert(), rows)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Insert, delete, exists, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from platelane.pb.v1 import stages_pb2
+from reads import tallies
 from reads.look_alikes import look
-from reads.models import PLACES, Account, Camera, Correction, Plate, Position, Read
+from reads.models import PLACES, Account, Camera, Correction, Plate, Position, Read, Tally
 from reads.rows import Seen, seen
 
 EXPIRED_AT_ONCE: Final = 5_000
@@ -44,7 +45,7 @@ def advance(connection: Connection, stream: str, created: str, sequence: int) ->
 
 def forget_all(connection: Connection) -> None:
     """Empty the index of what came from RESULTS: that stream was made anew."""
-    for model in (Read, Plate, Camera, Account):
+    for model in (Tally, Read, Plate, Camera, Account):
         connection.execute(delete(model))
 
 
@@ -79,12 +80,13 @@ def add(connection: Connection, stored: Sequence[Stored]) -> int:
             }
         )
         made.discard(plate)
-    connection.execute(_new(connection, Read.__table__), rows)
-    names = [row["name"] for row in rows]
-    for some in _chunks(names, 500):
-        known_before = select(Correction.name, Correction.said).where(Correction.name.in_(some))
-        for correction in connection.execute(known_before).all():
-            _apply(connection, correction.name, correction.said)
+    ids, names = [row["id"] for row in rows], [row["name"] for row in rows]
+    with tallies.following(connection, Read.id.between(min(ids), max(ids))):
+        connection.execute(_new(connection, Read.__table__), rows)
+        for some in _chunks(names, 500):
+            known_before = select(Correction.name, Correction.said).where(Correction.name.in_(some))
+            for correction in connection.execute(known_before).all():
+                _apply(connection, correction.name, correction.said)
     return len(rows)
 
 
@@ -93,7 +95,8 @@ def correct(connection: Connection, name: str, said: dict[str, Any] | None) -> N
     connection.execute(delete(Correction).where(Correction.name == name))
     if said is not None:
         connection.execute(_new(connection, Correction.__table__), [{"name": name, "said": said}])
-    _apply(connection, name, said)
+    with tallies.following(connection, Read.name == name):
+        _apply(connection, name, said)
 
 
 def _apply(connection: Connection, name: str, said: dict[str, Any] | None) -> None:
@@ -122,8 +125,7 @@ def _apply(connection: Connection, name: str, said: dict[str, Any] | None) -> No
 def first_kept(connection: Connection, first_sequence: int, limit: int) -> int:
     """The id from which on reads are kept: their results are, from that number on, and there are at most `limit`."""
     ids = select(Read.id).order_by(Read.id)
-    number = connection.execute(select(func.count()).select_from(Read)).scalar_one()
-    surplus = ids.offset(max(0, number - limit)).limit(1)
+    surplus = ids.offset(max(0, tallies.mended(connection) - limit)).limit(1)
     return max(first_sequence * PLACES, connection.execute(surplus).scalar_one_or_none() or 0)
 
 
@@ -134,7 +136,9 @@ def expire(connection: Connection, first: int) -> int:
     if found:
         names = select(Read.name).where(Read.id <= found[-1].id, Read.correction.is_not(None))
         connection.execute(delete(Correction).where(Correction.name.in_(names)))
-        connection.execute(delete(Read).where(Read.id <= found[-1].id))
+        with tallies.following(connection, Read.id <= found[-1].id):
+            connection.execute(delete(Read).where(Read.id <= found[-1].id))
+        tallies.remove_empty(connection)
         for some in _chunks(sorted({row.plate_id for row in found}), 500):
             _remove_unused(connection, some)
     return len(found)

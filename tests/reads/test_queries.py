@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+from sqlalchemy import delete
 
 from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2, reads_pb2
-from reads import conditions, queries, writing
-from reads.models import PLACES
+from reads import conditions, queries, tallies, writing
+from reads.models import PLACES, Read
 
 from .conftest import Asked, job, result
 
@@ -164,6 +167,77 @@ def test_groups_and_counts(index: Asked) -> None:
     assert index.counts("new", plate="a1") == {"new": 1, "returning": 1}
     with pytest.raises(BadRequest, match="by must be"):
         index.counts("name")
+
+
+def test_plates_seen_last_are_found_among_few_reads(index: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.add(*(result(second, plate) for second, plate in enumerate(("a1", "b1", "a1", "c1", "c1", "c1"), 1)))
+
+    def groups(size: int) -> list[tuple[str, int]]:
+        question = reads_pb2.GroupReads(page_size=size)
+        body = index.transact(queries.group, reads_pb2.ReadFilter(account="everybody"), question)
+        return [(each["plate"], each["count"]) for each in body["groups"]]
+
+    for newest in (100, 4, 2):  # with two, the newest reads are of one plate
+        monkeypatch.setattr(queries, "NEWEST", newest)
+        assert groups(2) == [("c1", 3), ("a1", 2)]
+        assert groups(9) == [("c1", 3), ("a1", 2), ("b1", 1)]
+
+
+def test_counts_follow_what_comes_goes_and_is_corrected(index: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "EXPIRED_AT_ONCE", 50)
+    chance = random.Random(1)
+    seconds = sorted(chance.sample(range(10 * 86_400), 200))
+    seen = [
+        writing.Stored(
+            number,
+            result(
+                second,
+                f"a{chance.randrange(30)}",
+                camera=chance.choice(("gate", "yard")),
+                account=chance.choice(("one", "two")),
+                make=chance.choice(("Audi", "Ford", "")),
+                color="red",
+                region=chance.choice(("de", "fr")),
+                score=chance.random(),
+            ),
+        )
+        for number, second in enumerate(seconds, 1)
+    ]
+
+    def same() -> None:
+        for account in ("one", "two", ""):
+            for after, before in (
+                (None, None),
+                (86_400, None),
+                (None, 5 * 86_400),
+                (100_000, 700_000),
+                (90_000, 95_000),
+            ):
+                wanted = {
+                    "account": account,
+                    **({} if after is None else {"after_us": after * 1_000_000}),
+                    **({} if before is None else {"before_us": before * 1_000_000}),
+                }
+                for by in tallies.COUNTED:
+                    each_one = index.counts(by, score_min=0, **wanted)  # which tallies do not know
+                    assert index.counts(by, **wanted) == each_one, (by, wanted)
+
+    index.transact(writing.add, seen[:150])
+    same()
+    index.transact(writing.add, seen[100:])
+    for number in range(0, 200, 5):
+        name = f"{seen[number].result.recognition.id}.0"
+        index.transact(writing.correct, name, {"region": "nl", "make": chance.choice(("Audi", "VW")), "plate": "b1"})
+    same()
+    index.transact(writing.correct, f"{seen[0].result.recognition.id}.0", None)
+    same()
+    assert index.transact(writing.expire, 120 * PLACES) == 50
+    same()
+    index.transact(lambda connection: connection.execute(delete(Read).where(Read.id < 60 * PLACES)))
+    assert index.transact(writing.first_kept, 1, 100) == 101 * PLACES
+    same()
+    index.transact(writing.forget_all)
+    assert index.counts("day") == {}
 
 
 def test_the_stream_numbers_of_photographs(index: Asked) -> None:

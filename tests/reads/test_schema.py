@@ -7,9 +7,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from platelane.errors import CannotStart
+from platelane.pb.v1 import reads_pb2
 from reads import engine as engine_module
 from reads.engine import open_engine
 from reads.schema import STEPS, migrate
+
+from .conftest import Asked, result
 
 
 def test_steps_are_taken_once_and_a_newer_schema_is_left_alone(address: str) -> None:
@@ -27,6 +30,26 @@ def test_steps_are_taken_once_and_a_newer_schema_is_left_alone(address: str) -> 
     assert taken == [len(STEPS) + 1]
     with pytest.raises(CannotStart, match=f"version {len(STEPS) + 1}"):
         migrate(engine)
+    engine.dispose()
+
+
+def test_what_older_versions_filled_is_brought_up_to_date(address: str) -> None:
+    engine = open_engine(address)
+    migrate(engine)
+    old = Asked(engine)
+    old.add(result(1, "ab12cde", make="Audi"), result(90_000, "xy99zz", make="Audi"))
+    with engine.begin() as connection:
+        for statement in (
+            "DROP TABLE tallies",
+            "DROP INDEX plates_by_ends",
+            "ALTER TABLE plates DROP COLUMN ends",
+            "UPDATE schema_version SET version = 2",
+        ):
+            connection.execute(text(statement))
+    migrate(engine)
+    assert old.counts("day") == {"1970-01-01": 1, "1970-01-02": 1}
+    assert old.counts("make") == {"Audi": 2}
+    assert old.plates(plate="ab22cde", match=reads_pb2.PLATE_MATCH_NEAR) == ["ab12cde"]
     engine.dispose()
 
 

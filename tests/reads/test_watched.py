@@ -20,7 +20,7 @@ SECONDS = 400
 
 def texts(chance: random.Random, number: int, characters: str = "a0o1") -> list[str]:
     """So few characters that many are near one another."""
-    return ["".join(chance.choices(characters, k=chance.choice((1, 2, 3, 4, 5)))) for _ in range(number)]
+    return ["".join(chance.choices(characters, k=chance.choice((1, 2, 3, 4, 5, 6, 7)))) for _ in range(number)]
 
 
 def watchlist(chance: random.Random, distance: int, number: int) -> Watchlist:

@@ -1,0 +1,178 @@
+"""How many reads there are, kept by day while they come and go: what is counted of all need not be looked at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from platelane.pb.v1 import reads_pb2
+from reads.models import Read, Tally
+
+HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
+
+
+class Counted(NamedTuple):
+    """What reads are counted by: its value as text, and how that is shown."""
+
+    key: ColumnElement[str]
+    shown: Callable[[str], str] = str
+    in_order: bool = False
+    """By value rather than by number."""
+
+
+def _text(value: Any) -> ColumnElement[str]:
+    return cast(value, String)
+
+
+def _whole(value: Any) -> ColumnElement[int]:
+    return cast(value, BigInteger)
+
+
+def _hour(value: str) -> str:
+    return datetime.fromtimestamp(int(value) * HOUR_US // 1_000_000, UTC).strftime("%Y-%m-%dT%H:00:00Z")
+
+
+def _day(value: str) -> str:
+    return datetime.fromtimestamp(int(value) * DAY_US // 1_000_000, UTC).strftime("%Y-%m-%d")
+
+
+DAY: Final = _whole(Read.time_us // DAY_US)
+COUNTED: Final[dict[str, Counted]] = {
+    "hour": Counted(_text(_whole(Read.time_us // HOUR_US)), _hour, in_order=True),
+    "day": Counted(_text(DAY), _day, in_order=True),
+    "camera": Counted(_text(Read.camera_id)),
+    "region": Counted(_text(Read.region)),
+    "make": Counted(_text(Read.make)),
+    "color": Counted(_text(Read.color)),
+    "score": Counted(
+        _text(case(*((Read.score < step / 10, step - 1) for step in range(1, 10)), else_=9)),
+        lambda tenth: f"{int(tenth) / 10}",
+        in_order=True,
+    ),
+    "new": Counted(
+        _text(case((Read.first_seen.is_(True), 1), else_=0)), lambda first: "new" if int(first) else "returning"
+    ),
+}
+"""What reads can be counted by."""
+
+
+@contextmanager
+def following(connection: Connection, which: ColumnElement[bool]) -> Iterator[None]:
+    """Lets the tallies follow what the block does to reads: `which` holds of them, before it or after it."""
+    _change(connection, which, -1)
+    yield
+    _change(connection, which, 1)
+
+
+def recount(connection: Connection) -> None:
+    """Make the tallies anew from all reads."""
+    connection.execute(delete(Tally))
+    _change(connection, true(), 1)
+
+
+def mended(connection: Connection) -> int:
+    """How many reads there are; tallies that say otherwise are made anew: an older version has not followed."""
+    number = connection.execute(select(func.count()).select_from(Read)).scalar_one()
+    tallied = select(func.sum(Tally.number)).where(Tally.counted == "day")
+    if int(connection.execute(tallied).scalar_one() or 0) != number:
+        recount(connection)
+    return number
+
+
+def remove_empty(connection: Connection) -> None:
+    """Remove tallies of what is not there any more."""
+    connection.execute(delete(Tally).where(Tally.number == 0))
+
+
+def counts(
+    connection: Connection,
+    by: str,
+    wanted: reads_pb2.ReadFilter,
+    conditions: Sequence[ColumnElement[bool]],
+    owners: Sequence[int],
+) -> Counter[str]:
+    """How many of the reads of which `conditions` hold, which are those that are `wanted`, have which value."""
+    days = _whole_days(wanted)
+    if days is None:
+        return _counted(connection, by, conditions)
+    first, end = days
+    kept = select(Tally.key, func.sum(Tally.number)).where(
+        Tally.account_id.in_(owners), Tally.counted == by, Tally.number > 0
+    )
+    found: Counter[str] = Counter()
+    if first is not None:
+        kept = kept.where(Tally.day >= first)
+        if wanted.after_us < first * DAY_US:
+            found += _counted(connection, by, [*conditions, Read.time_us < first * DAY_US])
+    if end is not None:
+        kept = kept.where(Tally.day < end)
+        if wanted.before_us > end * DAY_US:
+            found += _counted(connection, by, [*conditions, Read.time_us >= end * DAY_US])
+    for key, number in connection.execute(kept.group_by(Tally.key)):
+        found[key] += int(number)
+    return found
+
+
+def _whole_days(wanted: reads_pb2.ReadFilter) -> tuple[int | None, int | None] | None:
+    """The days that are wanted from midnight to midnight, from and to before; None where tallies do not help."""
+    rest = reads_pb2.ReadFilter()
+    rest.CopyFrom(wanted)
+    for name in ("account", "after_us", "before_us"):
+        rest.ClearField(name)
+    if rest != reads_pb2.ReadFilter():
+        return None
+    first = -(-wanted.after_us // DAY_US) if wanted.HasField("after_us") else None
+    end = wanted.before_us // DAY_US if wanted.HasField("before_us") else None
+    return None if first is not None and end is not None and first >= end else (first, end)
+
+
+def _counted(connection: Connection, by: str, conditions: Sequence[ColumnElement[bool]]) -> Counter[str]:
+    key = COUNTED[by].key.label("key")
+    rows = connection.execute(select(key, func.count()).where(*conditions).group_by(key))
+    return Counter(dict(rows.tuples().all()))
+
+
+def _change(connection: Connection, which: ColumnElement[bool], sign: int) -> None:
+    """Add to the tallies the number of reads, times `sign`."""
+    parts = [
+        select(
+            Read.account_id,
+            literal(name).label("counted"),
+            DAY.label("day"),
+            counted.key.label("key"),
+            (sign * func.count()).label("number"),
+        )
+        .where(which)
+        .group_by(Read.account_id, DAY, counted.key)
+        for name, counted in COUNTED.items()
+    ]
+    everything = union_all(*parts).subquery()
+    columns = list(everything.c)
+    new = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(Tally.__table__)
+    new = new.from_select([column.name for column in columns], select(*columns).where(true()))
+    connection.execute(
+        new.on_conflict_do_update(
+            index_elements=[Tally.account_id, Tally.counted, Tally.day, Tally.key],
+            set_={"number": Tally.__table__.c.number + new.excluded.number},
+        )
+    )
