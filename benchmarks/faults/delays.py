@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 from benchmarks.faults.fault import Fault, Scene
+from benchmarks.faults.places import Setup
 from benchmarks.faults.system import send_signal
 
 _FROZEN_SECONDS: Final = 6.0
@@ -55,12 +56,12 @@ FAULTS: Final = (
         "freeze-one-of-two",
         f"SIGSTOP of one ocr of two for {_FROZEN_SECONDS:g} s",
         _freeze_one_of_two,
-        options=("--scale", "ocr=2"),
+        Setup({}, ("--scale", "ocr=2")),
     ),
     Fault(
         "full-stream",
         f"room for 8 photographs, and no detector (SIGSTOP) for {_FULL_SECONDS:g} s",
         _fill_stream,
-        settings={"queue_limit": "8"},
+        Setup({"queue_limit": "8"}),
     ),
 )

@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Final
 
+from benchmarks.faults.places import Place, Setup, plain
 from benchmarks.faults.system import System
 from benchmarks.receiver import ReceiverProcess
 
-
-class NotHere(Exception):
-    """A fault that this machine, or this user, cannot make; says why."""
+USUAL: Final = Setup({})
 
 
 @dataclass(slots=True)
 class Scene:
-    """Where a fault takes place. `ended` is when it was over, seconds of the monotonic clock; when `inject` returns,
-    unless that has set it. `notes` are told beside the outcome."""
+    """A fault's surroundings. `notes` are told beside the outcome."""
 
     system: System
     receiver: ReceiverProcess
     photo: bytes
     folder: Path
-    ended: float | None = None
     notes: list[str] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: float = 0.0
+    """Seconds of the monotonic clock, once it is over."""
 
     def end(self) -> None:
-        """The fault is over now, though there is something left to do."""
-        self.ended = time.monotonic()
+        """The fault is over now, though `inject` may have something left to do."""
+        if not self.over.is_set():
+            self.ended = time.monotonic()
+            self.over.set()
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`inject` does it and returns once it is over. Faults with the same `place` and `settings` (those that differ from
-    the defaults, without their prefix) share a system.
-
-    `inject` raises NotHere where it cannot be done.
-    """
+    """`inject` does it and returns once it is over. Neighbours with the same `place` and `setup` share a system."""
 
     name: str
     does: str
-    inject: Callable[[Scene], Awaitable[None]]
-    settings: Mapping[str, str] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
-    place: str = "plain"
+    inject: Callable[[Scene], Coroutine[Any, Any, None]]
+    setup: Setup = USUAL
+    place: Place = plain

@@ -15,16 +15,19 @@ import httpx
 from tqdm import tqdm
 
 from benchmarks import results
-from benchmarks.faults import clients, deaths, delays
-from benchmarks.faults.fault import Fault, NotHere, Scene
-from benchmarks.faults.judgement import Outcome, judge
+from benchmarks.faults import clients, clocks, deaths, delays, disks
+from benchmarks.faults.fault import Fault, Scene
+from benchmarks.faults.judgement import OK, Outcome, judge
 from benchmarks.faults.load import RATE, Load
-from benchmarks.faults.system import Up, is_ready, results_by_camera, under_way
+from benchmarks.faults.places import NotHere
+from benchmarks.faults.system import is_ready, results_by_camera, under_way
 from benchmarks.receiver import ReceiverProcess, free_port
 from platelane.errors import PlatelaneError
 from platelane.runtime.settings import Settings
 
-FAULTS: Final = {fault.name: fault for fault in (*deaths.FAULTS, *delays.FAULTS, *clients.FAULTS)}
+FAULTS: Final = {
+    fault.name: fault for fault in (*deaths.FAULTS, *clients.FAULTS, *delays.FAULTS, *disks.FAULTS, *clocks.FAULTS)
+}
 AIM: Final = 5.0
 """Seconds from a fault's end until a photograph is read again and every process says that it is ready."""
 _BEFORE: Final = 2.0
@@ -42,11 +45,13 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
     chosen = [FAULTS[name] for name in names] or list(FAULTS.values())
     rows: list[list[str]] = []
     progress: tqdm[Never] = tqdm(total=len(chosen), desc="faults", unit="fault")
-    for _, group in itertools.groupby(chosen, key=lambda fault: (fault.place, fault.settings, fault.options)):
-        for row in _in_one_place(list(group), photo.read_bytes()):
-            rows.append(row)
-            progress.write(" | ".join(row))
-            progress.update()
+    for _, group in itertools.groupby(chosen, key=lambda fault: (fault.place, fault.setup)):
+        left = list(group)
+        while left:
+            for row in _in_one_place(left, photo.read_bytes()):
+                rows.append(row)
+                progress.write(" | ".join(row))
+                progress.update()
     progress.close()
     told = f"{_INTRODUCTION}\n\n{results.table(_HEADER, rows)}"
     if names:
@@ -55,31 +60,29 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
         results.record("Faults (`python -m benchmarks faults`)", told)
 
 
-def _in_one_place(faults: Sequence[Fault], photo: bytes) -> Iterator[list[str]]:
-    """The rows of faults that share a system."""
-    first = faults[0]
+def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
+    """The rows of faults that share a system, each taken off the list; fewer where one has left it in ruins."""
     with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as name:
         folder = Path(name)
         receiver = ReceiverProcess(free_port(), folder / "arrivals.jsonl")
-        system = Up(folder / "state", first.options, {f"PLATELANE_{k}".upper(): v for k, v in first.settings.items()})
-        system.start()
-        receiver.start()
         try:
-            httpx.post(f"{system.url}/v1/webhooks/", json={"target": receiver.url}, trust_env=False).raise_for_status()
-            time.sleep(_BEFORE)
-            for fault in faults:
-                try:
-                    scene = Scene(system, receiver, photo, folder)
-                    yield _told(fault, asyncio.run(_around(fault, scene)), scene.notes)
-                except NotHere as reason:
-                    yield _without_outcome(fault, f"not done: {reason}")
-                except (PlatelaneError, RuntimeError) as error:
-                    yield _without_outcome(fault, f"**no**: {error}")
-                    system.crash()
-                    system.start()
+            with faults[0].place(folder, faults[0].setup) as system:
+                receiver.start()
+                hook = {"target": receiver.url}
+                httpx.post(f"{system.url}/v1/webhooks/", json=hook, trust_env=False).raise_for_status()
+                time.sleep(_BEFORE)
+                while faults:
+                    scene, fault = Scene(system, receiver, photo, folder), faults[0]
+                    row = _told(fault, asyncio.run(_around(fault, scene)), scene.notes)
+                    del faults[0]
+                    yield row
+        except NotHere as reason:
+            yield from (_without_outcome(fault, f"not done: {reason}") for fault in faults)
+            faults.clear()
+        except (PlatelaneError, RuntimeError, OSError) as error:
+            yield _without_outcome(faults.pop(0), f"**no**: {error}")
         finally:
             receiver.kill()
-            system.stop()
 
 
 async def _around(fault: Fault, scene: Scene) -> Outcome:
@@ -88,15 +91,18 @@ async def _around(fault: Fault, scene: Scene) -> Outcome:
     load = Load(scene.system.url, scene.photo, fault.name, deadline)
     async with load.running():
         await asyncio.sleep(_BEFORE)
-        await fault.inject(scene)
-        end = time.monotonic() if scene.ended is None else scene.ended
-        ready_after = None
+        injecting = asyncio.create_task(fault.inject(scene))
+        injecting.add_done_callback(lambda _: scene.end())
+        await scene.over.wait()
+        end, ready_after = scene.ended, None
         while time.monotonic() < end + _LONGEST:
             if ready_after is None and await is_ready(scene.system):
                 ready_after = time.monotonic() - end
-            if ready_after is not None and any(each.status == 200 and each.sent >= end for each in load.attempts):
+            is_read = any(each.status == OK and each.sent >= end for each in load.attempts)
+            if injecting.done() and ready_after is not None and is_read:
                 break
             await asyncio.sleep(0.05)
+        await injecting
         await asyncio.sleep(_AFTER)
 
     async def judged() -> Outcome:

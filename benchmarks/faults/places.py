@@ -1,0 +1,104 @@
+"""Where faults happen: a system on this machine, on a small disk, or with a clock of its own."""
+
+from __future__ import annotations
+
+import glob
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import psutil
+
+from benchmarks.faults.system import System, Up
+
+DISK_BYTES: Final = 1_600_000_000
+"""Enough for `platelane up` with `LITTLE`."""
+LITTLE: Final = {"results_bytes": "10000000", "crops_bytes": "10000000", "image_bytes": "10000000", "queue_limit": "64"}
+CLOCK: Final = "clock"
+"""The file, beside the state directory, that says how many seconds the clock is ahead."""
+_FAKETIME: Final = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+
+
+class NotHere(Exception):
+    """A fault that this machine, or this user, cannot make; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Settings of a system that differ from the defaults, without their prefix, and further options of `up`."""
+
+    settings: Mapping[str, str]
+    options: Sequence[str] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {f"PLATELANE_{name}".upper(): value for name, value in self.settings.items()}
+
+
+Place: TypeAlias = Callable[[Path, Setup], AbstractContextManager[System]]
+"""A running system in a folder, ready for requests; raises NotHere."""
+
+
+@contextmanager
+def plain(folder: Path, setup: Setup) -> Iterator[System]:
+    """`platelane up`."""
+    with _running(Up(folder / "state", setup.options, setup.environment)) as system:
+        yield system
+
+
+@contextmanager
+def small_disk(folder: Path, setup: Setup) -> Iterator[System]:
+    """`platelane up` with its state directory on a disk of `DISK_BYTES`."""
+    if psutil.virtual_memory().available < 2 * DISK_BYTES:
+        raise NotHere(f"the disk is in memory, of which {2 * DISK_BYTES / 1e9:.1f} GB are not free")
+    disk = folder / "state"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True)
+    except OSError as error:
+        raise NotHere(f"no disk can be mounted: {error}") from error
+    if done.returncode:
+        raise NotHere(f"no disk can be mounted: {done.stderr.strip()}")
+    try:
+        with _running(Up(disk, setup.options, setup.environment)) as system:
+            yield system
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+@contextmanager
+def own_clock(folder: Path, setup: Setup) -> Iterator[System]:
+    """`platelane up` whose processes ask libfaketime for the time; nats-server asks the kernel all the same."""
+    library = next(glob.iglob(_FAKETIME), None)
+    if library is None:
+        raise NotHere("libfaketime is not installed (Debian, Ubuntu: apt install libfaketime)")
+    set_clock(folder, 0)
+    clock = {
+        "LD_PRELOAD": library,
+        "FAKETIME_TIMESTAMP_FILE": str(folder / CLOCK),
+        "FAKETIME_NO_CACHE": "1",  # all of them at once
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+    with _running(Up(folder / "state", setup.options, setup.environment | clock)) as system:
+        yield system
+
+
+def set_clock(folder: Path, ahead: int) -> None:
+    """Have the clock of `own_clock` so many seconds ahead of the machine's."""
+    new = folder / f"{CLOCK}.new"
+    new.write_text(f"{ahead:+d}\n")
+    new.replace(folder / CLOCK)
+
+
+@contextmanager
+def _running(system: Up) -> Iterator[System]:
+    try:
+        system.start()
+        yield system
+    finally:
+        system.stop()
