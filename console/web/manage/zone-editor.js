@@ -72,6 +72,7 @@ export class ZoneEditor extends HTMLElement {
       this.ratio = this.image.naturalHeight / this.image.naturalWidth;
       this.frame.style.setProperty("--ratio", String(1 / this.ratio));
       this.draw();
+      this.tryButton.disabled = false; // not before: the picture's shape moves what is drawn
     });
     this.drawing.addEventListener("pointerdown", (event) => this.press(event));
     this.drawing.addEventListener("pointermove", (event) => this.drag(event));
@@ -96,7 +97,7 @@ export class ZoneEditor extends HTMLElement {
   use(picture) {
     this.picture = picture;
     this.tried = [];
-    this.tryButton.disabled = false;
+    this.tryButton.disabled = true;
     URL.revokeObjectURL(this.image.src);
     this.image.src = URL.createObjectURL(picture);
   }
