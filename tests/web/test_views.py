@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,19 +24,47 @@ from tests.gateway.conftest import Gateway, running_gateway, running_nats
 
 from .conftest import Opener, opened
 from .refusals import refuse
-from .traffic import HOSTILE, apart, get, indexed, result, store, upload, watch
+from .test_accessibility import ADDRESSES
+from .traffic import HOSTILE, apart, get, indexed, result, store, until, upload, watch
 
-VIEWS = ("try", "reads", "watchlists", "manage", "health", "api")
+LISTENING = """
+    window.tones = 0;
+    window.told = [];
+    const { start } = OscillatorNode.prototype;
+    OscillatorNode.prototype.start = function (...when) {
+        window.tones += 1;
+        return start.apply(this, when);
+    };
+    window.Notification = class extends Notification {
+        constructor(title, options) {
+            super(title, options);
+            window.told.push(title);
+        }
+    };
+    Object.defineProperty(document, "hidden", { value: true });
+"""
+"""Notes what a page in another tab sounds and tells."""
+
+
+@dataclass
+class Receiver:
+    """Takes what is posted to its address."""
+
+    address: str = ""
+    status: int = 200
+    """What it answers."""
+    bodies: list[bytes] = field(default_factory=list)
 
 
 @contextmanager
-def receiver() -> Iterator[str]:
-    """The address of a receiver that answers 200."""
+def receiver() -> Iterator[Receiver]:
+    """A receiver that answers 200, until it is told otherwise."""
+    found = Receiver()
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
+            found.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(found.status)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -43,7 +72,8 @@ def receiver() -> Iterator[str]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/plates"
+        found.address = f"http://127.0.0.1:{server.server_port}/plates"
+        yield found
         server.shutdown()
 
 
@@ -183,6 +213,31 @@ class TestReads:
         page.get_by_role("radio", name="By plate").check()
         expect(page.locator("reads-view table tbody tr")).to_have_count(1)
 
+    def test_a_hit_is_heard_and_told_where_one_wants_that(self, visit: Opener, system: Stack, camera: str) -> None:
+        name = f"Wanted {uuid4()}"
+        watch(system, name, [{"plate": f"ZY{number}QW"} for number in (1, 2, 3)])
+        page = visit(reads_of(camera), lambda page: page.add_init_script(LISTENING), permissions=["notifications"])
+
+        def hit(number: int) -> list[Any]:
+            """The tones, and the notifications, since the page was loaded and a plate of the list was read."""
+            store(system, [result(f"zy{number}qw", camera)])
+            expect(page.locator(".read.hit").filter(has_text=f"ZY{number}QW")).to_be_visible()
+            heard: list[Any] = page.evaluate("[window.tones, window.told]")
+            return heard
+
+        expect(page.locator("h1 .badge")).to_have_text("Live")
+        alarm = page.get_by_role("button", name="Alarm")
+        expect(alarm).to_have_attribute("aria-pressed", "false")
+        assert hit(1) == [0, []]
+        alarm.click()
+        expect(alarm).to_have_attribute("aria-pressed", "true")
+        page.reload()
+        expect(alarm).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("h1 .badge")).to_have_text("Live")
+        assert hit(2) == [3, [f"ZY2QW is on the list {name}."]]
+        alarm.click()
+        assert hit(3) == [3, [f"ZY2QW is on the list {name}."]]
+
     def test_names_never_become_markup(self, visit: Opener, system: Stack) -> None:
         store(system, [result("ab120cd", HOSTILE, make=HOSTILE, color=HOSTILE, region=HOSTILE)])
         indexed(system, 1, make=HOSTILE)
@@ -252,18 +307,18 @@ class TestWatchLists:
 
 class TestManaging:
     def test_a_webhook_is_made_tested_and_deleted(self, visit: Opener) -> None:
-        with receiver() as address:
+        with receiver() as posted:
             page = visit("#/manage?part=webhooks")
             page.get_by_role("button", name="New webhook").click()
             dialog = page.get_by_role("dialog")
-            dialog.get_by_label("Address").fill(address)
+            dialog.get_by_label("Address").fill(posted.address)
             dialog.get_by_label("Format").select_option("form")
             dialog.get_by_label("Only results with a plate").check()
             dialog.get_by_label("Sign with a secret").check()
             dialog.get_by_role("button", name="Save").click()
             expect(page.get_by_role("dialog").locator("code")).to_have_text(re.compile("^whsec_"))
             page.keyboard.press("Escape")
-            card = page.locator("section.card").filter(has_text=address.split("/")[2])
+            card = page.locator("section.card").filter(has_text=posted.address.split("/")[2])
             expect(card).to_contain_text("Form")
             card.get_by_role("button", name="Send a test").click()
             expect(page.get_by_text("The receiver answered 200")).to_be_visible()
@@ -275,11 +330,39 @@ class TestManaging:
             page.get_by_role("dialog").get_by_role("button", name="Delete").click()
             expect(page.get_by_text("No webhook yet.")).to_be_visible()
 
+    def test_what_was_not_delivered_is_shown_and_sent_again(self, visit: Opener, system: Stack, camera: str) -> None:
+        with receiver() as posted:
+            posted.status = 422
+            hook = {"target": posted.address, "filter": {"cameras": [camera]}}
+            with httpx.Client(base_url=system.base_url, trust_env=False, timeout=30) as client:
+                made = client.post("/v1/webhooks/", json=hook).raise_for_status().json()
+                store(system, [result("ab120cd", camera), result("ef340gh", camera)])
+                page = visit("#/manage?part=webhooks")
+                card = page.locator("section.card").filter(has_text=posted.address.split("/")[2])
+                until(lambda: len(get(system, f"/v1/webhooks/{made['id']}/dead/")["results"]) == 2)
+                card.locator("summary").click()
+                letters = card.get_by_role("listitem").filter(has=page.get_by_role("button", name="Send again"))
+                expect(letters).to_have_count(2)
+                expect(letters.first).to_contain_text(camera)
+                expect(letters.first).to_contain_text("422")
+
+                posted.status = 200
+                posted.bodies.clear()
+                letters.first.get_by_role("button", name="Send again").click()
+                expect(page.get_by_text("1 event is on its way.")).to_be_visible()
+                expect(letters).to_have_count(1)
+                card.get_by_role("button", name="Send all again").click()
+                expect(card.get_by_text("Everything was delivered.")).to_be_visible()
+                until(lambda: len(posted.bodies) == 2)
+                assert all(text in b"".join(posted.bodies) for text in (b"ab120cd", b"ef340gh"))
+                client.delete(f"/v1/webhooks/{made['id']}/").raise_for_status()
+
     def test_zones_are_drawn_tried_and_saved(self, visit: Opener, system: Stack, camera: str) -> None:
         upload(system, camera)
         indexed(system, 1, camera_id=camera)
         page = visit("#/manage?part=cameras")
         card = page.locator("section.camera").filter(has_text=camera)
+        card.scroll_into_view_if_needed()  # pictures are fetched when they come into sight
         expect(card.locator("api-picture img")).to_have_attribute("src", re.compile("^blob:"))
         card.get_by_role("button", name="Edit zones").click()
         dialog = page.get_by_role("dialog")
@@ -373,13 +456,42 @@ class TestTheRest:
         sizes = page.evaluate("performance.getEntriesByType('resource').map(each => each.transferSize)")
         assert sum(sizes) < 150_000
 
-    def test_a_phone_scrolls_down_only(self, visit: Opener, system: Stack) -> None:
-        watch(system, "W" * 60, [{"plate": "LM 555 PQ", "note": "n" * 200}])
-        page = visit("#/try", viewport={"width": 360, "height": 740})
-        for name in VIEWS[:5]:
-            page.goto(page.url.split("#")[0] + f"#/{name}")
+    @pytest.mark.parametrize("width", [360, 3840])
+    def test_nothing_is_wider_than_the_window(self, visit: Opener, busy: Stack, width: int) -> None:
+        arabic, long = f"البوابة الشرقية للمستودع {uuid4()}", "W" * 60
+        for name in (arabic, long):
+            watch(busy, name, [{"plate": "LM 555 PQ", "note": name + "n" * 120}], distance=1)
+            store(busy, [result("lm555pq", name, make=name, model=name, color=name)])
+            indexed(busy, 1, camera_id=name)
+            hook = {"target": f"https://example.com/{'p' * 200}", "filter": {"cameras": [name]}, "enabled": False}
+            zones = {"zones": [{"name": name, "polygon": [[0, 0], [0.2, 0], [0.2, 0.2]]}]}
+            with httpx.Client(base_url=busy.base_url, trust_env=False, timeout=30) as client:
+                client.post("/v1/webhooks/", json=hook).raise_for_status()
+                client.put(f"/v1/zones/{quote(name)}", json=zones).raise_for_status()
+        page = visit("#/try", viewport={"width": width, "height": 740 if width < 400 else 2160})
+
+        def fits(what: str) -> None:
             expect(page.locator("main h1")).to_be_visible()
-            assert page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), name
+            expect(page.locator("main [aria-busy]")).to_have_count(0)
+            widths = "[document.scrollingElement, document.querySelector('main')].map(each => each.scrollWidth)"
+            assert max(page.evaluate(widths)) <= width, what
+
+        for address in ADDRESSES:
+            page.goto(page.url.split("#")[0] + address)
+            fits(address)
+        page.goto(page.url.split("#")[0] + "#/reads")
+        for shape in ("By plate", "Charts", "List"):
+            page.get_by_role("radio", name=shape).check()
+            fits(shape)
+        row = page.locator(".read").filter(has_text=arabic).first
+        row.click()
+        details = page.get_by_role("dialog")
+        assert details.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+        expect(details.get_by_text(arabic).first).to_have_css("unicode-bidi", re.compile("isolate|plaintext"))
+        page.keyboard.press("Escape")
+        for each in get(busy, "/v1/webhooks/")["results"]:
+            if each["target"].endswith("p" * 200):
+                httpx.delete(f"{busy.base_url}/v1/webhooks/{each['id']}/", trust_env=False).raise_for_status()
 
 
 OPERATOR = "operator-token"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final
@@ -146,6 +146,14 @@ def indexed(system: Stack, number: int, **wanted: Any) -> list[dict[str, Any]]:
         assert time.monotonic() < end, found
         time.sleep(0.1)
     return list(found)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits until something holds."""
+    end = time.monotonic() + _PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def watch(system: Stack, name: str, plates: Iterable[dict[str, Any]], distance: int = 0) -> dict[str, Any]:
