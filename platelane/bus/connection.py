@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Self, TypeVar
@@ -22,6 +20,7 @@ from nats.js.errors import APIError
 from platelane.bus.inbox import Inbox
 from platelane.bus.transport import LARGE, PiecewiseTransport
 from platelane.errors import EngineUnavailable, Fault, PlatelaneError, UploadTooLarge
+from platelane.reasons import reason
 from platelane.runtime.settings import Settings
 from platelane.runtime.tls import nats_context
 
@@ -33,6 +32,7 @@ CONNECT_PATIENCE: Final = 30.0
 FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
 
+_REFUSED: Final = "Authorization Violation"
 _QUIET: Final = 2.0
 """Seconds after which a service that still waits for NATS says so."""
 _PENDING_SIZE: Final = 128 << 20
@@ -57,6 +57,7 @@ class Connection:
         self._background: set[asyncio.Task[None]] = set()
         self._problem: Exception | None = None
         self._closing = False
+        self._opened = False
 
     @classmethod
     async def open(cls, settings: Settings, name: str, patience: float | None = None) -> Self:
@@ -74,12 +75,12 @@ class Connection:
             wait = CONNECT_PATIENCE if patience is None else patience
             await asyncio.wait({connecting}, timeout=min(wait, _QUIET))
             if not connecting.done() and wait > _QUIET:
-                log.warning("nats_not_reached_yet", servers=_public(servers), error=_words(connection._problem))
+                log.warning("nats_not_reached_yet", servers=_public(servers), error=reason(connection._problem))
                 await asyncio.wait({connecting}, timeout=wait - _QUIET)
             if connecting.done():
                 connecting.result()
         except (NatsError, OSError) as error:
-            raise Fault(f"NATS cannot be used at {_public(servers)}: {error}") from error
+            raise Fault(f"NATS cannot be used at {_public(servers)}: {reason(error)}.") from error
         finally:
             connected = connecting.done()
             while not connecting.done():  # the library takes no notice where an attempt fails in the same moment
@@ -87,9 +88,12 @@ class Connection:
                 await asyncio.wait({connecting}, timeout=0.1)
         if not connected:
             await connection.close()
-            reason = f": {_words(connection._problem)}" if connection._problem else ""
-            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{reason}.")
+            problem = reason(connection._problem)
+            hint = " PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD say who asks." if _REFUSED in problem else ""
+            because = f": {problem}" if problem else ""
+            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{because}.{hint}")
         connection.online.set()
+        connection._opened = True
         await connection.inbox.open()
         return connection
 
@@ -199,10 +203,12 @@ class Connection:
                 await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
+        # whoever opens the connection tells of what comes before; after that it comes at every attempt
+        said = not self._opened or str(error) == str(self._problem)
         if self._problem is None or not isinstance(error, OSError):
             self._problem = error  # the server's word tells more than that it hung up
-        level = logging.DEBUG if isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
-        log.log(level, "nats_error", error=str(error) or type(error).__name__)
+        level = logging.DEBUG if said or isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
+        log.log(level, "nats_error", error=reason(error))
 
     async def _on_disconnect(self) -> None:
         self.online.clear()
@@ -217,6 +223,7 @@ class Connection:
 
     async def _on_reconnect(self) -> None:
         log.info("nats_reconnected")
+        self._problem = None
         self.online.set()
         for listener in tuple(self._listeners):
             listener()
@@ -270,13 +277,6 @@ async def _logged(work: Coroutine[None, None, None]) -> None:
         await work
     except (PlatelaneError, NatsError) as error:
         log.error("background_work_failed", error=str(error))
-
-
-def _words(problem: Exception | None) -> str:
-    """What went wrong, without numbers and names of calls."""
-    # an error of TLS is one of the system by its class, and has a number of its own
-    number = problem.errno if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) else None
-    return os.strerror(number) if number else str(problem or "").removesuffix(".")
 
 
 def _public(servers: list[str]) -> str:

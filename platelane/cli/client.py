@@ -40,7 +40,7 @@ IMAGE_SUFFIXES = frozenset(
 _TRIES = 5  # a busy server says when to come again; a folder can wait
 _RATE_PATIENCE = 600.0
 """Seconds to go on where the server says that calls come too fast, which always passes."""
-_BUSY, _TOO_FAST, _TOO_LARGE = 503, 429, 413
+_BUSY, _TOO_FAST, _TOO_LARGE, _NO_SUCH_PATH = 503, 429, 413, 404
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
 Answer = dict[str, Any]  # the JSON of the REST API
@@ -53,6 +53,8 @@ class PhotoReading:
     file: Path
     answer: Answer
     error: str = ""
+    unsent: bool = False
+    """Whether the file itself cannot be sent, to whichever server."""
 
     @property
     def path(self) -> str:
@@ -125,9 +127,9 @@ class Client:
         try:
             content = photo.read_bytes()
         except OSError as error:
-            return PhotoReading(photo, {}, f"cannot be opened: {error.strerror}")
+            return PhotoReading(photo, {}, f"cannot be opened: {error.strerror}", unsent=True)
         if not content:
-            return PhotoReading(photo, {}, "the file is empty")
+            return PhotoReading(photo, {}, "the file is empty", unsent=True)
         give_up = time.monotonic() + _RATE_PATIENCE
         tries = _TRIES
         while True:
@@ -170,12 +172,16 @@ def _reading(photo: Path, response: httpx.Response) -> PhotoReading:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        return PhotoReading(photo, {}, f"{response.url} answered {response.status_code} without a JSON object")
+        return PhotoReading(
+            photo, {}, f"{response.url} answered {response.status_code} without a JSON object: is it a Platelane?"
+        )
     if response.is_success and "error" not in answer:
         return PhotoReading(photo, answer)
     problem = f"{response.status_code}: {answer.get('detail') or answer.get('error') or answer}"
     if response.status_code == _TOO_LARGE:
         problem += " Make the photo smaller, or raise PLATELANE_UPLOAD_LIMIT of the server."
+    if response.status_code == _NO_SUCH_PATH:
+        problem += f" --url takes the address that comes before {READ_PATH}."
     return PhotoReading(photo, answer, problem)
 
 

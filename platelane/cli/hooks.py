@@ -234,8 +234,12 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _plates(file: Path) -> list[str]:
-    """One plate a line; what follows a # is a comment."""
-    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    """One plate a line; what follows a # is a comment. Raises BadRequest for what is no text in UTF-8."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{file} is not text in UTF-8: save it in that encoding.") from error
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import ssl
 import sys
 from pathlib import Path
@@ -15,9 +16,17 @@ import typer
 
 from platelane.errors import BadRequest, EngineUnavailable, NotFound
 from platelane.local import state
+from platelane.reasons import reason
 from platelane.runtime.settings import Settings, read_settings
 
 READ_PATH: Final = "/v1/plate-reader/"
+_OF_THE_API: Final = re.compile("/+(?=(?:v1|alpr|info|docs|openapi.json)/)")
+_HINTS: Final = {
+    "CERTIFICATE_VERIFY_FAILED": "--ca names the certificate to trust.",
+    "WRONG_VERSION_NUMBER": "It may speak HTTP without TLS: then its address begins with http://.",
+    "disconnected without sending": "It may speak HTTPS alone: then its address begins with https://.",
+}
+"""By what is in the words of a library."""
 
 Url = Annotated[
     str | None,
@@ -72,7 +81,7 @@ def trusted(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:  # ssl.SSLError is one
-        raise BadRequest(f"{ca} cannot be used as a certificate (PEM): {error.strerror or error}.") from error
+        raise BadRequest(f"{ca} cannot be used as a certificate (PEM): {reason(error)}.") from error
 
 
 def is_local(url: str) -> bool:
@@ -81,15 +90,16 @@ def is_local(url: str) -> bool:
 
 
 def unreachable(url: str, error: Exception) -> EngineUnavailable:
-    """The error of a server that is not there, in one sentence."""
-    reason = str(error) or type(error).__name__
-    hint = " --ca names the certificate to trust." if "CERTIFICATE_VERIFY_FAILED" in reason else ""
-    return EngineUnavailable(f"{url} cannot be reached: {reason.removesuffix('.')}.{hint}")
+    """The error of a server that is not there, in one sentence, and what may help."""
+    raw = str(error)
+    hint = next((f" {words}" for sign, words in _HINTS.items() if sign in raw), "")
+    return EngineUnavailable(f"{url} cannot be reached: {reason(error)}.{hint}")
 
 
 def _base(url: str) -> str:
-    """Without the path that photos are sent to, which many give along."""
+    """Without the path that photos are sent to, or another one of the API, which many give along."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadRequest(f"{url} is not an address: --url takes one like http://127.0.0.1:8080.")
-    return url.rstrip("/").removesuffix(READ_PATH.rstrip("/")).rstrip("/")
+    path = _OF_THE_API.split(f"{parts.path}/", maxsplit=1)[0]
+    return f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")

@@ -21,6 +21,7 @@ from platelane.bus.streams import counter
 from platelane.cli.console import console
 from platelane.cli.server import nats_settings, quiet
 from platelane.errors import BadRequest, EngineUnavailable, Fault, NotFound
+from platelane.reasons import reason
 from platelane.runtime.settings import Settings
 from platelane.tokens import Token, account, fingerprint, new_token
 from platelane.usage import month_of
@@ -124,7 +125,7 @@ async def _store(settings: Settings) -> AsyncIterator[_Store]:
         yield _Store(connection)
     except NatsError as error:
         raise EngineUnavailable(
-            f"NATS does not have the bucket of tokens ({error}); `platelane topology apply` makes it"
+            f"NATS does not have the bucket of tokens ({reason(error)}); `platelane topology apply` makes it."
         ) from error
     finally:
         await connection.close()

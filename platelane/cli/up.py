@@ -122,13 +122,13 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
             async with asyncio.timeout(_FIRST_ANSWER_SECONDS):
                 for candidate in filter(None, (photo, SAMPLE)):
                     reading = await client.read(candidate, fields)
-                    while reading.answer.get("status_code", 503) >= 500 and reading.error:
+                    while reading.error and not reading.unsent and reading.answer.get("status_code", 503) >= 500:
                         await asyncio.sleep(0.2)
                         reading = await client.read(candidate, fields)
                     refused = candidate == SAMPLE and reading.answer.get("status_code") in _NOT_FOR_THE_SAMPLE
                     if not reading.error or refused:
                         return reading
-                    console.print(f"{candidate} was refused: {reading.error}", style="red", markup=False)
+                    console.print(f"{candidate} was not read: {reading.error}", style="red", markup=False)
         except TimeoutError:
             raise CannotStart(
                 f"No photo was read within {_FIRST_ANSWER_SECONDS:.0f} s: {reading.error}\n"

@@ -16,6 +16,7 @@ import httpx
 
 from platelane.errors import CannotStart, PlatelaneError
 from platelane.local.plan import Program
+from platelane.reasons import reason
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _POLL_SECONDS = 0.05
@@ -60,7 +61,9 @@ class Process:
                     preexec_fn=partial(_die_with_parent, os.getpid()),
                 )
             except OSError as error:
-                raise CannotStart(f"{self.name} cannot be started: {error}") from error
+                raise CannotStart(
+                    f"{self.name} cannot be started: {self.program.command[0]}: {reason(error)}."
+                ) from error
 
     async def ready(self, client: httpx.AsyncClient) -> float:
         """Waits until the program can work; seconds since its start.

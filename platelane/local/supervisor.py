@@ -18,6 +18,7 @@ from platelane.errors import CannotStart
 from platelane.local import state
 from platelane.local.plan import Plan
 from platelane.local.process import Process
+from platelane.reasons import reason
 
 log = structlog.get_logger(__name__)
 
@@ -190,7 +191,7 @@ def only_one(state_dir: Path) -> Iterator[None]:
         lock = (state_dir / "up.lock").open("w")
     except OSError as error:
         raise CannotStart(
-            f"The state directory cannot be used: {error}. Choose another one with --state-dir."
+            f"The state directory {state_dir} cannot be used: {reason(error)}. Choose another one with --state-dir."
         ) from error
     with lock:
         try:

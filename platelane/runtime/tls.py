@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from platelane.errors import CannotStart
+from platelane.reasons import reason
 from platelane.runtime.settings import Settings
 
 
@@ -41,7 +42,7 @@ def nats_context(settings: Settings) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=settings.nats_ca or None)
     except OSError as error:
-        raise CannotStart(f"{settings.nats_ca} cannot be used as the CA of NATS: {error}.") from error
+        raise CannotStart(f"{settings.nats_ca} cannot be used as the CA of NATS: {reason(error)}.") from error
     if settings.nats_cert:
         _load(context, settings.nats_cert, settings.nats_key or settings.nats_cert)
     return context
@@ -51,7 +52,7 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except OSError as error:  # ssl.SSLError is one
-        raise CannotStart(f"{certificate} and {key} are not a certificate and its key: {error}.") from error
+        raise CannotStart(f"{certificate} and {key} are not a certificate and its key: {reason(error)}.") from error
 
 
 def _no_password() -> str:

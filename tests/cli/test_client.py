@@ -91,7 +91,8 @@ async def test_a_server_that_is_called_too_fast_is_waited_for(tmp_path: Path) ->
 async def test_an_empty_file_is_not_sent(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     async with Client(f"http://127.0.0.1:{Ports().take()}") as client:
-        assert (await client.read(tmp_path / "photo.jpg", {})).error == "the file is empty"
+        reading = await client.read(tmp_path / "photo.jpg", {})
+        assert (reading.error, reading.unsent) == ("the file is empty", True)
 
 
 async def test_a_name_that_is_no_text_stops_nothing(tmp_path: Path) -> None:

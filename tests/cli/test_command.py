@@ -99,6 +99,28 @@ def test_a_server_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr.count("cannot be reached") == 1
 
 
+@pytest.mark.parametrize("path", ["/v1", "/alpr/", "//v1//plate-reader", "/docs?x=1", "/v1/webhooks/3/#a"])
+def test_the_path_of_the_api_is_not_part_of_the_address(path: str) -> None:
+    url = f"http://127.0.0.1:{Ports().take()}"
+    for prefix in (url, f"{url}/plates"):
+        result = platelane("read", __file__, "--url", prefix + path)
+        assert result.stderr.startswith(f"Error: {prefix} cannot be reached: ")
+
+
+def test_a_watch_list_is_text() -> None:
+    result = platelane(
+        "hooks", "create", "http://a.example", "--watch-list", sys.executable, "--url", "http://127.0.0.1:9"
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {sys.executable} is not text in UTF-8: save it in that encoding.\n"
+
+
+def test_a_state_directory_that_cannot_be_is_explained() -> None:
+    result = platelane("up", "--state-dir", f"{__file__}/state")
+    said = f"The state directory {__file__}/state cannot be used: Not a directory. Choose another one with --state-dir."
+    assert (result.returncode, result.stderr) == (1, f"Error: {said}\n")
+
+
 def test_an_address_is_one() -> None:
     result = platelane("read", __file__, "--url", "127.0.0.1:8080")
     assert "Error: 127.0.0.1:8080 is not an address" in result.stderr

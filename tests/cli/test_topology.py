@@ -61,6 +61,20 @@ def test_one_line_and_an_exit_code_say_what_went_wrong(topology: Command) -> Non
     assert refused.stderr == "Error: NATS refuses stream RESULTS: replicas > 1 not supported in non-clustered mode\n"
 
 
+def test_a_refused_name_is_said_once(topology: Command, tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "guarded")
+    server.configuration += "authorization: {user: a, password: b}\n"
+    server.start()
+    try:
+        refused = topology("check", "--patience", "3", NATS_URL=server.url)
+    finally:
+        server.kill()
+    assert refused.returncode == 1
+    said = "Authorization Violation. PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD say who asks."
+    assert refused.stderr == f"Error: NATS cannot be reached at {server.url}: {said}\n"
+    assert refused.stdout.count("Authorization") == refused.stdout.count("nats_not_reached_yet") == 1
+
+
 def test_help_says_when_to_run_it(topology: Command) -> None:
     said = " ".join(topology("apply", "--help").stdout.split())
     assert "after an upgrade" in said

@@ -126,10 +126,13 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
 
 
 def test_other_ports_are_used_when_the_usual_ones_are_taken_and_stages_scale(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.jpg"
+    empty.touch()
     with socket.create_server(("127.0.0.1", 0)) as http, socket.create_server(("127.0.0.1", 0)) as nats:
         taken = [http.getsockname()[1], nats.getsockname()[1]]
         settings = {"PORT": str(taken[0]), "NATS_URL": f"nats://127.0.0.1:{taken[1]}"}
-        with running_stack(tmp_path, "--scale", "ocr=2", settings=settings) as stack:
+        with running_stack(tmp_path, "--scale", "ocr=2", "--photo", str(empty), settings=settings) as stack:
+            assert f"{empty} was not read: the file is empty" in stack.said
             for port in taken:
                 assert f"Port {port} is not free; " in stack.said
                 assert str(port) not in stack.base_url + stack.nats_url
