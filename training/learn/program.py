@@ -25,7 +25,7 @@ from training.learn.figures import DRAWN, OWN, Figures, Truth, most_lost
 from training.learn.folder import Folder
 from training.learn.options import Options, Refused, run_options, trained_until_stopped
 from training.learn.own import OwnPlate, found_plates, split
-from training.learn.reader import BLENDS, Answers, OwnPlatesTask, Start, answers, blended, crops, softened, temperatures
+from training.learn.reader import BLENDS, OwnPlatesTask, Start, answers, blended, crops, softened
 from training.learn.rows import Codes, Fault, PlateRow, plate_rows, told
 from training.learn.served import Models
 from training.reader.model import Served
@@ -59,7 +59,6 @@ class Candidate:
     """Weights that may be served: `share` of what was learnt."""
 
     share: float
-    temperatures: tuple[float, float]
     figures: Mapping[str, Figures]
 
     def worth(self) -> float:
@@ -106,9 +105,9 @@ def learn(options: Options, console: Console) -> Path:
         learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
         console.print("Choosing among blends of what was learnt and what is served")
         prior = region_prior.templates(regions, models.specs.template_fit_file)
-        candidates = _candidates(start, learnt, task, sets, models, prior, own, device)
-        console.print(report.blends(before, {each.share: each.figures for each in candidates}))
-        chosen = _chosen(candidates, before, options)
+        served, *candidates = _candidates(start, learnt, sets, models, prior, own, device)
+        console.print(report.blends({each.share: each.figures for each in (served, *candidates)}))
+        chosen = _chosen(candidates, served.figures, options)
         after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
         lost = losses(before, after)
         if lost and not options.accept_loss:
@@ -203,27 +202,21 @@ def _served_figures(models: Models, each: Set, own: frozenset[str]) -> Figures:
 def _candidates(
     start: Start,
     learnt: dict[str, torch.Tensor],
-    task: OwnPlatesTask,
     sets: Sequence[Set],
     models: Models,
     prior: region_prior.Templates,
     own: frozenset[str],
     device: torch.device,
 ) -> list[Candidate]:
-    known = [task.targets(each.samples) for each in sets]
-
-    def answered(weights: dict[str, torch.Tensor] | None) -> list[Answers]:
-        network = start.network(weights).to(device)
-        return [answers(network, each.samples, device) for each in sets]
-
-    served = list(zip(answered(None), known, strict=True))
+    """What is served, and every blend with it; in full precision all, so that nothing but the learning differs."""
     found = []
-    for share in tqdm(BLENDS, "blends", unit="blend", dynamic_ncols=True, disable=None):
-        now = answered(blended(start.weights, learnt, share))
-        softer = temperatures(start.temperatures, served, list(zip(now, known, strict=True)))
-        read = [models.read_by(*softened(each, softer), prior) for each in now]
-        figures = {each.name: Figures.of(each.truths, plates, own) for each, plates in zip(sets, read, strict=True)}
-        found.append(Candidate(share, softer, figures))
+    for share in tqdm((0.0, *BLENDS), "blends", unit="blend", dynamic_ncols=True, disable=None):
+        network = start.network(blended(start.weights, learnt, share)).to(device)
+        figures = {}
+        for each in sets:
+            soft = softened(answers(network, each.samples, device), start.temperatures)
+            figures[each.name] = Figures.of(each.truths, models.read_by(*soft, prior), own)
+        found.append(Candidate(share, figures))
     return found
 
 
@@ -268,7 +261,7 @@ def _exported(
     """Writes the folder; returns the figures of the files that are served, and the readings of one's own plates."""
     output.copied(options.models, repository)
     reader = repository / "reader"
-    network = Served(start.network(blended(start.weights, learnt, chosen.share)), *chosen.temperatures)
+    network = Served(start.network(blended(start.weights, learnt, chosen.share)), *start.temperatures)
     example = torch.zeros((1, 64, 160, 3), dtype=torch.uint8)
     export(network, example, reader / "1" / output.MODEL, "plate", ("characters", "region"))
     (reader / "regions.txt").write_text("\n".join(start.regions) + "\n", encoding="utf-8")
@@ -313,7 +306,6 @@ def _told(
         "from": str(options.folder),
         "started_from": str(options.models),
         "share_of_what_was_learnt": chosen.share,
-        "temperatures": chosen.temperatures,
         "before": {name: asdict(figures) for name, figures in before.items()},
         "after": {name: asdict(figures) for name, figures in after.items()},
     }

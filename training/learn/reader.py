@@ -19,7 +19,7 @@ from training.reader.augment import augmented
 from training.reader.model import Reader, Served, with_regions
 from training.reader.samples import Sample, allowed_regions
 from training.reader.synthetic import SyntheticPlates
-from training.reader.train import REGION_WEIGHT, TEMPERATURES, Batch, Targets, region_loss, targets_of, text_loss
+from training.reader.train import REGION_WEIGHT, Targets, region_loss, targets_of, text_loss
 
 BATCH: Final = 48
 DRAWN: Final = 0.6
@@ -29,8 +29,19 @@ IN_DRAWN_SURROUNDINGS: Final = 0.5
 SEVERITY: Final = 0.7
 BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
 """Shares of what was learnt in the weights that are tried; the rest is what was served."""
+KEPT: Final = 1.0
+"""Weight of the regions that are to stay what they are."""
 Answers = tuple[Tensor, Tensor]
 """Logits of characters (N, 80, 37) and of regions (N, R)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBatch:
+    """Plates (B, 64, 160, 3), what is known about them, and of which the region is learnt, BOOL (B,)."""
+
+    plates: Tensor
+    known: Targets
+    of_own_regions: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +74,17 @@ class Start:
 class OwnPlatesTask:
     """See `training.common.loop.Task`: four of ten plates one's own, the others drawn, of all regions.
 
-    Both are cut as the served models cut them, and photographed less well.
+    Both are cut as the served models cut them, and photographed less well. Texts are learnt from all of them. Of drawn
+    plates of other regions the region is to stay what the served reader says of it (distillation: Li and Hoiem,
+    Learning without Forgetting, 2016): drawn plates are no real ones, and learning their regions costs those of real
+    plates.
     """
 
     def __init__(self, start: Start, train: Sequence[Sample]) -> None:
         self.model: nn.Module = start.network()
+        self.served = start.network().requires_grad_(False)
         self.train = train
+        self._own = {sample.region for sample in train}
         self.regions = start.regions
         self._allowed: dict[str, NDArray[np.bool_]] = {}
 
@@ -76,7 +92,7 @@ class OwnPlatesTask:
         self,
         progress: loop.Progress,  # noqa: ARG002 - as hard from the first step on
         random: np.random.Generator,
-    ) -> Iterator[Batch]:
+    ) -> Iterator[OwnBatch]:
         drawn = SyntheticPlates.over(self.train, IN_DRAWN_SURROUNDINGS)
         chances = by_text(self.train)
         while True:
@@ -86,14 +102,20 @@ class OwnPlatesTask:
             plates = [
                 augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in chosen
             ]
-            yield torch.from_numpy(np.stack(plates)), self.targets(chosen)
+            of_own_regions = torch.tensor([sample.region in self._own for sample in chosen])
+            yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen), of_own_regions)
 
-    def loss(self, model: nn.Module, batch: Batch, device: torch.device) -> Tensor:
-        plates, known = batch
-        characters, regions = model(plates.to(device))
-        return text_loss(characters, known.classes.to(device), known.lengths) + REGION_WEIGHT * region_loss(
-            regions, known.regions.to(device)
-        )
+    def loss(self, model: nn.Module, batch: OwnBatch, device: torch.device) -> Tensor:
+        plates, known, own = batch.plates.to(device), batch.known, batch.of_own_regions.to(device)
+        characters, regions = model(plates)
+        with torch.no_grad():
+            _, before = self.served.to(device)(plates)
+        learnt = region_loss(regions, known.regions.to(device) & own[:, None])
+        kept = -(before.float().softmax(dim=1) * regions.float().log_softmax(dim=1)).sum(dim=1)
+        kept = (kept * ~own).sum() / (~own).sum().clamp(min=1)
+        texts = text_loss(characters, known.classes.to(device), known.lengths)
+        loss: Tensor = texts + REGION_WEIGHT * learnt + KEPT * kept
+        return loss
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
         """Nothing: what is kept is chosen among blends, when the training is over."""
@@ -140,37 +162,6 @@ def softened(answered: Answers, temperatures: tuple[float, float]) -> tuple[NDAr
     """The distributions that are served."""
     one, other = (torch.softmax(logits / t, dim=-1).numpy() for logits, t in zip(answered, temperatures, strict=True))
     return one, other
-
-
-def temperatures(
-    kept: tuple[float, float],
-    before: Sequence[tuple[Answers, Targets]],
-    after: Sequence[tuple[Answers, Targets]],
-) -> tuple[float, float]:
-    """The served temperatures, changed as far as the learning changed what fits one's own and the guard's plates.
-
-    Each set counts as much as the others. Where a fit is at the edge of what is tried (a few plates that are all read
-    right fit any), the served temperature is kept: it was fitted on more.
-    """
-    result = []
-    for part, loss in enumerate((_text_loss, region_loss_of)):
-        old, new = (_fitted(sets, part, loss) for sets in (before, after))
-        edges = (TEMPERATURES[0], TEMPERATURES[-1])
-        result.append(kept[part] * (1.0 if old in edges or new in edges else new / old))
-    return result[0], result[1]
-
-
-def _fitted(sets: Sequence[tuple[Answers, Targets]], part: int, loss: object) -> float:
-    assert callable(loss)
-    return min(TEMPERATURES, key=lambda t: sum(float(loss(answered[part] / t, known)) for answered, known in sets))
-
-
-def _text_loss(logits: Tensor, known: Targets) -> Tensor:
-    return text_loss(logits, known.classes, known.lengths)
-
-
-def region_loss_of(logits: Tensor, known: Targets) -> Tensor:
-    return region_loss(logits, known.regions)
 
 
 def _some_cut(sample: Sample, random: np.random.Generator) -> NDArray[np.float32]:

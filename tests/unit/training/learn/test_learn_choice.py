@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from rich.console import Console  # noqa: E402
+import torch
+from rich.console import Console
 
-from platelane.pb.v1 import domain_pb2  # noqa: E402
-from platelane.resources import MODELS  # noqa: E402
-from training.common.errors import CheckpointError  # noqa: E402
-from training.common.folded import folded, softening, verified, weights_of  # noqa: E402
-from training.learn import output  # noqa: E402
-from training.learn.figures import DRAWN, OWN, Figures, Truth  # noqa: E402
-from training.learn.options import Options, Refused  # noqa: E402
-from training.learn.program import Candidate, _chosen, losses  # noqa: E402
-from training.learn.reader import OwnPlatesTask, Start, blended, temperatures  # noqa: E402
-from training.learn.report import blends  # noqa: E402
-from training.reader.model import Reader, Served  # noqa: E402
-from training.reader.samples import Sample  # noqa: E402
-from training.reader.train import Targets  # noqa: E402
+from platelane.pb.v1 import domain_pb2
+from platelane.resources import MODELS
+from training.common.errors import CheckpointError
+from training.common.folded import folded, softening, verified, weights_of
+from training.learn import output
+from training.learn.figures import DRAWN, OWN, Figures, Truth
+from training.learn.options import Options, Refused
+from training.learn.program import Candidate, _chosen, losses
+from training.learn.reader import OwnBatch, OwnPlatesTask, Start, blended
+from training.learn.report import blends
+from training.reader.model import Reader, Served
+from training.reader.samples import Sample
 
 READER = MODELS / "reader" / "1" / "model.onnx"
 REGIONS = (MODELS / "reader" / "regions.txt").read_text().split()
@@ -33,7 +33,7 @@ def figures(texts: float, regions: float = 0.9, off: float = 0.02) -> Figures:
 
 
 def candidate(share: float, own: float, drawn: Figures) -> Candidate:
-    return Candidate(share, (1.0, 1.0), {OWN: figures(own), DRAWN: drawn})
+    return Candidate(share, {OWN: figures(own), DRAWN: drawn})
 
 
 BEFORE = {OWN: figures(0.2), DRAWN: figures(0.9)}
@@ -46,6 +46,24 @@ def test_plates_of_any_code_can_be_measured(code: str, allowed: set[str]) -> Non
     plate = Sample(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), (1, 2), code, True)
     (found,) = task.targets([plate]).regions
     assert {region for region, one in zip(REGIONS, found.tolist(), strict=True) if one} == allowed
+
+
+def test_the_region_of_drawn_plates_of_others_stays_what_is_served() -> None:
+    """Whatever they are drawn as; that of one's own is learnt."""
+    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [])
+    plates = torch.randint(0, 255, (2, 64, 160, 3), dtype=torch.uint8)
+    characters, regions = (each.clone().requires_grad_() for each in task.served(plates))
+
+    class AsServed(torch.nn.Module):
+        def forward(self, _: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return characters, regions
+
+    known = task.targets([Sample(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), (1, 2), "om", True)] * 2)
+    loss = task.loss(AsServed(), OwnBatch(plates, known, torch.tensor([True, False])), torch.device("cpu"))
+    (change,) = torch.autograd.grad(loss, regions)
+    own, drawn = change.abs().amax(dim=1).tolist()
+    assert own > 1e-3
+    assert drawn < 1e-6
 
 
 def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_chosen() -> None:
@@ -68,7 +86,7 @@ def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
 
 def test_every_blend_is_shown_beside_what_is_served() -> None:
     console = Console(record=True, width=160)
-    console.print(blends(BEFORE, {0.25: {OWN: figures(0.5), DRAWN: figures(0.88)}}))
+    console.print(blends({0.0: BEFORE, 0.25: {OWN: figures(0.5), DRAWN: figures(0.88)}}))
     rows = [
         [cell.strip() for cell in line.split("│")[1:-1]] for line in console.export_text().splitlines() if "%" in line
     ]
@@ -124,6 +142,8 @@ def test_a_folded_network_answers_as_it_did() -> None:
     reader = Reader(3).eval()
     for module in reader.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
     plates = torch.randint(0, 256, (2, 64, 160, 3), dtype=torch.uint8)
@@ -137,18 +157,6 @@ def test_a_folded_network_answers_as_it_did() -> None:
 def test_blends_lie_between() -> None:
     start, learnt = {"a": torch.tensor([0.0, 2.0])}, {"a": torch.tensor([4.0, 2.0])}
     assert blended(start, learnt, 0.25)["a"].tolist() == [1.0, 2.0]
-
-
-def test_temperatures_change_as_what_fits_does_and_stay_where_anything_fits() -> None:
-    classes, lengths = torch.tensor([1, 2]), torch.tensor([1, 1])
-    known = Targets(classes, lengths, torch.tensor([[True, False], [True, False]]))
-    torch.manual_seed(0)
-    characters = torch.randn(2, 80, 37) * 2
-    doubtful = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
-    same = [((characters, doubtful), known)]
-    assert temperatures((1.2, 1.3), same, same) == pytest.approx((1.2, 1.3))
-    sure = [((characters, torch.tensor([[50.0, 0.0], [50.0, 0.0]])), known)]
-    assert temperatures((1.2, 1.3), same, sure)[1] == 1.3
 
 
 def test_a_new_folder_is_never_an_old_one(tmp_path: Path) -> None:
