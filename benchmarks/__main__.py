@@ -19,6 +19,7 @@ from benchmarks import (
     isolation,
     memory,
     overhead,
+    peers,
     scale,
     snapshot,
     steps,
@@ -50,20 +51,29 @@ def main(
     programs: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(PROGRAMS)}; all if none is named; after `faults`, of {', '.join(faults.FAULTS)}."
+            help=f"Of {', '.join(PROGRAMS)}, peers; all if none is named; after `faults`, of {', '.join(faults.FAULTS)}."
         ),
     ] = None,
     photo: Annotated[Path, typer.Option(help="The photograph to send, 1280x720.")] = SAMPLE,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Photographs and a plates.csv (file, text): `peers` reads them with other programs as well."),
+    ] = None,
 ) -> None:
     """Measure the system on this machine and write the figures into benchmarks/RESULTS.md."""
     names = [name for name in programs or () if name in faults.FAULTS]
+    known = dict(PROGRAMS)
     if names:
-        PROGRAMS["faults"] = partial(faults.main, names=names)
-    for name in [name for name in programs or PROGRAMS if name not in names]:
-        if name not in PROGRAMS:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join((*PROGRAMS, *faults.FAULTS))}")
+        known["faults"] = partial(faults.main, names=names)
+    if folder:
+        known["peers"] = lambda _: peers.main(folder)
+    elif "peers" in (programs or ()):
+        raise typer.BadParameter("peers needs a --folder of photographs with a plates.csv (file, text)")
+    for name in [name for name in programs or known if name not in names]:
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join((*known, *faults.FAULTS))}")
         try:
-            PROGRAMS[name](photo)
+            known[name](photo)
         except CannotStart as error:
             sys.exit(f"error: {error}")
 

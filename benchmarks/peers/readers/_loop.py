@@ -1,0 +1,36 @@
+"""What the readers have in common: paths on the standard input, a line of JSON for each on the standard output.
+
+These programs run in an environment of their own, without Platelane.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+
+
+def serve(load):
+    """Read every path that comes in by the function that `load` returns; what that prints is dropped."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def say(document):
+        print(json.dumps(document), file=out, flush=True)
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            read = load()
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0][:150]
+        say({"problem": f"cannot be loaded: {type(error).__name__}: {reason}"})
+        return
+    say({"ready": True})
+    for line in sys.stdin:
+        path = line.rstrip("\n")
+        start = time.perf_counter()
+        try:
+            texts = [str(text) for text in read(path)]
+        except Exception:
+            texts = []
+        say({"texts": texts, "seconds": time.perf_counter() - start})

@@ -1,0 +1,14 @@
+"""HyperLPR3, whose models it fetches where they are not there yet."""
+
+import cv2
+from _loop import serve
+
+
+def load():
+    import hyperlpr3
+
+    reader = hyperlpr3.LicensePlateCatcher()
+    return lambda path: [each[0] for each in reader(cv2.imread(path))]
+
+
+serve(load)
