@@ -86,7 +86,7 @@ proto: .venv/.test-ready ## Generate platelane/pb from proto/
 
 .PHONY: clean
 clean: ## Remove the environments and caches; data and logs of `platelane up` stay
-	rm -rf console/node_modules .venv .venv-triton .venv-train .venv-audit .venv-lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf console/node_modules .venv .venv-triton .venv-train .venv-audit .venv-lock .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: platform
