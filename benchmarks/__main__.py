@@ -51,7 +51,7 @@ def main(
     programs: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of {', '.join(PROGRAMS)}, peers; all if none is named; after `faults`, of {', '.join(faults.FAULTS)}."
+            help=f"Of {', '.join(PROGRAMS)}, peers; all if none is. After `faults`, {', '.join(faults.FAULTS)}."
         ),
     ] = None,
     photo: Annotated[Path, typer.Option(help="The photograph to send, 1280x720.")] = SAMPLE,
