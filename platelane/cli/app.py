@@ -256,7 +256,7 @@ def _fail(message: str) -> None:
 def _scale(options: list[str]) -> dict[str, int]:
     """`["ocr=2"]` as `{"ocr": 2}`; one gateway only, since it owns the port."""
     scale: dict[str, int] = {}
-    for option in options:
+    for option in filter(None, re.split(r"[\s,]+", " ".join(options))):
         service, _, count = option.partition("=")
         if service not in SERVICES or not re.fullmatch(r"[1-9]\d?", count):
             raise typer.BadParameter(

@@ -185,7 +185,8 @@ def nats_program(url: str, monitor_port: int, state_dir: Path, sync_interval: st
 
 def _check_nats(binary: str) -> None:
     """Raises CannotStart for a server that has no message counters yet."""
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout
+    # in a session of its own, so that a Ctrl-C ends us and not the answer
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, start_new_session=True).stdout
     version = re.search(r"v(\d+)\.(\d+)", said)
     if version is None or tuple(map(int, version.groups())) < NATS_VERSION:
         wanted = ".".join(map(str, NATS_VERSION))

@@ -146,7 +146,10 @@ def _check(environment: Environment) -> None:
 
 
 def _probe(folder: Path, interpreter: Path | str) -> Environment:
-    found = json.loads(subprocess.run([interpreter, "-I", "-c", _PROBE], check=True, capture_output=True).stdout)
+    # in a session of its own, so that a Ctrl-C ends us and not the answer
+    command = [interpreter, "-I", "-c", _PROBE]
+    answer = subprocess.run(command, check=True, capture_output=True, start_new_session=True)
+    found = json.loads(answer.stdout)
     libraries = tuple(map(Path, found["libraries"]))
     return Environment(folder, found["python"], Path(found["packages"]), libraries, found["versions"])
 

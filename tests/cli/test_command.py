@@ -51,6 +51,7 @@ def test_version() -> None:
         (("up", "--scale", "ocr=0"), "is not SERVICE=N"),
         (("up", "--scale", "gateway=2"), "one gateway"),
         (("up", "--scale", "ocr=2", "detector"), "'detector' is not SERVICE=N"),
+        (("up", "--scale", "ocr=2,detector=2 attributes"), "'attributes' is not SERVICE=N"),
         (("up", "ocr=2"), "'ocr=2' is not an option"),
         (("up", "--port", "99999"), "--port"),
         (("read", "photo.jpg", "--config", "[1]"), "not a JSON object"),
