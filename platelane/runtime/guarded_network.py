@@ -24,10 +24,18 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_INTERNAL: Final = (
+_ISATAP: Final = 0x0000_5EFE
+_INTERNAL: Final[tuple[Network, ...]] = (
     IPv4Network("192.88.99.0/24"),  # relays of 6to4
     IPv4Network("192.0.0.0/24"),  # protocols' own (IANA); 192.0.0.192 is Oracle Cloud's metadata
     IPv4Network("168.63.129.16/32"),  # Azure's wire server
+    IPv4Network("192.80.8.124/32"),  # metadata of Equinix Metal
+    IPv4Network("161.26.0.0/16"),  # IBM Cloud's services, as are the next
+    IPv4Network("166.8.0.0/14"),
+    IPv4Network("199.36.153.4/30"),  # Google Cloud's APIs from within, as are the next
+    IPv4Network("199.36.153.8/30"),
+    IPv4Network("35.199.192.0/19"),  # Google Cloud's forwarded DNS and checks
+    IPv6Network("3fff::/20"),  # documentation, RFC 9637
 )
 """Addresses that `ipaddress` takes for global ones but that are the network's or the cloud's own."""
 
@@ -86,10 +94,17 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 def is_public(address: Address) -> bool:
     """Whether it is on the open internet: not in our networks, on this machine, or internal to its cloud."""
     inner = _embedded(address)
+    if any(inner in network for network in _INTERNAL):
+        return False
     if isinstance(inner, IPv6Address):
         # mapped, translated and tunnelled forms of IPv4 are outside of it, or (6to4, Teredo) not global
-        return inner in _GLOBAL_UNICAST and inner.is_global and inner.sixtofour is None
-    return inner.is_global and not inner.is_multicast and not any(inner in network for network in _INTERNAL)
+        return inner in _GLOBAL_UNICAST and inner.is_global and inner.sixtofour is None and not _is_isatap(inner)
+    return inner.is_global and not inner.is_multicast
+
+
+def _is_isatap(address: IPv6Address) -> bool:
+    """Whether it leads through a tunnel to the IPv4 address that is its end, RFC 5214."""
+    return int(address) >> 32 & 0xFDFF_FFFF == _ISATAP
 
 
 def _embedded(address: Address) -> Address:
