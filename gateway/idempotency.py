@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.intake import Fields, Photograph
-from gateway.jobs import Answer, JobClient, answer_of, new_job_id
+from gateway.jobs import Answer, JobClient, accepted_at, answer_of, new_job_id
 from gateway.outcomes import Outcomes
 from platelane.bus import Bus, subjects, topology
 from platelane.errors import BadRequest, DeadlineExceeded, EngineUnavailable, KeyReused, Overloaded
 from platelane.pb.v1 import stages_pb2
+from platelane.runtime.clock import jumps
 from platelane.runtime.settings import Settings
 
 LONGEST_KEY: Final = 255
@@ -84,7 +85,7 @@ class KeyedRequests:
         """
         job = await self._begun(photograph, request, self._deadline - photograph.waited)
         del photograph
-        until = min(job.deadline_us / 1e6, time.time() + self._deadline)
+        until = min(_deadline(job), time.time() + self._deadline)
         reply = await self._outcomes.wait(request.account, job.job_id, until)
         if reply is None:
             raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
@@ -128,7 +129,12 @@ class KeyedRequests:
         reply = await self._outcomes.of(account, known.job_id)
         if reply and reply.HasField("failure"):
             return reply.failure.kind == stages_pb2.FAILURE_KIND_UNAVAILABLE
-        return not (reply and reply.HasField("recognition")) and time.time() > known.deadline_us / 1e6 + _LATE
+        return not (reply and reply.HasField("recognition")) and time.time() > _deadline(known) + _LATE
+
+
+def _deadline(known: stages_pb2.KeyedRequest) -> float:
+    """By the clock of now, as for the job's workers."""
+    return known.deadline_us / 1e6 + jumps.since(accepted_at(known.job_id))
 
 
 def _subject(account: str, key: str) -> str:

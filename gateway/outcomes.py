@@ -63,6 +63,7 @@ class Outcomes:
 
     async def wait(self, account: str, job_id: str, deadline: float) -> stages_pb2.Reply | None:
         """The job's end; None where it has not come until `deadline`, unix seconds. Raises as `of`."""
+        end = time.monotonic() + deadline - time.time()  # a clock that jumps meanwhile changes nothing
         waiting = _Waiting(job_id)
         self._waiting.add(waiting)
         try:
@@ -71,7 +72,7 @@ class Outcomes:
                 reply = await self.of(account, job_id)
                 if reply and reply.WhichOneof("outcome"):
                     return reply
-                left = deadline - time.time()
+                left = end - time.monotonic()
                 if left <= 0:
                     return None
                 with contextlib.suppress(TimeoutError):

@@ -19,6 +19,7 @@ from gateway.jobs import accepted_at, answer_of
 from gateway.outcomes import Outcomes
 from gateway.results_query import MAX_PAGE, PAGE, History
 from platelane.errors import DeadlineExceeded, NotFound, PlatelaneError
+from platelane.runtime.clock import jumps
 from platelane.runtime.settings import Settings
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
@@ -63,7 +64,8 @@ class ResultRoutes:
         try:
             if reply.HasField("failure"):
                 answer_of(reply)
-            if time.time() > accepted_at(job_id) + self._settings.async_deadline + _LATE:
+            accepted = accepted_at(job_id)
+            if time.time() > accepted + jumps.since(accepted) + self._settings.async_deadline + _LATE:
                 limit = self._settings.async_deadline
                 raise DeadlineExceeded(f"The photograph was not read within {limit:g} seconds.")
         except PlatelaneError as error:

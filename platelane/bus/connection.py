@@ -166,9 +166,10 @@ class Connection:
             EngineUnavailable: no answer until the deadline.
         """
         patience, pause = 1.0, 0.02
+        end = time.monotonic() + deadline - time.time()  # a clock that jumps meanwhile changes nothing
         problem: Exception | None = None
         try:
-            while (left := deadline - time.time()) > 0:
+            while (left := end - time.monotonic()) > 0:
                 if self.client.is_closed:
                     raise EngineUnavailable("The connection to NATS is closed")
                 try:
@@ -184,7 +185,7 @@ class Connection:
                 except (NatsError, TimeoutError) as error:
                     problem = error
                 patience *= 2
-                await asyncio.sleep(min(pause, max(0.0, deadline - time.time())))
+                await asyncio.sleep(min(pause, max(0.0, end - time.monotonic())))
                 pause = min(2 * pause, 0.5)
             raise EngineUnavailable("NATS did not answer in time") from problem
         finally:

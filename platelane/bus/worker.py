@@ -36,6 +36,7 @@ from platelane.pb.v1.stages_pb2 import (
     Reply,
 )
 from platelane.runtime import logs, metrics, tracing
+from platelane.runtime.clock import jumps
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,14 @@ async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> No
     kind = topology.undivided(stream)
     if await bus.publish(subjects.dead(kind), letter, message_id):
         metrics.dead_letter(kind)
+
+
+def _translate(context: JobContext) -> None:
+    """A clock that was set while a job was on its way leaves it the time that it had."""
+    if context.deadline_us and context.accepted_us and (jumped := jumps.since(context.accepted_us / 1e6)):
+        log.info("clock_jumped", job=context.id, seconds=round(jumped, 1))
+        context.accepted_us += round(jumped * 1e6)
+        context.deadline_us += round(jumped * 1e6)
 
 
 def pause_after(failures: int) -> float:
@@ -163,6 +172,7 @@ class Worker(Generic[M]):
             await self._term(message, "undecodable")
             return
         context = getattr(body, "context", None) or JobContext()
+        _translate(context)
         left = context.deadline_us / 1e6 - time.time() if context.deadline_us else None
         with logs.job(context.id), tracing.received(self._stage, message.headers):
             if context.id in self._cancelled or (left is not None and left <= 0):

@@ -21,7 +21,7 @@ import structlog
 
 from platelane.bus import Bus, pulse
 from platelane.errors import CannotStart, EngineUnavailable, PlatelaneError
-from platelane.runtime import logs, memory, metrics, tracing
+from platelane.runtime import clock, logs, memory, metrics, tracing
 from platelane.runtime.health import HealthPage
 from platelane.runtime.settings import Settings, read_settings
 
@@ -92,6 +92,7 @@ async def _work(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Eve
 
     health.show("nats", connected)
     health.show("topology", required)
+    bus.connection.spawn(clock.watch())
     working, lost = (
         asyncio.create_task(_start(main, configuration, bus, stop)),
         asyncio.create_task(bus.connection.lost.wait()),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from prometheus_client import REGISTRY
 
+import platelane.bus.worker
 from platelane.bus import Bus, Done, MessageInfo, Outcome, Reject, RetryAfter, Worker, subjects, topology
 from platelane.bus.worker import GRACE, pause_after
 from platelane.errors import BadImage, BadRequest, EngineUnavailable, Undecodable
@@ -18,6 +19,7 @@ from platelane.pb.v1.stages_pb2 import (
     DeadLetter,
     Job,
 )
+from platelane.runtime.clock import Jumps
 from platelane.runtime.settings import Settings
 from tests.support import Caller, NatsServer, eventually, job, running, stored, unsettled
 
@@ -264,6 +266,32 @@ async def test_work_nobody_waits_for_is_dropped(bus: Bus, caller: Caller) -> Non
 
     assert handled == ["now"]
     assert caller.silent
+
+
+@pytest.mark.parametrize("size", [3_600.0, -3_600.0])
+async def test_a_job_keeps_its_time_when_the_clock_is_set(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, size: float
+) -> None:
+    ahead = -size
+    jumps = Jumps(lambda: time.time() + ahead)
+    monkeypatch.setattr(platelane.bus.worker, "jumps", jumps)
+    given: dict[str, float] = {}
+
+    async def handler(work: Job, _info: MessageInfo) -> None:
+        given[work.context.id] = work.context.deadline_us / 1e6 - time.time()
+
+    def accepted(job_id: str, clock: float) -> Job:
+        work = job(job_id, seconds=60 + clock)
+        work.context.accepted_us = round((time.time() + clock) * 1e6)
+        return work
+
+    await bus.publish(subjects.DETECT, accepted("before", -size), "before")
+    ahead = 0.0
+    jumps.look()
+    await bus.publish(subjects.DETECT, accepted("after", 0.0), "after")
+    async with running(detector(bus, handler)):
+        await queue_is_empty(bus)
+    assert {name: 0 < left <= 60 for name, left in given.items()} == {"before": True, "after": True}
 
 
 async def test_expired_jobs_and_dead_letters_are_counted(bus: Bus, caller: Caller) -> None:
