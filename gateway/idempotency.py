@@ -24,11 +24,13 @@ _LATE: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A request that may be sent again. `digest` is of what it asks for, on the endpoint that it asks."""
+    """A request that may be sent again. `digest` is of what it asks for, on the endpoint that it asks. `waited` is how
+    many seconds it took to tell whether it is known."""
 
     account: str
     key: str
     digest: bytes
+    waited: float = 0.0
 
     @property
     def subject(self) -> str:
@@ -83,9 +85,11 @@ class KeyedRequests:
             KeyReused: the first one asked for something else.
             Otherwise as `JobClient.recognize`.
         """
-        job = await self._begun(photograph, request, self._deadline - photograph.waited)
+        patience = self._deadline - photograph.waited - request.waited
+        end = time.monotonic() + patience
+        job = await self._begun(photograph, request, patience, patience)
         del photograph
-        until = min(_deadline(job), time.time() + self._deadline)
+        until = min(_deadline(job), time.time() + end - time.monotonic())
         reply = await self._outcomes.wait(request.account, job.job_id, until)
         if reply is None:
             raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
@@ -93,10 +97,12 @@ class KeyedRequests:
 
     async def submit(self, photograph: Photograph, request: RequestKey) -> str:
         """The job of the first request with this key, which goes on by itself. Raises as `recognize`."""
-        return (await self._begun(photograph, request, self._async_deadline)).job_id
+        return (await self._begun(photograph, request, self._async_deadline, self._deadline - request.waited)).job_id
 
-    async def _begun(self, photograph: Photograph, request: RequestKey, seconds: float) -> stages_pb2.KeyedRequest:
-        return await self._jobs.finish(self._begin(photograph, request, seconds))
+    async def _begun(
+        self, photograph: Photograph, request: RequestKey, seconds: float, patience: float
+    ) -> stages_pb2.KeyedRequest:
+        return await self._jobs.finish(self._begin(photograph, request, seconds), patience)
 
     async def _begin(self, photograph: Photograph, request: RequestKey, seconds: float) -> stages_pb2.KeyedRequest:
         """The request as the first one was noted; begins its job where there is none that may still be answered."""

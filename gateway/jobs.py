@@ -185,12 +185,19 @@ class JobClient:
             await self._outcomes.forget(account, job_id)
             raise
 
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of work that is done although its caller leaves; it then keeps a place until it is."""
+    async def finish(self, work: Coroutine[Any, Any, T], patience: float) -> T:
+        """The result of work that is done although its caller leaves; it then keeps a place until it is.
+
+        Raises:
+            DeadlineExceeded: it takes longer than `patience` seconds; it is done all the same.
+        """
         working = asyncio.create_task(work)
         working.add_done_callback(self._finished)
         try:
-            return await asyncio.shield(working)
+            async with asyncio.timeout(patience):
+                return await asyncio.shield(working)
+        except TimeoutError:
+            raise DeadlineExceeded("NATS did not take it in time.") from None
         finally:
             if not working.done():
                 self._abandoned.add(working)

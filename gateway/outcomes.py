@@ -16,6 +16,9 @@ from platelane.pb.v1 import stages_pb2
 _RECHECK: Final = 1.0
 """Seconds after which the stream is asked unasked: the message that tells of an outcome may be lost."""
 
+_LAST_LOOK: Final = 1.0
+"""Seconds that the answer to the last question may take, which is asked when the time is over."""
+
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
@@ -69,10 +72,14 @@ class Outcomes:
         try:
             while True:
                 waiting.news.clear()
-                reply = await self.of(account, job_id)
+                left = end - time.monotonic()
+                try:
+                    async with asyncio.timeout(max(_LAST_LOOK, left)):
+                        reply = await self.of(account, job_id)
+                except TimeoutError:
+                    return None
                 if reply and reply.WhichOneof("outcome"):
                     return reply
-                left = end - time.monotonic()
                 if left <= 0:
                     return None
                 with contextlib.suppress(TimeoutError):

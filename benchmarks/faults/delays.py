@@ -12,6 +12,8 @@ from benchmarks.faults.places import Setup
 from benchmarks.faults.system import send_signal
 
 _FROZEN_SECONDS: Final = 6.0
+_NATS_SECONDS: Final = 8.0
+"""Nearly as long as a request may take."""
 _FULL_SECONDS: Final = 10.0
 _SLOW_SECONDS: Final = 10.0
 _PULSE: Final = (0.4, 0.1)
@@ -24,6 +26,10 @@ async def _freeze_reader(scene: Scene) -> None:
 
 async def _freeze_one_of_two(scene: Scene) -> None:
     await _frozen(scene, "ocr-1", _FROZEN_SECONDS)
+
+
+async def _freeze_nats(scene: Scene) -> None:
+    await _frozen(scene, "nats-server", _NATS_SECONDS)
 
 
 async def _fill_stream(scene: Scene) -> None:
@@ -47,6 +53,7 @@ async def _slow_triton(scene: Scene) -> None:
 
 FAULTS: Final = (
     Fault("freeze-worker", f"SIGSTOP of the only ocr for {_FROZEN_SECONDS:g} s", _freeze_reader),
+    Fault("freeze-nats", f"SIGSTOP of nats-server for {_NATS_SECONDS:g} s", _freeze_nats),
     Fault(
         "slow-triton",
         f"Triton frozen {_PULSE[0]:g} s of every {sum(_PULSE):g} s, for {_SLOW_SECONDS:g} s",

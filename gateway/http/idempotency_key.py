@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -18,10 +19,13 @@ class Key:
 
     account: str
     value: str
+    waited: float
+    """Seconds that it took to tell whether it is known."""
 
     async def of(self, endpoint: str, fields: Fields, photograph: Photograph) -> RequestKey:
         """With what the request asks for, which takes a moment for a large picture."""
-        return RequestKey(self.account, self.value, await asyncio.to_thread(digest, endpoint, fields, photograph))
+        told = await asyncio.to_thread(digest, endpoint, fields, photograph)
+        return RequestKey(self.account, self.value, told, self.waited)
 
 
 class KeyReader:
@@ -38,7 +42,8 @@ class KeyReader:
             BadRequest: the key cannot be used.
             Throttled, Forbidden, EngineUnavailable: as `Accounts.admit`.
         """
+        begun = time.monotonic()
         value = checked_key(request.headers.get("idempotency-key"))
         again = value is not None and await self._keyed.is_known(account.id, value)
         await self._accounts.admit(account, counts=not again)
-        return None if value is None else Key(account.id, value)
+        return None if value is None else Key(account.id, value, time.monotonic() - begun)

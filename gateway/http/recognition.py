@@ -37,6 +37,7 @@ class RecognitionRoutes:
         self._jobs = jobs
         self._keyed = keyed
         self._keys = KeyReader(keyed, accounts)
+        self._deadline = settings.deadline
         self._async_deadline = settings.async_deadline
         self._accounts = accounts
         self._intake = intake
@@ -76,7 +77,8 @@ class RecognitionRoutes:
             return await self._keyed.submit(photograph, key)
         accepted = time.time()
         job_id = new_job_id(accepted)
-        await self._jobs.finish(self._jobs.begin(photograph, account, job_id, accepted, self._async_deadline))
+        beginning = self._jobs.begin(photograph, account, job_id, accepted, self._async_deadline)
+        await self._jobs.finish(beginning, self._deadline)
         return job_id
 
     def _answer(self, answer: Answer, account: Account) -> Response:

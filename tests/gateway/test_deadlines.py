@@ -1,0 +1,46 @@
+"""How long a caller waits at most, whatever NATS does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.idempotency import KeyedRequests, RequestKey
+from gateway.image_retention import ImageRetention
+from gateway.intake import Photograph
+from gateway.jobs import JobClient
+from gateway.outcomes import Outcomes
+from gateway.zones import ZoneStore
+from platelane.bus import Bus
+from platelane.errors import DeadlineExceeded
+from platelane.pb.v1 import domain_pb2
+from platelane.runtime.settings import Settings
+from platelane.webhooks.registry import HookRegistry
+
+
+@pytest.fixture
+async def jobs(bus: Bus, hooks: HookRegistry, settings: Settings) -> JobClient:
+    return JobClient(bus, ZoneStore(bus), ImageRetention(bus, hooks), Outcomes(bus), settings)
+
+
+async def test_work_that_takes_too_long_goes_on_without_its_caller(jobs: JobClient) -> None:
+    released, done = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await released.wait()
+        done.set()
+
+    with pytest.raises(DeadlineExceeded):
+        await jobs.finish(work(), 0.05)
+    released.set()
+    await done.wait()
+
+
+async def test_asking_whether_a_request_is_known_is_part_of_its_time(
+    bus: Bus, jobs: JobClient, settings: Settings
+) -> None:
+    keyed = KeyedRequests(bus, jobs, Outcomes(bus), settings)
+    photograph = Photograph(b"picture", domain_pb2.Options(), "camera", "a.jpg", 1)
+    with pytest.raises(DeadlineExceeded):
+        await keyed.recognize(photograph, RequestKey("account", "key", b"digest", waited=settings.deadline))
