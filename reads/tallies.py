@@ -6,19 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Select,
     String,
+    TextClause,
     case,
     cast,
     delete,
     func,
     literal,
+    literal_column,
     select,
+    text,
     true,
     union_all,
 )
@@ -77,17 +82,17 @@ COUNTED: Final[dict[str, Counted]] = {
 
 
 @contextmanager
-def following(connection: Connection, which: ColumnElement[bool]) -> Iterator[None]:
-    """Lets the tallies follow what the block does to reads: `which` holds of them, before it or after it."""
-    _change(connection, which, -1)
+def following(connection: Connection, first: int, last: int) -> Iterator[None]:
+    """Lets the tallies follow what the block does to reads with ids from `first` to `last`."""
+    _change(connection, first, last, -1)
     yield
-    _change(connection, which, 1)
+    _change(connection, first, last, 1)
 
 
 def recount(connection: Connection) -> None:
     """Make the tallies anew from all reads."""
     connection.execute(delete(Tally))
-    _change(connection, true(), 1)
+    _change(connection, 0, (1 << 63) - 1, 1)
 
 
 def mended(connection: Connection) -> int:
@@ -152,27 +157,34 @@ def _counted(connection: Connection, by: str, conditions: Sequence[ColumnElement
     return Counter(dict(rows.tuples().all()))
 
 
-def _change(connection: Connection, which: ColumnElement[bool], sign: int) -> None:
-    """Add to the tallies the number of reads, times `sign`."""
-    parts = [
+def _change(connection: Connection, first: int, last: int, sign: int) -> None:
+    """Add to the tallies the number of reads with these ids, times `sign`."""
+    values = {"first": first, "last": last, "sign": sign}
+    connection.execute(_adding(connection.dialect.name), values)
+
+
+@cache
+def _adding(dialect: str) -> TextClause:
+    """The statement for that, as text: to build it takes many times as long as a read takes to be stored."""
+    parts: list[Select[Any]] = [
         select(
             Read.account_id,
             literal(name).label("counted"),
             DAY.label("day"),
             counted.key.label("key"),
-            (sign * func.count()).label("number"),
+            (literal_column(":sign") * func.count()).label("number"),
         )
-        .where(which)
+        .where(Read.id.between(literal_column(":first"), literal_column(":last")))
         .group_by(Read.account_id, DAY, counted.key)
         for name, counted in COUNTED.items()
     ]
     everything = union_all(*parts).subquery()
     columns = list(everything.c)
-    new = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(Tally.__table__)
+    kind = postgresql if dialect == "postgresql" else sqlite
+    new = kind.insert(Tally.__table__)
     new = new.from_select([column.name for column in columns], select(*columns).where(true()))
-    connection.execute(
-        new.on_conflict_do_update(
-            index_elements=[Tally.account_id, Tally.counted, Tally.day, Tally.key],
-            set_={"number": Tally.__table__.c.number + new.excluded.number},
-        )
+    new = new.on_conflict_do_update(
+        index_elements=[Tally.account_id, Tally.counted, Tally.day, Tally.key],
+        set_={"number": Tally.__table__.c.number + new.excluded.number},
     )
+    return text(str(new.compile(dialect=kind.dialect(), compile_kwargs={"literal_binds": True})))

@@ -81,7 +81,7 @@ def add(connection: Connection, stored: Sequence[Stored]) -> int:
         )
         made.discard(plate)
     ids, names = [row["id"] for row in rows], [row["name"] for row in rows]
-    with tallies.following(connection, Read.id.between(min(ids), max(ids))):
+    with tallies.following(connection, min(ids), max(ids)):
         connection.execute(_new(connection, Read.__table__), rows)
         for some in _chunks(names, 500):
             known_before = select(Correction.name, Correction.said).where(Correction.name.in_(some))
@@ -95,8 +95,10 @@ def correct(connection: Connection, name: str, said: dict[str, Any] | None) -> N
     connection.execute(delete(Correction).where(Correction.name == name))
     if said is not None:
         connection.execute(_new(connection, Correction.__table__), [{"name": name, "said": said}])
-    with tallies.following(connection, Read.name == name):
-        _apply(connection, name, said)
+    read = connection.execute(select(Read.id).where(Read.name == name)).scalar_one_or_none()
+    if read is not None:
+        with tallies.following(connection, read, read):
+            _apply(connection, name, said)
 
 
 def _apply(connection: Connection, name: str, said: dict[str, Any] | None) -> None:
@@ -136,7 +138,7 @@ def expire(connection: Connection, first: int) -> int:
     if found:
         names = select(Read.name).where(Read.id <= found[-1].id, Read.correction.is_not(None))
         connection.execute(delete(Correction).where(Correction.name.in_(names)))
-        with tallies.following(connection, Read.id <= found[-1].id):
+        with tallies.following(connection, 0, found[-1].id):
             connection.execute(delete(Read).where(Read.id <= found[-1].id))
         tallies.remove_empty(connection)
         for some in _chunks(sorted({row.plate_id for row in found}), 500):
