@@ -56,15 +56,19 @@ def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[Col
     return owner + others
 
 
-def divided(connection: Connection, wanted: reads_pb2.ReadFilter) -> Conditions:
-    """The same, with what is said of the account apart. Raises BadRequest."""
+def divided(connection: Connection, wanted: reads_pb2.ReadFilter, *, every: bool = False) -> Conditions:
+    """The same, with what is said of the account apart. `every`: no read is left out because a page is full.
+
+    Raises:
+        BadRequest: the plate cannot be searched for.
+    """
     owners = owners_of(connection, wanted.account)
     if not owners:
         return Conditions([], [false()])
     found: list[ColumnElement[bool]] = []
     plates: list[int] | None = None
     if wanted.plate:
-        condition, plates = _of_plate(connection, wanted, owners)
+        condition, plates = _of_plate(connection, wanted, owners, every)
         found.append(condition)
     if wanted.watched:
         condition, watched = of_watched(connection, wanted.watched, owners)
@@ -98,7 +102,7 @@ def owners_of(connection: Connection, account: str) -> list[int]:
 
 
 def _of_plate(
-    connection: Connection, wanted: reads_pb2.ReadFilter, owners: list[int]
+    connection: Connection, wanted: reads_pb2.ReadFilter, owners: list[int], every: bool
 ) -> tuple[ColumnElement[bool], list[int] | None]:
     """What has to hold of `Read`, and the plates that it can be of; None where they are too many to be named."""
     pattern = folded_pattern(wanted.plate)
@@ -113,6 +117,8 @@ def _of_plate(
         found = list(connection.execute(_fitting(connection, pattern, owners).limit(FEW + 1)).scalars())
     if len(found) <= FEW:
         return _one_of(Read.plate_id, found), found
+    if every:  # the plates once, rather than that of each read
+        return Read.plate_id.in_(select(Plate.id).where(_like(connection, Plate.text, pattern))), None
     own = aliased(Plate)  # the question may be about `Plate` as well
     return exists().where(own.id == Read.plate_id, _like(connection, own.text, pattern)), None
 

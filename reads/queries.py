@@ -105,7 +105,7 @@ def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
     if question.by not in tallies.COUNTED:
         raise BadRequest(f"by must be one of {', '.join(tallies.COUNTED)}.")
     counted = tallies.COUNTED[question.by]
-    owner, found = divided(connection, wanted)
+    owner, found = divided(connection, wanted, every=True)
     owners = owners_of(connection, wanted.account)
     counts = tallies.counts(connection, question.by, wanted, owner + found, owners)
     if counted.in_order:

@@ -116,6 +116,7 @@ def test_plates_are_found(
             index.search(plate=plate, match=match)
     else:
         assert set(index.plates(plate=plate, match=match)) == expected
+        assert index.counts("region", plate=plate, match=match) == ({"de": len(expected)} if expected else {})
 
 
 def test_what_is_wanted(index: Asked) -> None:
