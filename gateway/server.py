@@ -2,9 +2,10 @@
 
 uvicorn has no settings for these, so this leans on internals of its `HttpToolsProtocol`, which is why pyproject.toml
 bounds its version: the methods of httptools' callbacks and `data_received`, `send_400_response`,
-`_unset_keepalive_if_required` and `timeout_keep_alive_handler`, the attributes `parser`, `cycle`, `url`, `headers`,
-`transport`, `loop`, `timeout_keep_alive` and `timeout_keep_alive_task`, of a cycle `more_body`, `response_started` and
-`keep_alive`, the constant `STATUS_LINE`; and of `Server` the method `capture_signals`, of `Config` the attribute `ssl`.
+`_unset_keepalive_if_required` and `timeout_keep_alive_handler`, the attributes `parser`, `cycle`, `scope`, `url`,
+`headers`, `transport`, `loop`, `timeout_keep_alive` and `timeout_keep_alive_task`, of a cycle `more_body`,
+`response_complete` and `keep_alive`, the constant `STATUS_LINE`; and of `Server` the method `capture_signals`, of
+`Config` the attribute `ssl`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ UNREAD_LIMIT: Final = 64 << 20
 _IDLE: Final = 65
 """Seconds; longer than clients and proxies keep connections, so that it is they who close them."""
 _BACKLOG: Final = 1024
+ENDLESS: Final = "endless"
+"""In the state of a request whose answer never ends by itself."""
 _UPGRADE_HEADERS: Final = (b"connection", b"upgrade", b"http2-settings")
 
 
@@ -51,17 +54,18 @@ class _OneWrite:
 
     def write(self, data: bytes) -> None:
         if not self._pending:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._pending.append(data)
 
     def close(self) -> None:
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what was written."""
         if self._pending:
             self._transport.write(b"".join(self._pending))
             self._pending.clear()
@@ -123,11 +127,12 @@ class Protocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has sent all of its request may close its side, and still gets the answer.
 
-        Once that is on its way, the end means that the client has gone.
+        Of an answer that never ends, the end means that the client has gone.
         """
+        self.transport.flush()  # type: ignore[attr-defined]  # what is answered, and not written yet
         cycle = self.cycle
-        waiting = cycle is not None and not cycle.more_body and not cycle.response_started
-        if not waiting or self.transport.get_extra_info("sslcontext"):
+        under_way = cycle is not None and not cycle.more_body and not cycle.response_complete
+        if not under_way or ENDLESS in self.scope["state"] or self.transport.get_extra_info("sslcontext"):
             return False
         cycle.keep_alive = False
         return True

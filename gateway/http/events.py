@@ -56,6 +56,7 @@ class EventRoutes:
                 f"There are already {MOST_OF_CLIENT} open event streams of this client, which is the limit."
             )
         first, following = await self._feed.bounds()
+        request.state.endless = True
         seen = request.headers.get("last-event-id") or request.query_params.get("last_event_id") or ""
         return StreamingResponse(
             self._stream(request, client, query, position(seen, first, following)),

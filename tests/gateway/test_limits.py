@@ -116,6 +116,42 @@ def test_who_closes_its_side_after_the_request_gets_the_answer(gateway: Gateway,
     assert digest(picture).encode() in answer
 
 
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("GET /", 200),
+        ("HEAD /", 200),
+        ("GET /info/", 200),
+        ("GET /v1/zones", 200),
+        ("GET /v1/webhooks/", 200),
+        ("GET /v1/results/", 200),
+        ("GET /v1/regions/", 200),
+        ("GET /openapi.json", 200),
+        ("GET /nowhere", 404),
+        ("OPTIONS /v1/plate-reader/", 200),
+        ("POST /v1/plate-reader/", 200),
+    ],
+)
+def test_so_it_does_where_the_answer_is_quick(gateway: Gateway, request_line: str, status: int) -> None:
+    for _ in range(5):
+        with socket.create_connection((gateway.host, gateway.port), timeout=PATIENCE) as connection:
+            connection.sendall(f"{request_line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode())
+            connection.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert request_line.startswith("HEAD") or f"content-length: {len(body)}".encode() in head
+
+
+def test_an_event_stream_ends_with_its_client(gateway: Gateway) -> None:
+    with socket.create_connection((gateway.host, gateway.port), timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /v1/events/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
+
+
 def test_one_client_gets_its_share_of_the_places(served: NatsServer, picture: bytes) -> None:
     """Its address tells a client on-premise; the machine has more than one."""
     with running_gateway(served, http_in_flight=4) as gateway:

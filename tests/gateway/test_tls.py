@@ -86,7 +86,7 @@ async def test_grpc_with_nothing_less(
     [
         ("cert.pem", "", "belong together"),
         ("missing.pem", "key.pem", "missing.pem"),
-        ("cert.pem", "ca.pem", "no certificate with its key"),
+        ("cert.pem", "ca.pem", "are not a certificate and its key"),
     ],
 )
 def test_a_gateway_that_cannot_encrypt_does_not_start(
