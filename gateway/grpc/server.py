@@ -13,6 +13,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.accounts import Accounts
+from gateway.grpc.parsing import Parsing
 from gateway.grpc.plate_reader import NAME, STREAMS, PlateReader
 from gateway.idempotency import KeyedRequests
 from gateway.intake import Intake
@@ -56,6 +57,7 @@ async def serving(
     encrypted = tls.server_context(settings) is not None
     watched = _HealthService()
     server = grpc.aio.server(
+        interceptors=[Parsing()],
         options=[*_CHANNEL, ("grpc.max_receive_message_length", settings.upload_limit + _OVER_LIMIT)],
         maximum_concurrent_rpcs=settings.http_in_flight + STREAMS,
     )

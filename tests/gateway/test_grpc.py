@@ -317,12 +317,16 @@ async def test_a_call_without_a_request_holds_its_place_for_a_moment_only(served
 async def test_garbage_is_an_invalid_argument(sdk: Served, garbage: bytes) -> None:
     async with grpc.aio.insecure_channel(sdk.address) as opened:
         channel: Any = opened
-        for method in ("Recognize", "RecognizeStream", "Subscribe"):
-            call = channel.stream_stream(f"/platelane.v1.PlateReader/{method}")()
+        for method in (
+            *(f"platelane.v1.PlateReader/{name}" for name in ("Recognize", "RecognizeStream", "Subscribe")),
+            *("grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"),
+            "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ):
+            call = channel.stream_stream(f"/{method}")()
             await call.write(garbage)
             async with asyncio.timeout(PATIENCE):
                 assert await call.code() == grpc.StatusCode.INVALID_ARGUMENT, method
-            assert "is not a" in await call.details()
+            assert "is not" in await call.details()
 
 
 async def test_a_silent_stream_is_ended(served: NatsServer, picture: bytes) -> None:
