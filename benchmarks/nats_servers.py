@@ -23,7 +23,7 @@ from platelane.runtime.settings import SYNC_INTERVAL
 START_SECONDS: Final = 30.0
 PROGRAM: Final = Path(sys.executable).with_name("nats-server")
 
-_CONFIG: Final = """\
+CONFIG: Final = """\
 server_name: n{number}
 listen: "{host}:{port}"
 http: "{host}:{monitor}"
@@ -31,7 +31,7 @@ max_payload: 33000000
 max_pending: 256MB
 jetstream {{ store_dir: "{store}", sync_interval: {sync_interval} }}
 """
-_CLUSTER: Final = """\
+CLUSTER: Final = """\
 cluster {{ name: c, listen: "{host}:{port}", routes: [{routes}] }}
 """
 
@@ -61,7 +61,7 @@ def running(count: int, sync_interval: str = SYNC_INTERVAL) -> Iterator[Servers]
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="platelane-benchmark-")))
         processes = []
         for number in range(count):
-            text = _CONFIG.format(
+            text = CONFIG.format(
                 number=number,
                 host=LOOPBACK,
                 port=clients[number],
@@ -71,7 +71,7 @@ def running(count: int, sync_interval: str = SYNC_INTERVAL) -> Iterator[Servers]
             )
             if count > 1:
                 others = ", ".join(f'"nats-route://{LOOPBACK}:{port}"' for port in routes)
-                text += _CLUSTER.format(host=LOOPBACK, port=routes[number], routes=others)
+                text += CLUSTER.format(host=LOOPBACK, port=routes[number], routes=others)
             config = folder / f"{number}.conf"
             config.write_text(text)
             process = subprocess.Popen([PROGRAM, "--config", config], stderr=subprocess.DEVNULL)

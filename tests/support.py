@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -56,6 +57,11 @@ class NatsServer:
                 return
             time.sleep(0.02)
         raise AssertionError("nats-server does not listen")
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """SIGKILL: no time to write anything down."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import glob
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import psutil
 
+from benchmarks.faults.network import Network, inside, made
 from benchmarks.faults.system import System, Up
 
 DISK_BYTES: Final = 1_600_000_000
@@ -19,6 +21,7 @@ DISK_BYTES: Final = 1_600_000_000
 LITTLE: Final = {"results_bytes": "10000000", "crops_bytes": "10000000", "image_bytes": "10000000", "queue_limit": "64"}
 CLOCK: Final = "clock"
 """The file, beside the state directory, that says how many seconds the clock is ahead."""
+_SERVERS: Final = 3
 _FAKETIME: Final = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -93,6 +96,30 @@ def set_clock(folder: Path, ahead: int) -> None:
     new = folder / f"{CLOCK}.new"
     new.write_text(f"{ahead:+d}\n")
     new.replace(folder / CLOCK)
+
+
+class Cluster(Up):
+    """The same with three NATS servers in a network of namespaces; to be used inside that of its services."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], network: Network) -> None:
+        super().__init__(folder, network.servers, environment)
+        self.network = network
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "benchmarks.faults.cluster_up", str(self.port), str(self.folder)]
+
+
+@contextmanager
+def cluster(folder: Path, setup: Setup) -> Iterator[System]:
+    """Everything with three NATS servers, each in a network namespace; the block runs in that of the services."""
+    with ExitStack() as cleanup:
+        try:
+            network = cleanup.enter_context(made(_SERVERS))
+            cleanup.enter_context(inside(network.services))
+        except OSError as error:
+            raise NotHere(f"no network namespaces can be made: {error.strerror or error}") from error
+        yield cleanup.enter_context(_running(Cluster(folder / "state", setup.environment, network)))
 
 
 @contextmanager

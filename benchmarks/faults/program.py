@@ -15,19 +15,18 @@ import httpx
 from tqdm import tqdm
 
 from benchmarks import results
-from benchmarks.faults import clients, clocks, deaths, delays, disks
+from benchmarks.faults import clients, clocks, deaths, delays, disks, partitions
 from benchmarks.faults.fault import Fault, Scene
 from benchmarks.faults.judgement import OK, Outcome, judge
 from benchmarks.faults.load import RATE, Load
 from benchmarks.faults.places import NotHere
-from benchmarks.faults.system import is_ready, results_by_camera, under_way
+from benchmarks.faults.system import System, is_ready, results_by_camera, under_way
 from benchmarks.receiver import ReceiverProcess, free_port
 from platelane.errors import PlatelaneError
 from platelane.runtime.settings import Settings
 
-FAULTS: Final = {
-    fault.name: fault for fault in (*deaths.FAULTS, *clients.FAULTS, *delays.FAULTS, *disks.FAULTS, *clocks.FAULTS)
-}
+_MODULES: Final = (deaths, clients, delays, disks, clocks, partitions)
+FAULTS: Final[dict[str, Fault]] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
 AIM: Final = 5.0
 """Seconds from a fault's end until a photograph is read again and every process says that it is ready."""
 _BEFORE: Final = 2.0
@@ -68,8 +67,7 @@ def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
         try:
             with faults[0].place(folder, faults[0].setup) as system:
                 receiver.start()
-                hook = {"target": receiver.url}
-                httpx.post(f"{system.url}/v1/webhooks/", json=hook, trust_env=False).raise_for_status()
+                _tell(system, receiver)
                 time.sleep(_BEFORE)
                 while faults:
                     scene, fault = Scene(system, receiver, photo, folder), faults[0]
@@ -83,6 +81,18 @@ def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
             yield _without_outcome(faults.pop(0), f"**no**: {error}")
         finally:
             receiver.kill()
+
+
+def _tell(system: System, receiver: ReceiverProcess) -> None:
+    """Have the receiver told of every result."""
+    end = time.monotonic() + _LONGEST
+    while True:
+        page, hook = f"{system.url}/v1/webhooks/", {"target": receiver.url}
+        answer = httpx.post(page, json=hook, trust_env=False, timeout=_LONGEST)
+        if answer.status_code != 503 or time.monotonic() > end:
+            answer.raise_for_status()
+            return
+        time.sleep(0.5)
 
 
 async def _around(fault: Fault, scene: Scene) -> Outcome:

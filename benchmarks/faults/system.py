@@ -50,8 +50,8 @@ class Up:
     def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         """`environment` is added to this process' own."""
         self.folder = folder
-        self._port = Ports().take()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.port = Ports().take()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._options = options
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,17 +63,22 @@ class Up:
             raise RuntimeError("the system is not running any more")
         return found
 
+    @property
+    def command(self) -> list[str]:
+        """What is run, with the options behind it."""
+        up = [sys.executable, "-m", "platelane.cli", "up"]
+        return [*up, "--port", str(self.port), "--state-dir", str(self.folder)]
+
     def start(self) -> None:
         """Returns once it has read a photograph.
 
         Raises:
             CannotStart: with what it said of the reason.
         """
-        port, output = str(self._port), self.folder.with_name(f"{self.folder.name}.log")
-        command = [sys.executable, "-m", "platelane.cli", "up", "--port", port, "--state-dir", str(self.folder)]
+        output = self.folder.with_name(f"{self.folder.name}.log")
         with output.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, *self._options],
+                [*self.command, *self._options],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self._environment},

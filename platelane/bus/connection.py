@@ -33,6 +33,9 @@ FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
 
 _REFUSED: Final = "Authorization Violation"
+_PING_INTERVAL: Final = 2
+"""Seconds. A server that answers to none of two pings is given up for another one before a request's deadline has come:
+one that a network has cut off hangs up on nobody."""
 _QUIET: Final = 2.0
 """Seconds after which a service that still waits for NATS says so."""
 _PENDING_SIZE: Final = 128 << 20
@@ -113,7 +116,7 @@ class Connection:
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # type: ignore[arg-type]
             connect_timeout=5,
-            ping_interval=10,
+            ping_interval=_PING_INTERVAL,
             pending_size=_PENDING_SIZE,
         )
 

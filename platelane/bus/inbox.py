@@ -55,8 +55,10 @@ class Inbox:
         complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_answer(answer: Msg) -> None:
+            if complete.done():  # two servers may hold themselves for the leader who is to answer
+                return
             answers.append(answer)
-            if not complete.done() and is_last(answer):
+            if is_last(answer):
                 complete.set_result(None)
 
         answer_to = f"{self._prefix}.{self._client.new_inbox().rpartition('.')[2]}"

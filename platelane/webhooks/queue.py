@@ -22,7 +22,7 @@ from platelane.bus.apply import ensure_stream
 from platelane.bus.connection import Connection
 from platelane.bus.streams import Record
 from platelane.bus.topology import Consumer
-from platelane.errors import Overloaded
+from platelane.errors import EngineUnavailable, Overloaded
 from platelane.pb.v1 import stages_pb2
 from platelane.webhooks.hook import Hook
 
@@ -105,21 +105,22 @@ class Queue:
             EngineUnavailable, nats.errors.Error: NATS does not do it now, or has no room for it.
         """
         settings = self._bus.settings
-        await ensure_stream(
-            self._bus.connection,
-            StreamConfig(
-                name=self._stream.name,
-                subjects=[subjects.delivery(self._id, "*")],
-                retention=RetentionPolicy.WORK_QUEUE,
-                storage=StorageType.FILE,
-                discard=DiscardPolicy.NEW,
-                max_msgs=plan.max_queued,
-                max_bytes=plan.max_bytes,
-                max_age=settings.results_days * _DAY,
-                duplicate_window=min(120.0, settings.results_days * _DAY),
-                num_replicas=settings.nats_replicas,
-            ),
+        config = StreamConfig(
+            name=self._stream.name,
+            subjects=[subjects.delivery(self._id, "*")],
+            retention=RetentionPolicy.WORK_QUEUE,
+            storage=StorageType.FILE,
+            discard=DiscardPolicy.NEW,
+            max_msgs=plan.max_queued,
+            max_bytes=plan.max_bytes,
+            max_age=settings.results_days * _DAY,
+            duplicate_window=min(120.0, settings.results_days * _DAY),
+            num_replicas=settings.nats_replicas,
         )
+        try:
+            await ensure_stream(self._bus.connection, config)
+        except TimeoutError as error:
+            raise EngineUnavailable("NATS did not answer in time") from error
 
     async def ensure_consumers(self, plan: QueuePlan, *, alone: bool = True) -> None:
         """Make the consumers what they should be, and (`alone`) no others. Raises as `ensure`.

@@ -235,3 +235,16 @@ async def test_close_while_the_server_is_away(settings: Settings, server: NatsSe
 
     async with asyncio.timeout(5):
         await bus.close()
+
+
+async def test_of_two_servers_that_both_answer_the_first_is_heard(bus: Bus, other_bus: Bus) -> None:
+    """After a partition a cluster has two leaders for a moment."""
+
+    async def answer(message: Msg) -> None:
+        for data in (b'{"first": 1}', b'{"second": 2}'):
+            await other_bus.client.publish(message.reply, data)
+
+    await other_bus.client.subscribe("question", cb=answer)
+    await other_bus.client.flush()
+    for _ in range(5):
+        assert await bus.connection.ask_once("question", b"", 10) == {"first": 1}

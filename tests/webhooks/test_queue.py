@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 from nats.js.errors import NotFoundError
 
+import platelane.bus.apply
 from platelane.bus import Bus
 from platelane.bus.streams import Record
+from platelane.errors import EngineUnavailable
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.webhooks.hook import Hook, HookSettings
 from platelane.webhooks.queue import Queue, plan_of
 from platelane.webhooks.registry import HookRegistry
+from tests.support import NatsServer
+
+
+async def test_a_server_that_does_not_answer_is_unavailable(
+    bus: Bus, hooks: HookRegistry, server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = await hooks.create(HookSettings.checked({"target": "http://127.0.0.1:9/"}), "")
+    monkeypatch.setattr(platelane.bus.apply, "_REQUEST_PATIENCE", 0.1)
+    server.freeze()
+    with pytest.raises(EngineUnavailable):
+        await Queue(bus, hook.id).ensure(plan_of(hook, 10))
 
 
 async def test_a_dropped_event_does_not_come_back_for_its_retry(bus: Bus, hooks: HookRegistry) -> None:
