@@ -105,8 +105,8 @@ async def _serve(
         token = settings.tokens[0].get_secret_value() if settings.tokens else ""
         first = await _first_answer(plan, photo, token, console)
     supervisor.mark_ready()
-    server = f"--url {plan.url} " if elsewhere else ""
-    _welcome(plan, settings, first, time.monotonic() - started, shown=photo is not None, server=server, console=console)
+    seconds = time.monotonic() - started
+    _welcome(plan, settings, first, seconds, shown=photo is not None, elsewhere=elsewhere, console=console)
     await asyncio.Event().wait()
 
 
@@ -138,12 +138,23 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
 
 
 def _welcome(
-    plan: Plan, settings: Settings, first: PhotoReading, seconds: float, *, shown: bool, server: str, console: Console
+    plan: Plan,
+    settings: Settings,
+    first: PhotoReading,
+    seconds: float,
+    *,
+    shown: bool,
+    elsewhere: bool,
+    console: Console,
 ) -> None:
+    server, directory = "", ""
+    if elsewhere:  # where other commands do not look by themselves
+        server, directory = f"--url {plan.url} ", f"PLATELANE_STATE_DIR={shlex.quote(str(plan.state_dir))} "
     if first.error:
         console.print(f"The sample was not read: {first.error}", style="yellow", markup=False)
         if first.answer["status_code"] == _TOKEN_NEEDED and not settings.tokens:
-            console.print(f"Tokens are made by: {_command()} tokens create NAME", highlight=False)
+            made = f"Tokens are made by: {directory}{_command()} tokens create NAME"
+            console.print(made, markup=False, highlight=False, soft_wrap=True)
     elif shown:
         console.print()
         console.print(answer_table(first))

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -157,6 +158,8 @@ def test_a_second_up_with_the_same_directory_is_refused(stack: Stack) -> None:
 def test_a_server_without_tokens_starts_and_says_how_they_are_made(tmp_path: Path, photo: Path) -> None:
     with running_stack(tmp_path, settings={"PROFILE": "cloud"}) as stack:
         assert "The sample was not read: 403" in stack.said
+        directory = shlex.quote(str(stack.state_dir))
+        assert f"Tokens are made by: PLATELANE_STATE_DIR={directory} " in stack.said
         environment = {**os.environ, "PLATELANE_STATE_DIR": str(stack.state_dir)}
         command = [sys.executable, "-m", "platelane.cli", "tokens", "create", "gate"]
         made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
