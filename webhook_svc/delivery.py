@@ -16,6 +16,7 @@ from platelane.bus import Done, MessageInfo, Outcome, Postpone, Reject, RetryAft
 from platelane.bus.streams import Record
 from platelane.errors import EngineUnavailable, Overloaded, PlatelaneError
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.runtime.clock import jumps
 from platelane.runtime.settings import Settings
 from platelane.vision.decoders import Decode
 from platelane.webhooks.health import HookHealth
@@ -134,7 +135,8 @@ class DeliveryHandler:
         hook, recognition = self._hooks.get(hook_id), delivery.result.recognition
         if hook is None or not hook.enabled:
             return Postpone(_DISABLED)
-        wait = delivery.due_us / 1e6 - time.time()
+        due = delivery.due_us / 1e6
+        wait = due + jumps.since(due) - time.time()
         if wait > 0:
             return Postpone(wait)
         attempt = _Attempt(hook, delivery, info)

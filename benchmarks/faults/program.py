@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Never
@@ -52,7 +54,8 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
                 progress.write(" | ".join(row))
                 progress.update()
     progress.close()
-    told = f"{_INTRODUCTION}\n\n{results.table(_HEADER, rows)}"
+    busy = f"The machine's load average at the end: {os.getloadavg()[1]:.1f}."
+    told = f"{_INTRODUCTION} {busy}\n\n{results.table(_HEADER, rows)}"
     if names:
         print(told)
     else:
@@ -126,7 +129,10 @@ async def _around(fault: Fault, scene: Scene) -> Outcome:
                 break
         await asyncio.sleep(0.5)
     await asyncio.sleep(_LATE)
-    return await judged()
+    outcome = await judged()
+    if outcome.rude:
+        scene.notes.append(f"statuses: {dict(Counter(each.status for each in load.attempts))}")
+    return outcome
 
 
 _INTRODUCTION: Final = (

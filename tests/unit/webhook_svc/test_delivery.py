@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import webhook_svc.delivery
 from platelane.bus import Done, MessageInfo, Postpone, Reject, RetryAfter, subjects
 from platelane.bus.streams import Record
 from platelane.errors import EngineUnavailable, Overloaded
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.runtime.clock import Jumps
 from platelane.runtime.settings import Settings
 from platelane.webhooks.health import HookHealth, Observed
 from platelane.webhooks.hook import Hook
@@ -153,6 +155,20 @@ async def test_where_the_machine_has_no_room_it_stays_where_it_is() -> None:
     one = world(500)
     one.full = True
     assert isinstance(await one.deliver(), RetryAfter)
+
+
+async def test_in_the_retry_queue_it_waits_no_longer_because_the_clock_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = 3_600.0
+    jumps = Jumps(lambda: time.time() + ahead)
+    monkeypatch.setattr(webhook_svc.delivery, "jumps", jumps)
+    due = time.time() + ahead + 30
+    ahead = 0.0
+    jumps.look()
+    outcome = await world().deliver(RETRY, due_us=int(due * 1e6))
+    assert isinstance(outcome, Postpone)
+    assert 0 < outcome.seconds <= 30
 
 
 async def test_in_the_retry_queue_it_waits_until_it_is_due() -> None:
