@@ -144,9 +144,8 @@ def _near(connection: Connection, texts: list[str], owners: Sequence[int]) -> It
     _listed(connection, texts)
     for owner in owners:
         for query in _SHARES:
-            for row in connection.execute(query, {"owner": owner}):
-                if near(row.text, row.listed):
-                    yield row.id, row.listed
+            for rows in connection.execute(query, {"owner": owner}).tuples().partitions(_TOGETHER):
+                yield from ((number, listed) for number, plate, listed in rows if near(plate, listed))
 
 
 def _fill(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
