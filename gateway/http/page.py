@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import posixpath
 import re
@@ -14,14 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from console import WEB
-from gateway.http.static_files import FOREVER, REVALIDATE, StaticFile
+from gateway.http.static_files import FOREVER, REVALIDATE, SECURITY, StaticFile
 from platelane import resources
 
 _INDEX: Final = "index.html"
 _SAMPLE: Final = "sample.jpg"
-_STYLES: Final = "styles.css"
 _SHEETS: Final = ("theme", "elements", "shell", "views")
-"""The style sheets, in their order. They are sent as one: nothing is painted before the last is there."""
+"""The style sheets, in their order. They are sent within the page: nothing is painted before the last is there."""
 _FIRST: Final = ("app.js", "views/try.js")
 """What every visit begins with; the browser is told of all that these import before it has read them."""
 _IMPORT: Final = re.compile(r'^(?:.* from|import) "(\.[^"]+)";$', re.MULTILINE)
@@ -41,18 +41,20 @@ def routes() -> list[Route]:
 
 def page(request: Request) -> Response:
     """The page itself, which names the current addresses of everything else."""
-    return _page().response(request, REVALIDATE, vary="Accept, Accept-Encoding")
+    answer = _page().response(request, REVALIDATE, vary="Accept, Accept-Encoding")
+    answer.headers["Content-Security-Policy"] = _policy()
+    return answer
 
 
 @cache
 def _files() -> dict[str, StaticFile]:
     """Every file by its path below `/console/VERSION/`, read once: a few hundred kB."""
     found = {path.relative_to(WEB).as_posix(): path for path in sorted(WEB.rglob("*")) if path.is_file()}
-    sheets = [found.pop(f"styles/{name}.css").read_bytes() for name in _SHEETS]
+    for name in _SHEETS:
+        del found[f"styles/{name}.css"]
     if resources.SAMPLE.is_file():
         found[_SAMPLE] = resources.SAMPLE
-    files = {name: StaticFile.read(path) for name, path in found.items()}
-    return {**files, _STYLES: StaticFile(b"".join(sheets), ".css")}
+    return {name: StaticFile.read(path) for name, path in found.items()}
 
 
 @cache
@@ -65,7 +67,19 @@ def _page() -> StaticFile:
     base = f"/console/{_version()}"
     preloads = "\n".join(f'<link rel="modulepreload" href="{base}/{name}">' for name in _imported())
     text = _files()[_INDEX].content.decode().replace("{base}", base).replace("<!-- preloads -->", preloads)
-    return StaticFile(text.encode(), ".html")
+    return StaticFile(text.replace("<!-- styles -->", f"<style>{_styles()}</style>").encode(), ".html")
+
+
+@cache
+def _styles() -> str:
+    return "".join((WEB / "styles" / f"{name}.css").read_text("utf-8") for name in _SHEETS)
+
+
+@cache
+def _policy() -> str:
+    """The usual one, and the page may have this very style sheet within it."""
+    digest = base64.b64encode(hashlib.sha256(_styles().encode()).digest()).decode()
+    return SECURITY["Content-Security-Policy"].replace("style-src 'self'", f"style-src 'self' 'sha256-{digest}'")
 
 
 def _imported() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 
 import httpx
@@ -45,7 +47,11 @@ def test_nothing_runs_but_files_of_this_server(client: httpx.Client) -> None:
     assert "script-src 'self';" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
-    assert not re.search(r"<script(?![^>]* src=)|<style|\son\w+=|style=|https?:", answer.text)
+    (styles,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(styles.encode()).digest()).decode()
+    assert f"style-src 'self' 'sha256-{digest}';" in policy
+    rest = answer.text.replace(styles, "")
+    assert not re.search(r"<script(?![^>]* src=)|<style[^>]|\son\w+=|style=|https?:", rest)
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
@@ -71,7 +77,8 @@ def test_all_of_it_is_small(client: httpx.Client) -> None:
     base = base_of(client)
     sizes = {}
     names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*.*") if path.suffix != ".css"}
-    for name in (names - {"index.html"}) | {"styles.css"}:
+    sizes["index.html"] = int(client.get("/", headers=HTML).headers["content-length"])
+    for name in names - {"index.html"}:
         answer = client.get(f"{base}/{name}")
         assert answer.status_code == 200, name
         sizes[name] = int(answer.headers["content-length"])
@@ -87,7 +94,7 @@ def test_the_page_names_files_that_are_there(client: httpx.Client) -> None:
 
 
 def test_every_style_sheet_is_sent(client: httpx.Client) -> None:
-    sent = client.get(f"{base_of(client)}/styles.css").text
+    (sent,) = re.findall(r"<style>(.*?)</style>", client.get("/", headers=HTML).text, re.DOTALL)
     sheets = list(WEB.rglob("*.css"))
     assert len(sheets) >= 4
     assert len(sent.encode()) == sum(sheet.stat().st_size for sheet in sheets)
@@ -108,7 +115,14 @@ def test_the_sample_comes_with_it(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/console", "/console/000000000000/app.js", "{base}/index.html", "{base}/nothing.js", "{base}/..%2f__init__.py"],
+    [
+        "/console",
+        "/console/000000000000/app.js",
+        "{base}/index.html",
+        "{base}/styles/theme.css",
+        "{base}/nothing.js",
+        "{base}/..%2f__init__.py",
+    ],
 )
 def test_there_is_nothing_else(gateway: Gateway, path: str) -> None:
     with gateway.client() as client:
