@@ -239,6 +239,16 @@ export function field(label, control, why) {
 }
 
 /**
+ * A place that scrolls sideways where what is in it is too wide, by the keyboard too.
+ *
+ * @param {string} name
+ * @param {import("../dom.js").Children} content
+ */
+export function scroller(name, content) {
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": name }, content);
+}
+
+/**
  * A picture that may need the token: it is fetched when it comes into sight, and let go of with the element.
  */
 export class ApiPicture extends HTMLElement {

@@ -1,4 +1,4 @@
-import { copyable, dialog, field } from "../components/parts.js";
+import { copyable, dialog, field, scroller } from "../components/parts.js";
 import { button, fill, h } from "../dom.js";
 import { explain } from "../errors.js";
 import { View } from "../view.js";
@@ -35,9 +35,8 @@ export class TokensPanel extends View {
       const tokens = await api.list(PATH, this.lifetime.signal);
       if (!tokens.length) return h("p", { class: "empty" }, t("tokens.none"));
       const heads = [t("tokens.name"), t("tokens.rate"), t("tokens.calls"), t("tokens.used"), ""];
-      return h(
-        "div",
-        { class: "scroll" },
+      return scroller(
+        t("manage.tokens"),
         h(
           "table",
           null,

@@ -1,5 +1,6 @@
 /** Health: the pipeline as it runs. */
 
+import { scroller } from "../components/parts.js";
 import { button, fill, h, icon, s } from "../dom.js";
 import { View as Base } from "../view.js";
 
@@ -202,7 +203,7 @@ class HealthView extends Base {
     );
     const others = health.services.filter((/** @type {any} */ each) => !(each.name in PLACES));
     return [
-      h("div", { class: "scroll" }, drawing),
+      scroller(words.t("health.pipeline"), drawing),
       others.length > 0 &&
         h(
           "p",

@@ -2,7 +2,7 @@
 
 import { withQuery } from "../api.js";
 import { columns, ranking } from "../components/bar-chart.js";
-import { ApiPicture, field, meter, plateChip, segments } from "../components/parts.js";
+import { ApiPicture, field, meter, plateChip, scroller, segments } from "../components/parts.js";
 import { button, fill, h, icon } from "../dom.js";
 import { asDate } from "../i18n.js";
 import { Alarm } from "../reads/alarm.js";
@@ -49,7 +49,9 @@ class ReadsView extends Base {
     this.list = h("ol", { class: "reads", "aria-label": t("nav.reads") });
     this.more = button(t("reads.more"), () => this.attempt(() => this.older()), { icon: "down" });
     this.foot = h("div", { class: "reads-foot" }, this.more);
-    this.groups = h("div", { class: "card scroll", hidden: true });
+    this.groups = scroller(t("reads.groups"), null);
+    this.groups.classList.add("card");
+    this.groups.hidden = true;
     this.charts = h("div", { class: "charts", hidden: true });
     this.state = h("span", { class: "badge", role: "status" });
     this.count = h("p", { role: "status", "aria-live": "polite" });

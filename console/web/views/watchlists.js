@@ -1,7 +1,7 @@
 /** Watch-lists: plates to look out for, with notes and the time they hold for. */
 
 import { withQuery } from "../api.js";
-import { dialog, field, plateChip } from "../components/parts.js";
+import { dialog, field, plateChip, scroller } from "../components/parts.js";
 import { button, fill, h, icon } from "../dom.js";
 import { explain } from "../errors.js";
 import { View as Base } from "../view.js";
@@ -84,9 +84,8 @@ class WatchListsView extends Base {
         ),
       ),
       list.plates.length > 0 &&
-        h(
-          "div",
-          { class: "scroll" },
+        scroller(
+          list.name,
           h(
             "table",
             null,
