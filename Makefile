@@ -48,6 +48,10 @@ WORKERS ?= -n $(shell echo $$(($$(nproc) < 3 ? $$(nproc) + 1 : 4))) --dist loadf
 # One by one: what looks at a whole machine's start, and last the browser's driver, which leaves an event loop behind.
 ALONE := tests/e2e/test_documents.py tests/web
 
+# Tests that fail (exit status 1) share processors and disk with others': they are run once more by themselves.
+pytest = .venv/bin/python -m pytest -ra $(1) || \
+	{ [ $$? = 1 ] && .venv/bin/python -m pytest -ra -x --last-failed --last-failed-no-failures none; }
+
 .PHONY: test
 test: .venv/.test-ready $(if $(SUPPORTED),$(TRITON_READY)) ## Set up and run every check and test (ARGS=... for pytest)
 	.venv/bin/python proto/generate.py --check
@@ -55,10 +59,8 @@ test: .venv/.test-ready $(if $(SUPPORTED),$(TRITON_READY)) ## Set up and run eve
 	.venv/bin/ruff format --check
 	.venv/bin/mypy --exclude '^tests/unit/training/' # what needs PyTorch: make test-training
 	@$(MAKE) --no-print-directory check-console
-	@# exit status 1 is failed tests: those share processors and disk with others', and are tried once more by themselves
-	.venv/bin/python -m pytest -ra $(WORKERS) $(ALONE:%=--ignore %) $(ARGS) || \
-		{ [ $$? = 1 ] && .venv/bin/python -m pytest -ra -x --last-failed --last-failed-no-failures none $(ARGS); }
-	.venv/bin/python -m pytest -ra $(ALONE)
+	$(call pytest,$(WORKERS) $(ALONE:%=--ignore %) $(ARGS))
+	$(call pytest,$(ALONE))
 
 .PHONY: check-console
 check-console: ## Check types, lint and format of the console's files, where Node.js with npm is installed
