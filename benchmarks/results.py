@@ -24,6 +24,13 @@ def record(name: str, text: str) -> None:
     FILE.write_text(new.rstrip() + "\n", encoding="utf-8")
 
 
+def section(name: str) -> str:
+    """What stands under the heading `name`; empty where there is none."""
+    text = FILE.read_text(encoding="utf-8") if FILE.exists() else ""
+    found = re.search(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
+
+
 def spread(milliseconds: Sequence[float]) -> str:
     """Median with the 5th and 95th percentile, in milliseconds."""
     cuts = statistics.quantiles(milliseconds, n=20)

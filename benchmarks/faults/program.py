@@ -31,6 +31,7 @@ _MODULES: Final = (deaths, clients, delays, disks, clocks, partitions)
 FAULTS: Final[dict[str, Fault]] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
 AIM: Final = 5.0
 """Seconds from a fault's end until a photograph is read again and every process says that it is ready."""
+_SECTION: Final = "Faults (`python -m benchmarks faults`)"
 _BEFORE: Final = 2.0
 _AFTER: Final = 2.0
 _LONGEST: Final = 60.0
@@ -42,7 +43,7 @@ _LATE: Final = 1.0
 
 
 def main(photo: Path, names: Sequence[str] = ()) -> None:
-    """Inject all faults and write the section of RESULTS.md; with `names`, those alone, and only print."""
+    """Inject all faults and write the section of RESULTS.md; with `names`, those alone, and their rows."""
     chosen = [FAULTS[name] for name in names] or list(FAULTS.values())
     rows: list[list[str]] = []
     progress: tqdm[Never] = tqdm(total=len(chosen), desc="faults", unit="fault")
@@ -55,11 +56,18 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
                 progress.update()
     progress.close()
     busy = f"The machine's load average at the end: {os.getloadavg()[1]:.1f}."
-    told = f"{_INTRODUCTION} {busy}\n\n{results.table(_HEADER, rows)}"
-    if names:
-        print(told)
-    else:
-        results.record("Faults (`python -m benchmarks faults`)", told)
+    told = f"{_INTRODUCTION} {busy}\n\n{results.table(_HEADER, _merged(rows) if names else rows)}"
+    print(told)
+    results.record(_SECTION, told)
+
+
+def _merged(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows of the last run with these in place of those of the same faults."""
+    new = {row[0]: list(row) for row in rows}
+    lines = results.section(_SECTION).splitlines()
+    old = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
+    known = {row[0]: row for row in old if row[0] in FAULTS and len(row) == len(_HEADER)} | new
+    return [known[name] for name in FAULTS if name in known]
 
 
 def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
