@@ -24,7 +24,7 @@ from training.learn import attributes, guard, output, report
 from training.learn.figures import DRAWN, OWN, Figures, Truth, most_lost
 from training.learn.folder import Folder
 from training.learn.options import Options, Refused, run_options, trained_until_stopped
-from training.learn.own import OwnPlate, found_plates, split
+from training.learn.own import OwnPlate, found_plates, halved, split
 from training.learn.reader import BLENDS, OwnPlatesTask, Start, answers, blended, crops, softened
 from training.learn.rows import Codes, Fault, PlateRow, plate_rows, told
 from training.learn.served import Models
@@ -92,14 +92,15 @@ def learn(options: Options, console: Console) -> Path:
     console.print(f"{len(plates)} plates, {texts} texts: {len(train)} to learn from, {len(held)} held back to measure")
     if len(plates) < FEW:
         console.print(f"Under {FEW} plates little is learnt, and the figures say little.", style="yellow")
-    sets = [Set(OWN, [plate.sample for plate in held]), *_guards(options, guarded, models, console)]
+    shown, measured = _guards(options, guarded, models, console)
+    sets = [Set(OWN, [plate.sample for plate in held]), *measured]
 
     regions = codes.all
     own = frozenset(country(plate.row.region) for plate in plates if plate.row.region)
     before = {each.name: _served_figures(models, each, own) for each in sets}
     start = Start.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
     models.release()
-    task = OwnPlatesTask(start, [plate.sample for plate in train])
+    task = OwnPlatesTask(start, [plate.sample for plate in train], shown)
     target = output.new_folder(options.out, options.folder.stem)
     try:
         learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
@@ -177,7 +178,8 @@ def _counted(faults: Sequence[Fault]) -> str:
 
 def _guards(
     options: Options, guarded: Sequence[tuple[Path, Sequence[PlateRow]]], models: Models, console: Console
-) -> list[Set]:
+) -> tuple[list[Sample], list[Set]]:
+    """Plates to be shown, which are to be read as they are now, and sets to measure on."""
     if not fonts.complete():
         fonts.substitute()
         console.print(
@@ -186,13 +188,16 @@ def _guards(
             style="yellow",
             markup=False,
         )
+    shown: list[Sample] = []
     sets = [Set(DRAWN, guard.drawn_plates(options.guard_plates))]
     for path, rows in guarded:
         plates = _found(Folder(path), rows, models, console)
         if not plates:
             raise DataError(f"{path} has no plate that is found")
-        sets.append(Set(str(path), [plate.sample for plate in plates]))
-    return sets
+        some, others = halved(plates)
+        shown += [plate.sample for plate in some]
+        sets.append(Set(str(path), [plate.sample for plate in others]))
+    return shown, sets
 
 
 def _served_figures(models: Models, each: Set, own: frozenset[str]) -> Figures:

@@ -30,14 +30,19 @@ SEVERITY: Final = 0.7
 BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
 """Shares of what was learnt in the weights that are tried; the rest is what was served."""
 KEPT: Final = 1.0
-"""Weight of the regions that are to stay what they are."""
+"""Weight of regions that are to stay as they are answered."""
+KEPT_TEXTS: Final = 3.0
+"""The same of texts."""
+GUARDED: Final = 16
+"""Plates of guards in each batch, besides."""
 Answers = tuple[Tensor, Tensor]
 """Logits of characters (N, 80, 37) and of regions (N, R)."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnBatch:
-    """Plates (B, 64, 160, 3), what is known about them, and of which the region is learnt, BOOL (B,)."""
+    """Plates (B + G, 64, 160, 3), the last G of which are of guards; what is known about the others, and of which of
+    these the region is learnt, BOOL (B,)."""
 
     plates: Tensor
     known: Targets
@@ -77,13 +82,13 @@ class OwnPlatesTask:
     Both are cut as the served models cut them, and photographed less well. Texts are learnt from all of them. Of drawn
     plates of other regions the region is to stay what the served reader says of it (distillation: Li and Hoiem,
     Learning without Forgetting, 2016): drawn plates are no real ones, and learning their regions costs those of real
-    plates.
+    plates. Of plates of guards, which are besides these, both text and region are to stay.
     """
 
-    def __init__(self, start: Start, train: Sequence[Sample]) -> None:
+    def __init__(self, start: Start, train: Sequence[Sample], guard: Sequence[Sample] = ()) -> None:
         self.model: nn.Module = start.network()
         self.served = start.network().requires_grad_(False)
-        self.train = train
+        self.train, self.guard = train, guard
         self._own = {sample.region for sample in train}
         self.regions = start.regions
         self._allowed: dict[str, NDArray[np.bool_]] = {}
@@ -99,22 +104,28 @@ class OwnPlatesTask:
             count = int(random.binomial(BATCH, DRAWN))
             chosen = [self.train[i] for i in random.choice(len(self.train), BATCH - count, p=chances).tolist()]
             chosen += [drawn.sample(SEVERITY, random) for _ in range(count)]
+            guarded = random.choice(len(self.guard), GUARDED).tolist() if self.guard else []
             plates = [
-                augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in chosen
+                augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random)
+                for one in (*chosen, *(self.guard[i] for i in guarded))
             ]
             of_own_regions = torch.tensor([sample.region in self._own for sample in chosen])
             yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen), of_own_regions)
 
     def loss(self, model: nn.Module, batch: OwnBatch, device: torch.device) -> Tensor:
         plates, known, own = batch.plates.to(device), batch.known, batch.of_own_regions.to(device)
+        labelled = len(own)
         characters, regions = model(plates)
         with torch.no_grad():
-            _, before = self.served.to(device)(plates)
-        learnt = region_loss(regions, known.regions.to(device) & own[:, None])
-        kept = -(before.float().softmax(dim=1) * regions.float().log_softmax(dim=1)).sum(dim=1)
-        kept = (kept * ~own).sum() / (~own).sum().clamp(min=1)
-        texts = text_loss(characters, known.classes.to(device), known.lengths)
+            old_characters, old_regions = self.served.to(device)(plates)
+        texts = text_loss(characters[:labelled], known.classes.to(device), known.lengths)
+        learnt = region_loss(regions[:labelled], known.regions.to(device) & own[:, None])
+        changed = divergence(regions, old_regions)
+        kept = (changed[:labelled] * ~own).sum() / (~own).sum().clamp(min=1)
         loss: Tensor = texts + REGION_WEIGHT * learnt + KEPT * kept
+        if len(plates) > labelled:
+            read_otherwise = divergence(characters[labelled:], old_characters[labelled:]).mean()
+            loss = loss + KEPT * changed[labelled:].mean() + KEPT_TEXTS * read_otherwise
         return loss
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
@@ -126,6 +137,12 @@ class OwnPlatesTask:
         for code in {sample.region for sample in samples} - self._allowed.keys():
             self._allowed[code] = allowed_regions(code, self.regions)
         return targets_of(samples, self._allowed)
+
+
+def divergence(logits: Tensor, served: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of distributions (..., C) from those that are served; (...)."""
+    before = served.float().log_softmax(dim=-1)
+    return (before.exp() * (before - logits.float().log_softmax(dim=-1))).sum(dim=-1)
 
 
 def by_text(samples: Sequence[Sample]) -> NDArray[np.float64]:

@@ -13,13 +13,15 @@ from rich.console import Console
 
 from platelane.pb.v1 import domain_pb2
 from platelane.resources import MODELS
+from platelane.vision.geometry import Box
 from training.common.errors import CheckpointError
 from training.common.folded import folded, softening, verified, weights_of
+from training.common.loop import Progress
 from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
 from training.learn.options import Options, Refused
 from training.learn.program import Candidate, _chosen, losses
-from training.learn.reader import OwnBatch, OwnPlatesTask, Start, blended
+from training.learn.reader import GUARDED, OwnBatch, OwnPlatesTask, Start, blended, divergence
 from training.learn.report import blends
 from training.reader.model import Reader, Served
 from training.reader.samples import Sample
@@ -64,6 +66,18 @@ def test_the_region_of_drawn_plates_of_others_stays_what_is_served() -> None:
     own, drawn = change.abs().amax(dim=1).tolist()
     assert own > 1e-3
     assert drawn < 1e-6
+
+
+def test_plates_of_guards_are_to_be_read_as_they_are() -> None:
+    guarded = Sample(np.full((90, 200, 3), 128, np.uint8), Box(20, 20, 180, 70).corners(), None, "", True)
+    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [replace(guarded, region="om")], [guarded])
+    batch = next(task.batches(Progress(), np.random.default_rng(1)))
+    assert len(batch.plates) == len(batch.of_own_regions) + GUARDED
+    with torch.no_grad():
+        characters, regions = task.served(batch.plates)
+    torch.testing.assert_close(divergence(regions, regions), torch.zeros(len(regions)), atol=1e-5, rtol=0)
+    other = characters.roll(1, dims=-1)
+    assert divergence(other, characters).min() > 1e-3
 
 
 def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_chosen() -> None:

@@ -11,7 +11,7 @@ from detector.search import Found, FoundPlate
 from platelane.pb.v1 import domain_pb2
 from platelane.vision.crops import Image
 from platelane.vision.geometry import Box
-from training.learn.own import WIDEST, OwnPlate, _assigned, _sample, split
+from training.learn.own import WIDEST, OwnPlate, _assigned, _sample, halved, split
 from training.learn.rows import PlateRow
 from training.reader.samples import Sample
 from training.reader.text import target, text_of
@@ -98,3 +98,12 @@ def test_a_quarter_of_the_texts_of_each_region_is_held_back_whatever_the_order()
     assert sum(p.row.region == "de" for p in held) == 10
     again = split(plates[::-1])[1]
     assert {p.row.file for p in again} == {p.row.file for p in held}
+
+
+def test_a_guard_is_halved_by_texts() -> None:
+    sample = Sample(PHOTO, NEAR.corners(), None, "", True)
+    plates = [OwnPlate(PlateRow(f"{number}.jpg", f"{number}.jpg", f"ab{number // 2}"), sample) for number in range(40)]
+    shown, measured = halved(plates)
+    assert len(shown) == len(measured) == 20
+    assert not {plate.row.text for plate in shown} & {plate.row.text for plate in measured}
+    assert halved(plates[::-1])[0] == shown[::-1]
