@@ -17,7 +17,7 @@ from . import traffic
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SAMPLE: Final = ROOT / "samples" / "gate.jpg"
-PATIENCE_MS: Final = 20_000
+PATIENCE_MS: Final = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 _ARGUMENTS: Final = (
     "--headless",

@@ -31,7 +31,7 @@ _TALL: Final = 145
 _HALF: Final = 25
 """Of a character's width, where the plate is `_WIDE`."""
 _HUES: Final = (0, 100, 60, 20, 140)
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 60.0
 
 
 @cache
