@@ -162,7 +162,7 @@ def _welcome(
         plates = ", ".join(row["plate"].upper() for row in rows(first) if row.get("plate")) or "no plate"
         console.print(f"Read {first.file.name}: [green]{escape(plates)}[/green], {first.answer['processing_time']} ms")
     token = "-H 'Authorization: Token ...' " if settings.profile == "cloud" else ""
-    photo = shlex.quote(f"upload=@{os.path.relpath(first.file)}")
+    photo = curl_field("upload", os.path.relpath(first.file))
     console.print(
         f"\n[bold green]Platelane is ready[/bold green] after {seconds:.1f} s at [bold]{plan.url}[/bold]\n\n"
         f"  page    {plan.url}/ in a browser\n"
@@ -174,6 +174,14 @@ def _welcome(
         soft_wrap=True,
         highlight=False,
     )
+
+
+def curl_field(name: str, file: str) -> str:
+    """The argument of curl's -F that sends a file, as one word of a shell."""
+    if any(mark in file for mark in ';,"\\'):  # which curl takes for its own, outside of quotes
+        escaped = file.replace("\\", "\\\\").replace('"', '\\"')
+        file = f'"{escaped}"'
+    return shlex.quote(f"{name}=@{file}")
 
 
 def _command() -> str:
