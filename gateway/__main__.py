@@ -42,6 +42,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     hooks = await HookRegistry.open(bus)
     outcomes = Outcomes(bus)
     jobs = JobClient(bus, zones, ImageRetention(bus, hooks), outcomes, settings)
+    service.health.require("storage", jobs.stores)
     keyed = KeyedRequests(bus, jobs, outcomes, settings)
     for each in (tokens, zones, lists, outcomes, jobs, feed):
         await each.start()

@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from gateway.image_retention import ImageRetention
 from gateway.intake.photograph import Photograph
 from gateway.outcomes import Outcomes
+from gateway.storage import Storage
 from gateway.zones import ZoneStore
 from platelane.bus import Bus, subjects
 from platelane.errors import (
@@ -69,6 +70,7 @@ class JobClient:
         self._zones = zones
         self._images = images
         self._settings = settings
+        self._storage = Storage(bus.connection)
         self._inbox = bus.new_inbox()
         self._sending = asyncio.Semaphore(1)
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
@@ -82,6 +84,10 @@ class JobClient:
     async def start(self) -> None:
         """Listen for replies; before the first `recognize`."""
         await self._bus.subscribe(self._inbox, self._on_reply)
+
+    async def stores(self) -> bool:
+        """Whether NATS stores photographs, as far as is known."""
+        return await self._storage.works()
 
     @property
     def waiting(self) -> int:
@@ -136,7 +142,7 @@ class JobClient:
         Raises:
             BadImage, BadRequest: a stage cannot use the photograph or its options.
             Overloaded: the queue is full.
-            EngineUnavailable: NATS or the engine is out of reach.
+            EngineUnavailable: NATS or the engine is out of reach, or NATS does not store.
             DeadlineExceeded: no answer within the deadline.
             Fault: a stage failed.
         """
@@ -207,7 +213,8 @@ class JobClient:
         # large ones one after the other: each is copied once to be sent
         async with self._sending if len(photograph.image) > _LARGE else nullcontext():
             await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
-            await self._bus.hand_on(subjects.DETECT, _Job(context, photograph.options, photograph.image))
+            with self._storage.storing(len(photograph.image)):
+                await self._bus.hand_on(subjects.DETECT, _Job(context, photograph.options, photograph.image))
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()

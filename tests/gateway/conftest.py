@@ -85,6 +85,11 @@ class NatsServer:
                 return
         raise TimeoutError("nats-server does not start")
 
+    def freeze(self) -> None:
+        """Connections stay, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     def stop(self) -> None:
         if self._process:
             self._process.kill()
