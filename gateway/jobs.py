@@ -213,8 +213,8 @@ class JobClient:
         # large ones one after the other: each is copied once to be sent
         async with self._sending if len(photograph.image) > _LARGE else nullcontext():
             await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
-            with self._storage.storing(len(photograph.image)):
-                await self._bus.hand_on(subjects.DETECT, _Job(context, photograph.options, photograph.image))
+            job = _Job(context, photograph.options, photograph.image)
+            await self._storage.store(partial(self._bus.hand_on, subjects.DETECT, job), len(photograph.image))
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from platelane.bus.connection import Connection
-from platelane.errors import EngineUnavailable
+from platelane.errors import EngineUnavailable, Overloaded
 
 log = structlog.get_logger(__name__)
 
@@ -30,33 +29,44 @@ class Storage:
         self._connection = connection
         self._works = True
         self._closed_until = 0.0
+        self._stored = time.monotonic()
         connection.on_reconnect(self._working)  # a server that was started again works
 
     async def works(self) -> bool:
         """As far as is known, for the health page."""
         return self._works
 
-    @contextmanager
-    def storing(self, size: int) -> Iterator[None]:
-        """Around the storing of one photograph of so many bytes.
+    async def store(self, storing: Callable[[], Awaitable[object]], size: int) -> None:
+        """Await the storing of one photograph of so many bytes.
 
         Raises:
-            EngineUnavailable: it would only wait in vain.
+            EngineUnavailable: it would only wait in vain, or has.
+            Others: as `storing`.
         """
-        if not self._works:
+        finds_out, patience = not self._works, PATIENCE + size / _SLOWEST
+        if finds_out:
             if time.monotonic() < self._closed_until:
-                raise EngineUnavailable("NATS does not store photographs: its storage may be full, or it hangs.")
-            self._closed_until = time.monotonic() + _PAUSE
-        watch = asyncio.get_running_loop().call_later(PATIENCE + size / _SLOWEST, self._silent)
+                raise _unavailable()
+            self._closed_until = time.monotonic() + patience + _PAUSE
+        watch = asyncio.get_running_loop().call_later(patience, self._silent)
         try:
-            yield
+            async with asyncio.timeout(patience if finds_out else None) as limit:
+                await storing()
+        except Overloaded:
+            self._working()
+            raise
+        except TimeoutError:
+            if limit.expired():
+                raise _unavailable() from None
+            raise
         finally:
             watch.cancel()
+            self._closed_until = time.monotonic() + _PAUSE
         self._working()
 
     def _silent(self) -> None:
-        if not self._connection.client.is_connected:
-            return  # then photographs wait for it
+        if not self._connection.client.is_connected or time.monotonic() - self._stored < PATIENCE:
+            return  # photographs wait for a server that is away, and for one that is slow
         if self._works:
             log.error("nats_does_not_store")
         self._works = False
@@ -65,4 +75,8 @@ class Storage:
     def _working(self) -> None:
         if not self._works:
             log.info("nats_stores_again")
-        self._works = True
+        self._works, self._stored = True, time.monotonic()
+
+
+def _unavailable() -> EngineUnavailable:
+    return EngineUnavailable("NATS does not store photographs: its storage may be full, or it hangs.")
