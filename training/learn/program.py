@@ -108,11 +108,15 @@ def learn(options: Options, console: Console) -> Path:
         prior = region_prior.templates(regions, models.specs.template_fit_file)
         served, *candidates = _candidates(start, learnt, sets, models, prior, own, device)
         console.print(report.blends({each.share: each.figures for each in (served, *candidates)}))
-        chosen = _chosen(candidates, served.figures, options)
-        after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
-        lost = losses(before, after)
-        if lost and not options.accept_loss:
-            raise Refused("The quantised reader costs the guard more than a point: " + "; ".join(lost))
+        for chosen in _worth_most(candidates, served.figures, options):
+            after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
+            lost = losses(before, after)
+            if not lost or options.accept_loss:
+                break
+            console.print(f"{report.percent(chosen.share)} of it costs too much once quantised: {'; '.join(lost)}")
+            shutil.rmtree(target / "models")
+        else:
+            raise Refused("Every quantised blend costs the guard more than a point: " + "; ".join(lost))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -225,8 +229,8 @@ def _candidates(
     return found
 
 
-def _chosen(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> Candidate:
-    """The one that is worth most of those that cost the guard no more than is allowed.
+def _worth_most(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> list[Candidate]:
+    """Those that gain something and cost the guard no more than is allowed, what is worth most first; at least one.
 
     Raises:
         Refused: none gains anything, or all that do cost too much.
@@ -236,10 +240,10 @@ def _chosen(candidates: Sequence[Candidate], before: report.Sets, options: Optio
         raise Refused("Nothing was gained: your held-back plates are read as well by what is served now.")
     cheap = [each for each in gaining if not losses(before, each.figures)]
     if cheap:
-        return max(cheap, key=Candidate.worth)
+        return sorted(cheap, key=Candidate.worth, reverse=True)
     best = max(gaining, key=Candidate.worth)
     if options.accept_loss:
-        return best
+        return [best]
     raise Refused(
         "What was learnt costs others more than a point, so nothing is written. More pictures or fewer --minutes cost "
         "less; --accept-loss takes it as it is. " + "; ".join(losses(before, best.figures))

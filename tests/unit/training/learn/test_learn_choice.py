@@ -20,7 +20,7 @@ from training.common.loop import Progress
 from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
 from training.learn.options import Options, Refused
-from training.learn.program import Candidate, _chosen, losses
+from training.learn.program import Candidate, _worth_most, losses
 from training.learn.reader import GUARDED, OwnBatch, OwnPlatesTask, Start, blended, divergence
 from training.learn.report import blends
 from training.reader.model import Reader, Served
@@ -80,7 +80,7 @@ def test_plates_of_guards_are_to_be_read_as_they_are() -> None:
     assert divergence(other, characters).min() > 1e-3
 
 
-def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_chosen() -> None:
+def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_worth_most() -> None:
     candidates = [
         candidate(0.25, 0.5, figures(0.9)),
         candidate(0.5, 0.8, figures(0.895)),
@@ -88,14 +88,14 @@ def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_cho
         candidate(0.7, 0.9, figures(0.9, regions=0.88)),
         candidate(0.8, 0.9, figures(0.9, off=0.04)),
     ]
-    assert _chosen(candidates, BEFORE, Options(Path())).share == 0.5
+    assert [each.share for each in _worth_most(candidates, BEFORE, Options(Path()))] == [0.5, 0.25]
 
 
 def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
     costly = [candidate(1.0, 0.9, figures(0.7))]
     with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points of texts"):
-        _chosen(costly, BEFORE, Options(Path()))
-    assert _chosen(costly, BEFORE, Options(Path(), accept_loss=True)).share == 1.0
+        _worth_most(costly, BEFORE, Options(Path()))
+    assert _worth_most(costly, BEFORE, Options(Path(), accept_loss=True)) == costly
 
 
 def test_every_blend_is_shown_beside_what_is_served() -> None:
@@ -112,7 +112,7 @@ def test_every_blend_is_shown_beside_what_is_served() -> None:
 
 def test_what_gains_nothing_is_refused() -> None:
     with pytest.raises(Refused, match="Nothing was gained"):
-        _chosen([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
+        _worth_most([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
 
 
 def test_a_point_of_texts_of_regions_and_of_calibration_may_be_lost() -> None:
