@@ -128,7 +128,9 @@ async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Con
                     refused = candidate == SAMPLE and reading.answer.get("status_code") in _NOT_FOR_THE_SAMPLE
                     if not reading.error or refused:
                         return reading
-                    console.print(f"{candidate} was not read: {reading.error}", style="red", markup=False)
+                    console.print(
+                        f"{candidate} was not read: {reading.error}", style="red", markup=False, soft_wrap=True
+                    )
         except TimeoutError:
             raise CannotStart(
                 f"No photo was read within {_FIRST_ANSWER_SECONDS:.0f} s: {reading.error}\n"
@@ -151,7 +153,7 @@ def _welcome(
     if elsewhere:  # where other commands do not look by themselves
         server, directory = f"--url {plan.url} ", f"PLATELANE_STATE_DIR={shlex.quote(str(plan.state_dir))} "
     if first.error:
-        console.print(f"The sample was not read: {first.error}", style="yellow", markup=False)
+        console.print(f"The sample was not read: {first.error}", style="yellow", markup=False, soft_wrap=True)
         if first.answer["status_code"] == _TOKEN_NEEDED and not settings.tokens:
             made = f"Tokens are made by: {directory}{_command()} tokens create NAME"
             console.print(made, markup=False, highlight=False, soft_wrap=True)

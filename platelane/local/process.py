@@ -21,6 +21,7 @@ from platelane.reasons import reason
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _POLL_SECONDS = 0.05
 _BY_OTHERS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT})
+_CRASHES = frozenset({-signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGSEGV})
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -103,6 +104,11 @@ class Process:
             return "was not started"
         code = await self._process.wait()
         return f"ended with exit code {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether a fault of its own ended it, without a word about the reason."""
+        return self._process is not None and self._process.returncode in _CRASHES
 
     @property
     def was_killed(self) -> bool:

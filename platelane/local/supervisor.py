@@ -26,6 +26,7 @@ _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 30.0
 _SETTLED_SECONDS = 60.0  # a program that ran this long has earned a quick restart again
 _ATTEMPTS = 8  # in about 50 seconds
+_FIRST_ATTEMPTS = 3
 _WATCH_SECONDS = 2.0
 _UNWELL = 3  # times in a row
 
@@ -82,9 +83,21 @@ class Supervisor:
         await self._failed
 
     async def _first_start(self, process: Process) -> None:
-        await process.start()
-        self._write_state()
-        self._listener.ready(process, await process.ready(self._client))
+        """Once more where a program crashes, which one that is told wrongly does not."""
+        for attempt in range(_FIRST_ATTEMPTS):
+            await process.start()
+            self._write_state()
+            try:
+                seconds = await process.ready(self._client)
+            except CannotStart:
+                if attempt + 1 == _FIRST_ATTEMPTS or not process.has_crashed:
+                    raise
+                self._listener.died(process, await process.ended(), _FIRST_DELAY)
+                process.kill()  # what it may have left behind
+                await asyncio.sleep(_FIRST_DELAY)
+            else:
+                self._listener.ready(process, seconds)
+                return
 
     def _fresh_log(self, name: str) -> Path:
         log = self._plan.logs / f"{name}.log"

@@ -221,6 +221,22 @@ async def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, make_pro
     assert set(psutil.Process().children(recursive=True)) == before
 
 
+async def test_a_program_that_crashes_as_it_starts_is_started_again(tmp_path: Path, make_program: MakeProgram) -> None:
+    """As Triton may do on a busy machine. One that crashes each time fails the start."""
+    crashed = tmp_path / "crashed"
+    once = f"import os, pathlib\nif not os.path.exists({str(crashed)!r}):\n    pathlib.Path({str(crashed)!r}).touch()\n"
+    events = Events()
+    supervisor = Supervisor(plan(tmp_path, (make_program(code=f"{once}    os.abort()\n{SERVER}"),)), events)
+    await supervisor.start()
+    await supervisor.stop()
+    assert events == ["server was ended by SIGABRT, again in 0.2", "server ready"]
+
+    supervisor = Supervisor(plan(tmp_path, (make_program(code="import os; os.abort()"),)), Events())
+    with pytest.raises(CannotStart, match="SIGABRT"):
+        await supervisor.start()
+    await supervisor.stop()
+
+
 async def test_a_stop_can_be_cut_short(tmp_path: Path, make_program: MakeProgram) -> None:
     deaf = make_program(code="import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER, stop_seconds=30)
     supervisor = Supervisor(plan(tmp_path, (deaf,)), Events())
