@@ -14,7 +14,6 @@ from reads.schema import migrate
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Keep the index of reads, and answer questions about it, until `stop` is set."""
-    priority.step_back()
     engine = open_engine(settings.reads_address)
     try:
         await asyncio.to_thread(migrate, engine)
@@ -30,4 +29,5 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
+    priority.step_back()
     service.run("reads", main)

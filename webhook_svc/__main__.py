@@ -26,7 +26,6 @@ from webhook_svc.mail import Mailer
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Queue results for the hooks that want them, and deliver them, until `stop` is set."""
-    priority.step_back()
     hooks, lists = await HookRegistry.open(bus), WatchlistStore(bus)
     await lists.start()
     metrics.before_scrape("backlog", Backlog(bus, hooks).look)
@@ -56,4 +55,5 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
+    priority.step_back()
     service.run("webhook_svc", main)
