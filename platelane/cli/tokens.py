@@ -10,18 +10,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
-from nats.errors import Error as NatsError
 from nats.js.api import Header
-from nats.js.errors import APIError, NoKeysError, NotFoundError
+from nats.js.errors import APIError
 from rich.table import Table
 
 from platelane.bus import Bus, subjects, topology
 from platelane.bus.connection import Connection
-from platelane.bus.streams import counter
+from platelane.bus.streams import Stream
 from platelane.cli.console import console
 from platelane.cli.server import nats_settings, quiet
 from platelane.errors import BadRequest, EngineUnavailable, Fault, NotFound
-from platelane.reasons import reason
 from platelane.runtime.settings import Settings
 from platelane.tokens import Token, account, fingerprint, new_token
 from platelane.usage import month_of
@@ -30,6 +28,7 @@ app = typer.Typer(help="Create, list and revoke the tokens of the cloud profile.
 
 _PATIENCE: Final = 5.0
 _FIRST_PATIENCE: Final = 30.0
+_PAGE: Final = 500
 _WRONG_LAST_SEQUENCE: Final = 10071
 
 
@@ -89,44 +88,42 @@ class _Store:
     """The bucket of tokens, for one command."""
 
     def __init__(self, connection: Connection) -> None:
-        self._jetstream = connection.client.jetstream(timeout=_PATIENCE)
+        self._tokens = Stream(connection, topology.KV_TOKENS, _PATIENCE)
+        self._usage = Stream(connection, topology.USAGE, _PATIENCE)
+
+    async def exists(self) -> bool:
+        return await self._tokens.info() is not None
 
     async def all(self) -> dict[str, Token]:
         """Fingerprint to token, by name."""
-        bucket = await self._jetstream.key_value(topology.TOKENS)
-        try:
-            keys = await bucket.keys()
-        except NoKeysError:
-            return {}
-        found = {key: Token.model_validate_json((await bucket.get(key)).value or b"") for key in keys}
+        found: dict[str, Token] = {}
+        position = 0
+        while page := await self._tokens.read(subjects.entry(topology.TOKENS, ">"), position + 1, _PAGE):
+            position = page[-1].sequence
+            # what was revoked is there without data
+            found |= {each.key: Token.model_validate_json(each.data) for each in page if each.data}
         return dict(sorted(found.items(), key=lambda item: item[1].name))
 
     async def put(self, key: str, token: Token) -> None:
-        await (await self._jetstream.key_value(topology.TOKENS)).put(key, token.model_dump_json().encode())
+        await self._tokens.put(subjects.entry(topology.TOKENS, key), token.model_dump_json().encode())
 
     async def delete(self, key: str) -> None:
-        await (await self._jetstream.key_value(topology.TOKENS)).delete(key)
+        await self._tokens.put(subjects.entry(topology.TOKENS, key), b"", headers={"KV-Operation": "DEL"})
 
     async def calls(self, key: str) -> int:
         """Of this month."""
-        subject = subjects.usage(account(key), month_of(datetime.now(UTC)))
-        try:
-            message = await self._jetstream.get_last_msg(topology.USAGE, subject)
-        except NotFoundError:
-            return 0
-        return counter(message.data or b"")
+        return await self._usage.value(subjects.usage(account(key), month_of(datetime.now(UTC))))
 
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[_Store]:
     """Raises EngineUnavailable where NATS or, as no service has run yet, the bucket is not there."""
     connection = await Connection.open(settings, "tokens", _PATIENCE)
+    store = _Store(connection)
     try:
-        yield _Store(connection)
-    except NatsError as error:
-        raise EngineUnavailable(
-            f"NATS does not have the bucket of tokens ({reason(error)}); `platelane topology apply` makes it."
-        ) from error
+        if not await store.exists():
+            raise EngineUnavailable("NATS does not have the bucket of tokens; `platelane topology apply` makes it.")
+        yield store
     finally:
         await connection.close()
 
