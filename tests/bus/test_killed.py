@@ -166,7 +166,8 @@ async def test_server_killed_in_the_middle_of_work(bus: Bus, other_bus: Bus, ser
             answered.add((await caller.reply()).job_id)
 
         async def all_settled() -> bool:
-            waiting = [await stored(bus, stream) for stream in (topology.JOBS, topology.CROPS, topology.PARTS)]
+            # parts that could not be removed while the server was away go by their age
+            waiting = [await stored(bus, stream) for stream in (topology.JOBS, topology.CROPS)]
             return sum(waiting) + await unsettled(bus, topology.PARTS, "aggregator") == 0
 
         await eventually(all_settled)
