@@ -30,7 +30,7 @@ SEVERITY: Final = 0.7
 BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
 """Shares of what was learnt in the weights that are tried; the rest is what was served."""
 KEPT: Final = 1.0
-"""Weight of regions that are to stay as they are answered."""
+"""Weight of the regions of guards' plates, which are to stay as they are answered."""
 KEPT_TEXTS: Final = 3.0
 """The same of texts."""
 GUARDED: Final = 16
@@ -41,12 +41,10 @@ Answers = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class OwnBatch:
-    """Plates (B + G, 64, 160, 3), the last G of which are of guards; what is known about the others, and of which of
-    these the region is learnt, BOOL (B,)."""
+    """Plates (B + G, 64, 160, 3), the last G of which are of guards, and what is known about the others."""
 
     plates: Tensor
     known: Targets
-    of_own_regions: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +77,14 @@ class Start:
 class OwnPlatesTask:
     """See `training.common.loop.Task`: four of ten plates one's own, the others drawn, of all regions.
 
-    Both are cut as the served models cut them, and photographed less well. Texts are learnt from all of them. Of drawn
-    plates of other regions the region is to stay what the served reader says of it (distillation: Li and Hoiem,
-    Learning without Forgetting, 2016): drawn plates are no real ones, and learning their regions costs those of real
-    plates. Of plates of guards, which are besides these, both text and region are to stay.
+    Both are cut as the served models cut them, and photographed less well. Plates of guards, which are besides these,
+    are to be read as the served reader reads them (distillation: Li and Hoiem, Learning without Forgetting, 2016).
     """
 
     def __init__(self, start: Start, train: Sequence[Sample], guard: Sequence[Sample] = ()) -> None:
         self.model: nn.Module = start.network()
         self.served = start.network().requires_grad_(False)
         self.train, self.guard = train, guard
-        self._own = {sample.region for sample in train}
         self.regions = start.regions
         self._allowed: dict[str, NDArray[np.bool_]] = {}
 
@@ -109,23 +104,19 @@ class OwnPlatesTask:
                 augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random)
                 for one in (*chosen, *(self.guard[i] for i in guarded))
             ]
-            of_own_regions = torch.tensor([sample.region in self._own for sample in chosen])
-            yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen), of_own_regions)
+            yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen))
 
     def loss(self, model: nn.Module, batch: OwnBatch, device: torch.device) -> Tensor:
-        plates, known, own = batch.plates.to(device), batch.known, batch.of_own_regions.to(device)
-        labelled = len(own)
+        plates, known = batch.plates.to(device), batch.known
+        labelled = len(known.lengths)
         characters, regions = model(plates)
-        with torch.no_grad():
-            old_characters, old_regions = self.served.to(device)(plates)
         texts = text_loss(characters[:labelled], known.classes.to(device), known.lengths)
-        learnt = region_loss(regions[:labelled], known.regions.to(device) & own[:, None])
-        changed = divergence(regions, old_regions)
-        kept = (changed[:labelled] * ~own).sum() / (~own).sum().clamp(min=1)
-        loss: Tensor = texts + REGION_WEIGHT * learnt + KEPT * kept
+        loss: Tensor = texts + REGION_WEIGHT * region_loss(regions[:labelled], known.regions.to(device))
         if len(plates) > labelled:
-            read_otherwise = divergence(characters[labelled:], old_characters[labelled:]).mean()
-            loss = loss + KEPT * changed[labelled:].mean() + KEPT_TEXTS * read_otherwise
+            with torch.no_grad():
+                old_characters, old_regions = self.served.to(device)(plates[labelled:])
+            loss = loss + KEPT * divergence(regions[labelled:], old_regions).mean()
+            loss = loss + KEPT_TEXTS * divergence(characters[labelled:], old_characters).mean()
         return loss
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002

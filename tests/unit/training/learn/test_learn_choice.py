@@ -21,7 +21,7 @@ from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
 from training.learn.options import Options, Refused
 from training.learn.program import Candidate, _worth_most, losses
-from training.learn.reader import GUARDED, OwnBatch, OwnPlatesTask, Start, blended, divergence
+from training.learn.reader import GUARDED, OwnPlatesTask, Start, blended, divergence
 from training.learn.report import blends
 from training.reader.model import Reader, Served
 from training.reader.samples import Sample
@@ -50,29 +50,11 @@ def test_plates_of_any_code_can_be_measured(code: str, allowed: set[str]) -> Non
     assert {region for region, one in zip(REGIONS, found.tolist(), strict=True) if one} == allowed
 
 
-def test_the_region_of_drawn_plates_of_others_stays_what_is_served() -> None:
-    """Whatever they are drawn as; that of one's own is learnt."""
-    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [])
-    plates = torch.randint(0, 255, (2, 64, 160, 3), dtype=torch.uint8)
-    characters, regions = (each.clone().requires_grad_() for each in task.served(plates))
-
-    class AsServed(torch.nn.Module):
-        def forward(self, _: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return characters, regions
-
-    known = task.targets([Sample(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), (1, 2), "om", True)] * 2)
-    loss = task.loss(AsServed(), OwnBatch(plates, known, torch.tensor([True, False])), torch.device("cpu"))
-    (change,) = torch.autograd.grad(loss, regions)
-    own, drawn = change.abs().amax(dim=1).tolist()
-    assert own > 1e-3
-    assert drawn < 1e-6
-
-
 def test_plates_of_guards_are_to_be_read_as_they_are() -> None:
     guarded = Sample(np.full((90, 200, 3), 128, np.uint8), Box(20, 20, 180, 70).corners(), None, "", True)
     task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [replace(guarded, region="om")], [guarded])
     batch = next(task.batches(Progress(), np.random.default_rng(1)))
-    assert len(batch.plates) == len(batch.of_own_regions) + GUARDED
+    assert len(batch.plates) == len(batch.known.lengths) + GUARDED
     with torch.no_grad():
         characters, regions = task.served(batch.plates)
     torch.testing.assert_close(divergence(regions, regions), torch.zeros(len(regions)), atol=1e-5, rtol=0)
