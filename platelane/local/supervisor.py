@@ -83,7 +83,7 @@ class Supervisor:
         await self._failed
 
     async def _first_start(self, process: Process) -> None:
-        """Once more where a program crashes, which one that is told wrongly does not."""
+        """Starts a program again where it crashes; one that ends with an exit code fails the start."""
         for attempt in range(_FIRST_ATTEMPTS):
             await process.start()
             self._write_state()
