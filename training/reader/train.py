@@ -351,7 +351,17 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.dev
             for i, sample in enumerate(train)
         ]
     difficulty = Difficulty(arguments.severity, arguments.synthetic, arguments.spliced)
-    return ReaderTask(train, val, backgrounds, regions, difficulty, splices, arguments.batch, arguments.region_weight)
+    return ReaderTask(
+        train,
+        val,
+        backgrounds,
+        regions,
+        difficulty,
+        splices,
+        batch=arguments.batch,
+        region_weight=arguments.region_weight,
+        frozen=arguments.frozen,
+    )
 
 
 def _is_misread(sample: Sample, right: bool) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from platelane.vision.crops import PLATE_SHAPE  # noqa: E402
 from platelane.vision.geometry import Box  # noqa: E402
+from training.reader import train  # noqa: E402
 from training.reader.model import Reader, Served  # noqa: E402
 from training.reader.samples import Sample  # noqa: E402
 from training.reader.splices import Splices  # noqa: E402
@@ -144,3 +147,21 @@ def test_frozen_layers_stay_as_they_are_and_every_drawn_region_is_known() -> Non
     assert [each.requires_grad for each in first.parameters()] == [False] * 3
     assert all(each.requires_grad for each in third.parameters())
     assert {design.region for design in DESIGNS} <= set(task.allowed)
+
+
+def test_options_of_the_command_line_reach_the_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    trained: list[ReaderTask] = []
+
+    def stop(task: ReaderTask, *_: Any) -> None:
+        trained.append(task)
+        raise SystemExit
+
+    monkeypatch.setattr(
+        sys, "argv", ["reader", "--out", str(tmp_path), "--frozen", "3", "--region-weight", "0.4", "--batch", "5"]
+    )
+    monkeypatch.setattr(train, "load", lambda *_: [sample("ab12", "br")])
+    monkeypatch.setattr(train, "load_backgrounds", lambda *_: [])
+    monkeypatch.setattr(train.loop, "train", stop)
+    with pytest.raises(SystemExit):
+        train.main()
+    assert (len(trained[0].frozen), trained[0].region_weight, trained[0].batch) == (3, 0.4, 5)
