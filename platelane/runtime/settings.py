@@ -37,151 +37,168 @@ class Settings(BaseSettings):
     )
 
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma-separated")
-    nats_user: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="user of NATS, where it knows users")
+    nats_user: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="NATS user name, if the server requires one")
     nats_password: SecretStr = Field(SecretStr(""), description="password of that user")
-    nats_ca: str = Field("", description="file with the CA of NATS' certificate (PEM); NATS then has to speak TLS")
-    nats_cert: str = Field("", description="file with a client's certificate for NATS (PEM), where it wants one")
-    nats_key: str = Field("", description="file with the key of that certificate (PEM)")
+    nats_ca: str = Field("", description="CA certificate file (PEM) that verifies NATS; connections then require TLS")
+    nats_cert: str = Field("", description="client certificate file (PEM) for NATS, if it requires one")
+    nats_key: str = Field("", description="private key file (PEM) of that certificate")
     nats_replicas: int = Field(
-        1, ge=1, le=5, description="copies of what must survive: results, tokens, webhooks, usage (3 on a NATS cluster)"
+        1, ge=1, le=5, description="copies of durable data: results, tokens, webhooks, usage (3 on a NATS cluster)"
     )
     nats_work_replicas: int = Field(
-        0, ge=0, le=5, description="copies of what lives seconds: jobs, crops, parts, rates; 0: as many as of the rest"
+        0,
+        ge=0,
+        le=5,
+        description="copies of short-lived data: jobs, crops, parts, rates; 0: as many as of durable data",
     )
     nats_partitions: int = Field(
-        1, ge=1, le=64, description="streams that jobs, crops and parts are each divided among, by camera"
+        1, ge=1, le=64, description="number of streams that jobs, crops and parts are each split into, by camera"
     )
     nats_sync_interval: str = Field(
         SYNC_INTERVAL,
         pattern="^(always|[1-9][0-9]{0,5}(s|ms))$",
-        description="how often nats-server writes files through to the disk: `120s`, or `always`, before it confirms",
+        description="how often nats-server flushes its files to disk: a duration such as `120s`, or `always`",
     )
     triton_url: str = Field(
         "127.0.0.1:8001",
-        description="Triton's gRPC address; several behind one DNS name are balanced; or `unix:` and a path",
+        description="Triton's gRPC address, balanced if its DNS name has several; or `unix:` and a path",
     )
 
     host: str = Field("127.0.0.1", description="address the gateway listens on")
     port: int = Field(8080, ge=0, le=65535, description="port of the REST API")
     grpc_port: int = Field(8090, ge=0, le=65535, description="port of the gRPC service; 0 turns it off")
-    tls_cert: str = Field("", description="file with the gateway's certificate chain (PEM): HTTPS, and TLS for gRPC")
-    tls_key: str = Field("", description="file with the key of that certificate (PEM)")
+    tls_cert: str = Field("", description="certificate chain file (PEM); turns on HTTPS, and TLS for gRPC")
+    tls_key: str = Field("", description="private key file (PEM) of that certificate")
     drain: float = Field(
-        0.0, ge=0, le=60, description="seconds a stopping gateway still takes connections, until balancers know"
+        0.0,
+        ge=0,
+        le=60,
+        description="seconds a stopping gateway keeps accepting connections, so that load balancers notice",
     )
-    health_host: str = Field("127.0.0.1", description="address a service's health page listens on")
+    health_host: str = Field("127.0.0.1", description="address the health page of a service listens on")
     health_port: int = Field(0, ge=0, le=65535, description="port of the health page; 0 turns it off")
     profile: Literal["sdk", "cloud"] = Field(
-        "sdk", description="which of the API's two servers to be: on-premise or cloud"
+        "sdk", description="which Snapshot server to behave like: `sdk` (on-premise) or `cloud`"
     )
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="names by which the gateway is called besides those of its machine, comma-separated "
-        "(gateway, *.example.com); others get 403 where the on-premise profile shows results or settings",
+        description="host names of the gateway besides those of its machine, comma-separated (gateway, *.example.com); "
+        "on-premise, requests for results or settings under any other name get 403",
     )
     tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="tokens the cloud profile accepts, comma-separated"
+        (), description="tokens that the cloud profile accepts, comma-separated"
     )
     upload_limit: int = Field(
         default_factory=_usual_upload_limit,
         ge=1_000,
         le=LARGEST_UPLOAD,
         validate_default=True,
-        description="largest accepted image, bytes; 6000000 with the cloud profile",
+        description="largest accepted image in bytes; 6000000 with the cloud profile",
     )
     upload_timeout: float = Field(30.0, gt=0, description="seconds an upload may take to arrive")
-    pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image, pixels after decoding")
+    pixel_limit: int = Field(50_000_000, ge=10_000, description="largest accepted image in pixels")
     fetch_timeout: float = Field(5.0, gt=0, description="seconds that fetching an upload_url may take")
     fetch_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        (), description="networks that upload_url may lead to besides the internet, comma-separated (10.1.0.0/16)"
+        (), description="private networks that upload_url may also reach, comma-separated (10.1.0.0/16)"
     )
-    deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a caller gets 503")
+    deadline: float = Field(9.0, gt=0, le=60, description="seconds after which a waiting caller gets 503")
     async_deadline: float = Field(
-        300.0, gt=0, le=3_600, description="the same for requests with `Prefer: respond-async`, which get 202 at once"
+        300.0, gt=0, le=3_600, description="the deadline of requests with `Prefer: respond-async`, in seconds"
     )
     outcome_hours: float = Field(
         24.0,
         ge=1,
-        description="hours that answers to requests with an Idempotency-Key and failures of asynchronous ones are kept",
+        description="hours to keep answers to requests with an Idempotency-Key, and failures of asynchronous requests",
     )
     max_calls: int = Field(
-        1_000_000, ge=0, description="calls a month; the cloud profile refuses more from one token, with 403"
+        1_000_000, ge=0, description="calls a month; with the cloud profile, more from one token get 403"
     )
     rate_limit: int = Field(
-        8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0 for any number"
+        8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0: no limit"
     )
     http_in_flight: int = Field(64, ge=1, description="uploads the gateway works on at once; more get 503")
     upload_rate: int = Field(
-        1_000, ge=0, description="bytes a second that have to arrive of an upload; slower ones get 408; 0 for any rate"
+        1_000,
+        ge=0,
+        description="lowest rate of an upload in bytes a second; slower ones get 408; 0: no minimum",
     )
     arriving_bytes: int = Field(
         0,
         ge=0,
-        description="bytes of uploads that are held at once; more get 503, as does one client with two thirds; "
+        description="bytes of uploads held in memory at once, up to two thirds of them from one client; more get 503; "
         "0: two fifths of the container's memory limit, or an eighth of the machine's memory",
     )
-    stream_idle: float = Field(300.0, gt=0, description="seconds without a picture that end a gRPC stream of pictures")
+    stream_idle: float = Field(
+        300.0, gt=0, description="seconds without a picture after which a gRPC stream of pictures ends"
+    )
 
     in_flight: int = Field(
         4,
         ge=1,
         le=256,
-        description="jobs a detector, ocr or attributes process works on at once, at least one of each partition",
+        description="jobs that a detector, ocr or attributes process works on at once, at least one per partition",
     )
     queue_limit: int = Field(512, ge=1, description="jobs that may wait; more get 503")
-    ack_wait: float = Field(3.0, gt=0, description="seconds after which a silent worker's job goes to another")
-    max_deliver: int = Field(5, ge=1, description="times a job is tried before it is a dead letter")
-    results_days: float = Field(7, gt=0, description="days that results are kept")
-    results_bytes: int = Field(1_000_000_000, ge=1_000_000, description="bytes of results that are kept")
+    ack_wait: float = Field(
+        3.0, gt=0, description="seconds after which the job of a silent worker goes to another worker"
+    )
+    max_deliver: int = Field(5, ge=1, description="attempts after which a job becomes a dead letter")
+    results_days: float = Field(7, gt=0, description="days to keep results")
+    results_bytes: int = Field(1_000_000_000, ge=1_000_000, description="bytes of results to keep")
     keep_crops: bool | None = Field(
         None,
-        description="whether small pictures of plates, vehicles and cameras are kept as long as results; empty: "
-        "on-premise only",
+        description="whether to keep small pictures of plates, vehicles and cameras as long as results; "
+        "empty: on-premise only",
     )
-    crops_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of such pictures that are kept")
+    crops_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of such pictures to keep")
 
     reads_database: SecretStr = Field(
         SecretStr(""),
-        description="database of the index of reads: sqlite:////file or postgresql://user:password@host/name; empty: "
-        "reads.db in the state directory",
+        description="database of the index of reads: sqlite:////file or postgresql://user:password@host/name; "
+        "empty: reads.db in the state directory",
     )
-    reads_limit: int = Field(5_000_000, ge=1_000, description="reads that the index keeps, the newest")
+    reads_limit: int = Field(5_000_000, ge=1_000, description="reads that the index keeps; older ones are dropped")
 
     webhook_targets: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="addresses that get every result by POST, comma-separated"
+        (), description="URLs that receive every result by POST, comma-separated"
     )
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        (), description="networks that webhooks of tokens may be in besides the internet, comma-separated (10.1.0.0/16)"
+        (), description="private networks that webhooks of tokens may also reach, comma-separated (10.1.0.0/16)"
     )
     webhook_timeout: float = Field(10.0, gt=0, description="seconds a webhook receiver has to answer")
     webhook_queue: int = Field(
-        10_000, ge=1, le=1_000_000, description="events that may wait for a webhook; the oldest is dropped, and counted"
+        10_000,
+        ge=1,
+        le=1_000_000,
+        description="events that may wait for a webhook; beyond that, the oldest is dropped and counted",
     )
     webhook_retry_limit: float = Field(
-        3_600.0, ge=0.1, description="longest pause between two attempts to deliver an event, seconds"
+        3_600.0, ge=0.1, description="longest pause between two attempts to deliver an event, in seconds"
     )
     webhook_attempts: int = Field(
         48, ge=1, description="attempts after which an event becomes a dead letter; 48 take about 36 hours"
     )
     webhook_disable_after: float = Field(
-        86_400.0, gt=0, description="seconds after which a webhook that only ever fails is disabled"
+        86_400.0, gt=0, description="seconds of uninterrupted failure after which a webhook is disabled"
     )
-    image_hours: float = Field(24.0, gt=0, description="hours that pictures are kept for webhooks that send them")
-    image_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of pictures that are kept for webhooks")
+    image_hours: float = Field(24.0, gt=0, description="hours to keep pictures for webhooks that send them")
+    image_bytes: int = Field(1_000_000_000, ge=10_000_000, description="bytes of pictures to keep for webhooks")
     smtp_url: SecretStr = Field(
-        SecretStr(""), description="mail server that tells of disabled webhooks, smtp(s)://user:password@host:port"
+        SecretStr(""), description="mail server for notices of disabled webhooks, smtp(s)://user:password@host:port"
     )
-    mail_from: str = Field("platelane@localhost", description="sender of mails")
-    mail_to: str = Field("", description="receiver of mails about webhooks that name none")
+    mail_from: str = Field("platelane@localhost", description="sender of these notices")
+    mail_to: str = Field("", description="recipient of notices about webhooks that name none")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe level to log")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level to log")
     log_format: Literal["json", "text", "console"] = Field(
-        "json", description="`json`: one object a line; `text` (or `console`): for people"
+        "json", description="`json`: one object a line; `text` or `console`: for people"
     )
 
-    otlp_endpoint: str = Field("", description="where traces go, OTLP over gRPC (http://host:4317); empty: nowhere")
+    otlp_endpoint: str = Field(
+        "", description="where to send traces, by OTLP over gRPC (http://host:4317); empty: nowhere"
+    )
 
-    model_repository: Path = Field(MODELS, description="folder of the models, as Triton serves them, with their labels")
+    model_repository: Path = Field(MODELS, description="folder of the models and their labels, as Triton serves them")
     state_dir: Path = Field(
         Path("~/.local/state/platelane"), description="where `platelane up` keeps NATS data and logs"
     )
