@@ -47,16 +47,16 @@ def end_to_end(photos: Sequence[Matched]) -> str:
             "### Detection, through the API, IoU 0.5",
             table(_DETECTION_HEADER, detection),
             f"Default: with the API's own thresholds (`threshold_d` {THRESHOLD_DETECTION}, `threshold_o` "
-            f"{THRESHOLD_TEXT}), which leave out plates that cannot be read; the columns before: `threshold_o` 0. "
-            "Where vehicles are not labelled exhaustively, finds without a label do not count as false. "
-            f"“Over {MIN_SIDE} px”: the longer side.",
+            f"{THRESHOLD_TEXT}), which leave out illegible plates; the other columns: `threshold_o` 0. If a picture's "
+            "vehicles are not all labelled, detections without a label do not count as false. "
+            f"“Over {MIN_SIDE} px” refers to the longer side.",
             "### Reading, through the API",
             table(_READING_HEADER, rows),
-            "Strict exact match; “O = 0, I = 1” takes these pairs as equal. A plate that is not found, or whose score "
+            "Strict exact match; “O = 0, I = 1” counts these pairs as equal. A plate that is not found, or whose score "
             f"is under `threshold_o` {THRESHOLD_TEXT}, counts as wrong.",
             "### What the scores mean",
-            "`score` is calibrated on crops that chose nothing (below), `dscore` on these photographs "
-            "(`training.calibration.score_fit`); expect both to be somewhat less true of others.",
+            "`score` is calibrated on crops that no choice was based on (below), `dscore` on these photographs "
+            "(`training.calibration.score_fit`); expect both to be somewhat less accurate on other photographs.",
             table(["`score`", "plates", "mean score", "read exactly"], bin_rows(text_scores, figures.SCORE_EDGES)),
             table(["`dscore`", "finds", "mean dscore", "are plates"], bin_rows(plate_scores, figures.DSCORE_EDGES)),
         ]
@@ -72,8 +72,8 @@ def by_set(title: str, photos: Sequence[Matched]) -> str:
         [
             f"### {title}",
             table(_SET_HEADER, [_set_row(name, found) for name, found in plates if found.count]),
-            "With the API's own thresholds. A plate is read if the find that overlaps it most is (IoU 0.3 at least); "
-            "false finds touch no labelled plate.",
+            "With the API's own thresholds. A plate counts as read if the detection that overlaps it most (IoU 0.3 or "
+            "more) is read; false detections touch no labelled plate.",
             table(
                 (f"vehicles over {MIN_SIDE} px", "labelled", "recall", "precision"),
                 [_vehicles_row(name, found)[:4] for name, found in vehicles if found.count],
@@ -139,8 +139,8 @@ def gallery(pictures: Iterable[Path], root: Path) -> str:
     return "\n\n".join(
         [
             "### Pictures",
-            "What is taken for what in given crops (a row a label, shaded by the share of the row), and how often "
-            "plates with a score are right, with their number. The rarest classes are one, `others`.",
+            "Confusion matrices of given crops (one row per label, shaded by the share of the row), and how often "
+            "plates with a given score are right, with their number. The rarest classes are combined as `others`.",
             *images,
         ]
     )

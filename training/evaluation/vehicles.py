@@ -26,7 +26,7 @@ def through_api(photos: Sequence[Matched]) -> str:
         [
             "### Attributes, through the API",
             table(["", "labelled", "found", "right, of these"], rows),
-            "Vehicles of photographs that carry a labelled plate; found: the plate was, and a vehicle around it.",
+            "Vehicles in photographs with a labelled plate; found: the plate and a vehicle around it were found.",
             _directions(pairs),
         ]
     )
@@ -77,8 +77,8 @@ def _directions(pairs: Sequence[tuple[PlateLabel, FoundPlate | None]]) -> str:
         if label.direction is not None
     )
     return (
-        f"`direction`, of {found.count} vehicles whose heading was judged by eye: told for {found.told}, off by "
-        f"{found.error:.0f} degrees on average, right to {TOLERANCE:.0f} degrees for {percent(found.right)} at a mean "
-        f"score of {found.score:.2f}. Of the {found.turned} that head sideways by more than {figures.SIDEWAYS:.0f} "
-        f"degrees, to the same side as judged: {percent(found.same_side)}."
+        f"`direction`, for {found.count} vehicles whose heading was judged by eye: given for {found.told}, off by "
+        f"{found.error:.0f} degrees on average, right within {TOLERANCE:.0f} degrees for {percent(found.right)} at a "
+        f"mean score of {found.score:.2f}. Of the {found.turned} that head sideways by more than "
+        f"{figures.SIDEWAYS:.0f} degrees, {percent(found.same_side)} are given the right side."
     )

@@ -120,7 +120,7 @@ def test_answers_about_vehicles_count_where_the_label_is_known() -> None:
     assert "| type | 1 | 1 | 100.0 % |" in text
     assert "| colour | 0 | 0 | 0.0 % |" in text
     assert "| orientation | 1 | 1 | 0.0 % |" in text
-    assert "told for 1, off by 15 degrees" in text
+    assert "given for 1, off by 15 degrees" in text
 
 
 def test_a_cut_out_plate_counts_by_the_first_result_and_by_its_score() -> None:
