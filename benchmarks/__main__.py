@@ -18,6 +18,7 @@ from benchmarks import (
     fuzz,
     isolation,
     memory,
+    offered_load,
     overhead,
     peers,
     scale,
@@ -35,6 +36,7 @@ PROGRAMS: dict[str, Callable[[Path], None]] = {
     "snapshot": snapshot.main,
     "direct": direct.main,
     "memory": memory.main,
+    "load": offered_load.main,
     "steps": steps.main,
     "scale": scale.main,
     "bus": bus.main,
@@ -59,10 +61,15 @@ def main(
         Path | None,
         typer.Option(help="Photographs and a plates.csv (file, text): `peers` reads them with other programs as well."),
     ] = None,
+    seconds: Annotated[float, typer.Option(help="How long `load` offers photographs at each rate.", min=1)] = 20.0,
+    minutes: Annotated[
+        float,
+        typer.Option(help="How long `load` watches memory under mixed traffic; 10 to see that it is flat.", min=0),
+    ] = 1.0,
 ) -> None:
     """Measure the system on this machine and write the figures into benchmarks/RESULTS.md."""
     names = [name for name in programs or () if name in faults.FAULTS]
-    known = dict(PROGRAMS)
+    known = PROGRAMS | {"load": partial(offered_load.main, seconds=seconds, minutes=minutes)}
     if names:
         known["faults"] = partial(faults.main, names=names)
     if folder:

@@ -28,7 +28,7 @@ async def _send(url: str, photo: bytes, count: int) -> None:
     progress.close()
 
 
-def _resident(state: State) -> dict[str, float]:
+def resident(state: State) -> dict[str, float]:
     """Megabytes (10^6 bytes) by program with what it has started; what several processes share counts once in all."""
     pids = {name: process.pid for name, process in state.processes.items()}
     return {
@@ -42,11 +42,11 @@ def main(photo: Path, requests: int = 1000) -> None:
     """Measure and write the section of RESULTS.md."""
     data = photo.read_bytes()
     with stack.running() as state:
-        steps = {"at start": _resident(state)}
+        steps = {"at start": resident(state)}
         asyncio.run(_send(state.url, data, requests))
-        steps[f"after {requests}"] = _resident(state)
+        steps[f"after {requests}"] = resident(state)
         asyncio.run(_send(state.url, data, requests))
-        steps[f"after {2 * requests}"] = _resident(state)
+        steps[f"after {2 * requests}"] = resident(state)
     rows = [[name, *(f"{values[name]:.0f}" for values in steps.values())] for name in steps["at start"]] + [
         ["**together**", *(f"**{sum(values.values()):.0f}**" for values in steps.values())]
     ]

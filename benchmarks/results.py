@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
 import statistics
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from benchmarks import reference
+
 FILE: Final = Path(__file__).with_name("RESULTS.md")
+_WRITTEN: Final = (":!benchmarks/RESULTS.md", ":!benchmarks/*.svg")
+"""By the programs, as paths that git leaves out."""
+_REFERENCES: Final = 20
 _TITLE: Final = "# Measured\n\nWritten by `python -m benchmarks`; each section by the program that it names.\n"
 
 
@@ -37,6 +45,11 @@ def spread(milliseconds: Sequence[float]) -> str:
     return f"{statistics.median(milliseconds):.1f} ({cuts[0]:.1f} to {cuts[-1]:.1f})"
 
 
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The least of the values that at least so great a share (0 to 1) is not above; None of nothing."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *rows])
@@ -47,7 +60,26 @@ def _where() -> str:
     model = next(
         (line.split(":", 1)[1].strip() for line in _cpu_lines() if line.startswith("model name")), platform.machine()
     )
-    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores of {model}, Python {platform.python_version()}."
+    beside = [reference.milliseconds() for _ in range(_REFERENCES)]
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {_commit()}, {cores} cores of {model}, Python {platform.python_version()}; "
+        f"the reference, {reference.WHAT}, takes {spread(beside)} ms here."
+    )
+
+
+def _commit() -> str:
+    """What was measured."""
+    try:
+        name = _git("rev-parse", "--short=10", "HEAD")
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)
+    except (OSError, subprocess.CalledProcessError):
+        return f"version {version('platelane')}"
+    return f"commit {name} with changes" if changes else f"commit {name}"
+
+
+def _git(*arguments: str) -> str:
+    command = ("git", *arguments)
+    return subprocess.run(command, cwd=FILE.parent.parent, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _cpu_lines() -> list[str]:

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from platelane.bus import Bus, topology
 from platelane.errors import CannotStart
 from platelane.local import state
 from platelane.local.state import State
+from platelane.runtime.settings import Settings
 
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
@@ -52,6 +54,21 @@ def ready(process: subprocess.Popen[bytes], directory: Path, output: Path) -> St
     if process.poll() is None:
         raise CannotStart(f"`platelane up` was not ready after {START_SECONDS:.0f} s.")
     raise CannotStart(f"`platelane up` did not start. {reason(output.read_text(errors='replace'))}")
+
+
+async def under_way(state: State) -> int:
+    """Messages that wait in the queues of jobs and crops, or are being worked on.
+
+    Raises:
+        EngineUnavailable: NATS does not answer.
+    """
+    bus = await Bus.connect(Settings(nats_url=state.nats_url), "benchmark")
+    try:
+        manager = bus.client.jsm(timeout=5)
+        infos = [await manager.stream_info(name) for name in (topology.JOBS, topology.CROPS)]
+        return sum(info.state.messages for info in infos)
+    finally:
+        await bus.close()
 
 
 def reason(printed: str) -> str:

@@ -6,28 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.attempts import ACCEPTED, BROKEN, OK, REFUSALS, Attempt
 from benchmarks.receiver import Arrival
 
 MARGIN: Final = 2.0
 """Seconds: a request that is answered at the deadline still has its way back."""
-OK: Final = 200
-ACCEPTED: Final = 202
-REFUSALS: Final = frozenset({408, 429, 503})
-"""How a server that cannot do it now says so."""
-BROKEN: Final = 0
-"""The status of an attempt whose connection broke, or which the client gave up after its own, longer, patience."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request: when it was sent (seconds of the monotonic clock), how long it took, its status, whether a 503 or
-    429 said when to come again, and whether a 200 was about this very photograph."""
-
-    sent: float
-    seconds: float
-    status: int
-    says_when: bool = True
-    is_right: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +117,5 @@ def _is_rude(attempt: Attempt) -> bool:
 
 def _read_after(attempts: Iterable[Attempt], end: float) -> float | None:
     """Seconds from the end until a photograph that was sent after it had been read."""
-    reads = (each.sent + each.seconds for each in attempts if each.status == OK and each.sent >= end)
+    reads = (each.ended for each in attempts if each.status == OK and each.sent >= end)
     return min((read - end for read in reads), default=None)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import httpx
 
-from benchmarks.faults.judgement import BROKEN, MARGIN, REFUSALS, Attempt, Call
+from benchmarks import arrivals
+from benchmarks.attempts import BROKEN, REFUSALS, Attempt
+from benchmarks.faults.judgement import MARGIN, Call
 from benchmarks.load import PATH
 
 RATE: Final = 3.0
@@ -45,22 +48,20 @@ class Load:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send while the block runs; when it is left every call has ended."""
-        arrivals = asyncio.create_task(self._arrive())
+        arriving = asyncio.create_task(self._arrive())
         try:
             yield
         finally:
-            arrivals.cancel()
+            arriving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await arrivals
+                await arriving
             self.calls += await asyncio.gather(*self._tasks)
             await self._client.aclose()
 
     async def _arrive(self) -> None:
-        start = time.monotonic()
-        for number in range(1 << 30):
-            await asyncio.sleep(start + number / RATE - time.monotonic())
-            kind: Callable[[str], Awaitable[list[Attempt]]] = self._kinds[number % len(self._kinds)]
-            self._tasks.append(asyncio.create_task(self._call(kind, f"{self.name} {number}")))
+        kinds: Iterator[Callable[[str], Awaitable[list[Attempt]]]] = itertools.cycle(self._kinds)
+        async for _ in arrivals.due(arrivals.steady(RATE)):
+            self._tasks.append(asyncio.create_task(self._call(next(kinds), f"{self.name} {len(self._tasks)}")))
 
     async def _call(self, kind: Callable[[str], Awaitable[list[Attempt]]], camera: str) -> Call:
         return Call(camera, await kind(camera))

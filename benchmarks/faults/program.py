@@ -16,13 +16,14 @@ from typing import Final, Never
 import httpx
 from tqdm import tqdm
 
-from benchmarks import results
+from benchmarks import results, stack
+from benchmarks.attempts import OK
 from benchmarks.faults import clients, clocks, deaths, delays, disks, partitions
 from benchmarks.faults.fault import Fault, Scene
-from benchmarks.faults.judgement import OK, Outcome, judge
+from benchmarks.faults.judgement import Outcome, judge
 from benchmarks.faults.load import RATE, Load
 from benchmarks.faults.places import NotHere
-from benchmarks.faults.system import System, is_ready, results_by_camera, under_way
+from benchmarks.faults.system import System, is_ready, results_by_camera
 from benchmarks.receiver import ReceiverProcess, free_port
 from platelane.errors import PlatelaneError
 from platelane.runtime.settings import Settings
@@ -133,7 +134,7 @@ async def _around(fault: Fault, scene: Scene) -> Outcome:
     patience = time.monotonic() + _SETTLING
     while time.monotonic() < patience:
         with contextlib.suppress(PlatelaneError, RuntimeError):
-            if (await judged()).is_settled and not await under_way(scene.system):
+            if (await judged()).is_settled and not await stack.under_way(scene.system.state):
                 break
         await asyncio.sleep(0.5)
     await asyncio.sleep(_LATE)

@@ -156,18 +156,3 @@ async def results_by_camera(system: System, prefix: str) -> dict[str, list[str]]
         return found
     finally:
         await bus.close()
-
-
-async def under_way(system: System) -> int:
-    """Messages that wait in the queues of jobs and crops, or are being worked on.
-
-    Raises:
-        EngineUnavailable: NATS does not answer.
-    """
-    bus = await Bus.connect(Settings(nats_url=system.state.nats_url), "benchmark")
-    try:
-        manager = bus.client.jsm(timeout=5)
-        infos = [await manager.stream_info(name) for name in (topology.JOBS, topology.CROPS)]
-        return sum(info.state.messages for info in infos)
-    finally:
-        await bus.close()

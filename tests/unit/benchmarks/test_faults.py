@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.faults.judgement import MARGIN, Attempt, Call, Outcome, judge
+from benchmarks.attempts import Attempt
+from benchmarks.faults.judgement import MARGIN, Call, Outcome, judge
 from benchmarks.receiver import Arrival
 
 DEADLINE = 9.0

@@ -1,0 +1,272 @@
+"""What becomes of photographs that arrive whether or not those before them have been answered: below the knee, beyond
+it, and with bulk work beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from tqdm import tqdm
+
+from benchmarks import charts, load, memory, open_loop, results, stack
+from benchmarks.load import Upload
+from benchmarks.open_loop import Fared, Offered, Traffic
+from benchmarks.results import percentile
+from platelane.local.state import State
+from platelane.runtime.settings import Settings
+
+LADDER: Final = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0)
+"""Offered rates, by the peak."""
+INTERACTIVE: Final = 0.5
+BULK: Final = 1.0
+"""Of the peak, together more than it."""
+_BULK_HEADERS: Final = {"Prefer": "respond-async"}
+_CALLERS: Final = (4, 8, 16)
+"""Concurrent calls among which the peak is looked for."""
+_SETTLING: Final = 2.0
+"""Seconds that do not count: queues fill."""
+_DRAINING: Final = 120.0
+_SAMPLE: Final = 5.0
+"""Seconds between looks at the memory."""
+_REFUSAL_AIM: Final = 100.0
+"""Milliseconds."""
+_PEAK_AIM: Final = 0.9
+"""Of the highest rate of answers: what is left of it beyond the knee."""
+_GROWTH_AIM: Final = 0.05
+"""Of the memory, from the first third of the time to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """How requests fared at a rate; `lateness`: seconds by which they left the client too late."""
+
+    share: float
+    fared: Fared
+    lateness: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How interactive requests fared alone, and with bulk ones; `read`: photographs a second meanwhile, of both."""
+
+    alone: Fared
+    beside: Fared
+    bulk: Fared
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Megabytes of the whole system, by seconds since the traffic began."""
+
+    seconds: Sequence[float]
+    megabytes: Sequence[float]
+
+    @property
+    def growth(self) -> float:
+        """From the median of the first third of the time to that of the last, as a share of it."""
+        third = max(1, len(self.megabytes) // 3)
+        before = statistics.median(self.megabytes[:third])
+        return statistics.median(self.megabytes[-third:]) / before - 1
+
+
+def main(photo: Path, seconds: float = 20.0, minutes: float = 1.0) -> None:
+    """Measure and write the section of RESULTS.md: `seconds` at each rate, `minutes` of mixed traffic."""
+    upload, deadline = Upload.of(photo.read_bytes()), Settings().deadline
+    total = (len(LADDER) + 2) * seconds + 60 * minutes
+    with stack.running() as state, tqdm(total=round(total), desc="load", unit="s") as progress:
+
+        def offered(length: float, *kinds: Traffic) -> Offered:
+            sent = asyncio.run(open_loop.offer(state.url, kinds, length, deadline))
+            progress.update(round(length))
+            return sent
+
+        peak = _peak(state.url, upload, seconds)
+        rungs = []
+        for number, share in enumerate(LADDER):
+            sent = offered(seconds, Traffic(upload, share * peak, seed=number))
+            rungs.append(_rung(share, sent, deadline))
+            _drain(state)
+        interactive = Traffic(upload, INTERACTIVE * peak, seed=1)
+        bulk = Traffic(upload, BULK * peak, _BULK_HEADERS, seed=2)
+        alone = offered(seconds, interactive)
+        _drain(state)
+        before = _calls(state.url)
+        beside = offered(seconds, interactive, bulk)
+        read = (_calls(state.url) - before) / (time.monotonic() - beside.window.start)
+        _drain(state)
+        mixture = Mixture(_fared(alone, 0, deadline), _fared(beside, 0, deadline), _fared(beside, 1, deadline), read)
+        held = asyncio.run(_sampled(state, (interactive, bulk), 60 * minutes, deadline)) if minutes else None
+    results.record("Load (`python -m benchmarks load`)", report(photo.name, seconds, peak, rungs, mixture, held))
+
+
+def _peak(url: str, upload: Upload, seconds: float) -> float:
+    """Photographs a second, the most that callers get who wait for their answers."""
+    wall = load.send(url, upload, 5 * _CALLERS[-1], _CALLERS[-1]).wall
+    calls = max(_CALLERS[-1], round(seconds / 4 * 1000 / wall))
+    return max(1000 / load.send(url, upload, calls, callers).wall for callers in _CALLERS)
+
+
+def _rung(share: float, sent: Offered, deadline: float) -> Rung:
+    return Rung(share, _fared(sent, 0, deadline), sent.lateness)
+
+
+def _fared(sent: Offered, kind: int, deadline: float) -> Fared:
+    settling = min(_SETTLING, sent.window.seconds / 4)
+    return open_loop.fared(sent.attempts[kind], sent.window.after(settling), deadline)
+
+
+def _drain(state: State) -> None:
+    """Wait until nothing is under way."""
+    end = time.monotonic() + _DRAINING
+    while asyncio.run(stack.under_way(state)) and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+def _calls(url: str) -> int:
+    """Photographs read so far."""
+    answer = httpx.get(f"{url}/v1/statistics/", trust_env=False, timeout=30).raise_for_status()
+    return int(answer.json()["usage"]["calls"])
+
+
+async def _sampled(state: State, kinds: Sequence[Traffic], seconds: float, deadline: float) -> Memory:
+    """The memory while such traffic comes for so long."""
+    start, moments, megabytes = time.monotonic(), [], []
+    sending = asyncio.create_task(open_loop.offer(state.url, kinds, seconds, deadline))
+    with tqdm(total=round(seconds), desc="memory", unit="s") as progress:
+        while time.monotonic() < start + seconds and not sending.done():
+            await asyncio.wait({sending}, timeout=_SAMPLE)
+            resident = await asyncio.to_thread(memory.resident, state)
+            moments.append(time.monotonic() - start)
+            megabytes.append(sum(resident.values()))
+            progress.update(round(moments[-1]) - progress.n)
+    await sending
+    return Memory(moments, megabytes)
+
+
+def report(
+    photo: str, seconds: float, peak: float, rungs: Sequence[Rung], mixture: Mixture, held: Memory | None
+) -> str:
+    """What was measured, as Markdown; its pictures are drawn."""
+    rates = [rung.fared.offered for rung in rungs]
+    best = max(rung.fared.answered for rung in rungs)
+    beyond = [rung for rung in rungs if rung.share > 1]
+    late = percentile([each * 1000 for rung in rungs for each in rung.lateness], 0.99) or 0.0
+    picture = charts.lines(
+        "load",
+        "photographs offered a second",
+        rates,
+        {
+            "milliseconds": {
+                "answered, p50": _percentiles(rungs, "latencies", 0.5),
+                "answered, p95": _percentiles(rungs, "latencies", 0.95),
+                "answered, p99": _percentiles(rungs, "latencies", 0.99),
+                "refused, p99": _percentiles(rungs, "refusals", 0.99),
+            },
+            "a second": {
+                "answered": [rung.fared.answered for rung in rungs],
+                "refused at once": [rung.fared.a_second(len(rung.fared.refusals)) for rung in rungs],
+                "too late": [rung.fared.a_second(rung.fared.too_late) for rung in rungs],
+            },
+        },
+        logarithmic=True,
+        at=peak,
+    )
+    parts = [
+        f"{photo}, regular; arrivals at random moments (Poisson), {seconds:g} s at each rate, each request sent when "
+        "it is due, whether or not those before it have been answered, client included. Milliseconds count from that "
+        f"moment; the client itself was at most {late:.0f} ms late with 99 % of them. Callers that wait for their "
+        f"answers, {', '.join(map(str, _CALLERS))} at once, get at most **{peak:.1f} photographs a second**: the peak, "
+        "dotted. *Refused*: 429 or 503 at once. *Too late*: 503 at the deadline of 9 s, or nothing.",
+        picture,
+        results.table(_HEADER, [_row(rung) for rung in rungs]),
+        _verdict(best, beyond),
+        _mixture(mixture),
+        *([_memory(held)] if held else []),
+    ]
+    return "\n\n".join(parts)
+
+
+_HEADER: Final = (
+    "offered, of the peak", "offered/s", "answered/s (lowest to highest fifth of the time)", "answered: p50", "p95",
+    "p99", "refused/s, by status", "refused: p50", "p99", "too late", "without `Retry-After`", "other statuses",
+)  # fmt: skip
+
+
+def _row(rung: Rung) -> list[str]:
+    fared = rung.fared
+    refused = (f"{status}: {fared.a_second(number):.1f}" for status, number in sorted(fared.refused.items()))
+    return [
+        f"{rung.share:g}",
+        f"{fared.offered:.1f}",
+        _rate(fared),
+        *_cells(fared.latencies, 0.5, 0.95, 0.99),
+        ", ".join(refused),
+        *_cells(fared.refusals, 0.5, 0.99),
+        *map(str, (fared.too_late, fared.rude, fared.odd)),
+    ]
+
+
+def _verdict(best: float, beyond: Sequence[Rung]) -> str:
+    least = min(rung.fared.answered for rung in beyond)
+    refusals = [each for rung in beyond for each in rung.fared.refusals]
+    slowest = percentile(refusals, 0.99)
+    said = f"99 % of {len(refusals)} refusals came within **{slowest:.0f} ms**" if slowest else "nothing was refused"
+    too_late = sum(rung.fared.too_late for rung in beyond)
+    return (
+        f"Beyond the peak at least **{least:.1f} photographs a second** were answered, {least / best:.0%} of the most "
+        f"at any rate (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} were too late."
+    )
+
+
+def _mixture(mixture: Mixture) -> str:
+    rows = [
+        [name, f"{fared.offered:.1f}", _rate(fared), *_cells(fared.latencies, 0.5, 0.95, 0.99), _refused(fared)]
+        for name, fared in (
+            ("interactive, alone", mixture.alone),
+            ("interactive, bulk beside", mixture.beside),
+            ("bulk", mixture.bulk),
+        )
+    ]
+    header = ["requests", "offered/s", "200 or 202/s (fifths)", "p50", "p95", "p99", "refused, too late"]
+    return (
+        f"**Interactive beside bulk.** Callers that wait, at {INTERACTIVE:g} of the peak, alone, and with `Prefer: "
+        f"respond-async` (202) at {BULK:g} of it beside them; both together were read at {mixture.read:.1f} a "
+        "second.\n\n" + results.table(header, rows)
+    )
+
+
+def _memory(held: Memory) -> str:
+    picture = charts.lines(
+        "load_memory", "minutes", [each / 60 for each in held.seconds], {"megabytes": {"whole system": held.megabytes}}
+    )
+    first, last = held.megabytes[0], held.megabytes[-1]
+    return (
+        f"**Memory** under this mixture for {held.seconds[-1] / 60:.0f} minutes, proportional set size of all "
+        f"processes: {first:.0f} MB at its beginning, {last:.0f} at its end, {max(held.megabytes):.0f} at most; from "
+        f"the first third of the time to the last its median changed by **{held.growth:+.1%}** (aim: at most "
+        f"{_GROWTH_AIM:+.0%}).\n\n{picture}"
+    )
+
+
+def _rate(fared: Fared) -> str:
+    return f"{fared.answered:.1f} ({min(fared.rates):.1f} to {max(fared.rates):.1f})"
+
+
+def _refused(fared: Fared) -> str:
+    return f"{len(fared.refusals)}, {fared.too_late}"
+
+
+def _cells(values: Sequence[float], *shares: float) -> list[str]:
+    found = [percentile(values, share) for share in shares]
+    return ["" if each is None else f"{each:.0f}" for each in found]
+
+
+def _percentiles(rungs: Sequence[Rung], of: str, share: float) -> list[float | None]:
+    return [percentile(getattr(rung.fared, of), share) for rung in rungs]
