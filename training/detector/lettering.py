@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import astuple, replace
 from typing import Final
 
@@ -21,6 +22,7 @@ LETTERED: Final = 0.2
 """Share of the pictures with a vehicle that get writing."""
 PAINTED: Final = 0.5
 """Share of it that is a plate's number, painted straight on the bodywork or on a patch: to be found."""
+PAINTED_CHARACTERS: Final = frozenset(string.ascii_uppercase + string.digits + " -.")
 MARKS: Final = 0.15
 """Share of the writing that is none of a vehicle: a mark laid over the picture."""
 NARROWEST: Final = 64.0
@@ -93,13 +95,20 @@ def _whole(scene: Scene) -> Box:
 
 
 def _serial(random: np.random.Generator) -> Serial:
-    design = choose(random)
-    serial = compose(_one_of(design.serials, random), random, design.letters)
+    """A plate's number as a sign painter writes it: no emblems, nothing stacked, Latin letters and digits."""
+    text = ""
+    while not text:
+        design = choose(random)
+        composed = compose(_one_of(design.serials, random), random, design.letters)
+        written = tuple(
+            "".join(character for character in line if character in PAINTED_CHARACTERS) for line in composed.lines
+        )
+        serial = Serial(tuple(line for line in written if Serial((line,)).text))
+        text = serial.text
     if len(serial.lines) > 1 or random.random() < 0.6:
         return serial
-    text = serial.text
     middle = max(2, len(text) - 4)
-    return Serial((text[:middle], text[middle:]))
+    return Serial(tuple(line for line in (text[:middle], text[middle:]) if line))
 
 
 def _one_of(choices: tuple[str, ...], random: np.random.Generator) -> str:

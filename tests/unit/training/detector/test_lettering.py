@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from platelane.vision.geometry import Box
 from tests.unit.training.detector.painted import painted
-from training.detector.lettering import lettered
+from training.detector.lettering import _serial, _set, lettered
 from training.detector.model import PLATE
 from training.detector.scenes import Scene
 from training.synthesis import fonts
@@ -41,3 +41,13 @@ def test_writing_changes_the_picture_but_no_plate_and_only_painted_plates_are_ta
             assert area.any()
         kinds.add((bool(changed.any()), len(written.boxes)))
     assert kinds >= {(True, 2), (True, 3)}
+
+
+def test_painted_numbers_are_latin_whatever_their_design() -> None:
+    """Designs of scripts that are not read compose numbers without a single Latin character."""
+    random = np.random.default_rng(2)
+    for _ in range(3000):
+        serial = _serial(random)
+        assert all(any(character.isascii() and character.isalnum() for character in line) for line in serial.lines)
+        assert not set("".join(serial.lines)) & set("[]<>()*$%")
+    assert _set(serial, random).any()
