@@ -86,7 +86,7 @@ def test_a_design_that_is_new_is_learnt_served_and_costs_others_nothing(folder: 
         find_environment(environment_folder(folder))
     except CannotStart as error:
         pytest.skip(error.detail)
-    done = learnt(folder, "--steps", "64", "--guard-plates", "160")
+    done = learnt(folder, "--steps", "64", "--guard-plates", "400")
     assert done.returncode == 0, done.stdout + done.stderr
     made = folder.parent / "learned" / "works"
     assert "platelane up --models learned/works/models" in done.stdout
@@ -95,8 +95,9 @@ def test_a_design_that_is_new_is_learnt_served_and_costs_others_nothing(folder: 
     figures = json.loads((made / "figures.json").read_text())
     before, after = figures["before"], figures["after"]
     assert after[OWN]["texts"] > before[OWN]["texts"] + 0.3
+    assert after[OWN]["regions"] > 0.9
     for name in ("texts", "regions"):
-        assert after[DRAWN][name] >= before[DRAWN][name] - most_lost(160)
+        assert after[DRAWN][name] >= before[DRAWN][name] - most_lost(400)
     assert "Held back and still wrong" in (made / "report.html").read_text()
     assert (MODELS / "reader" / "regions.txt").read_text().split()[-1] != NEW_REGION
 
@@ -105,7 +106,8 @@ def test_a_design_that_is_new_is_learnt_served_and_costs_others_nothing(folder: 
     with stack.running("--models", str(made / "models")) as state:
         answers = [answer(state.url, image) for image, _ in unseen]
     right = [one["plate"] == text.lower() for one, (_, text) in zip(answers, unseen, strict=True)]
-    assert np.mean(right) > 0.3
+    assert np.mean(right) > 0.5
+    assert np.mean([one["region"]["code"] == NEW_REGION for one in answers]) > 0.8
 
 
 def test_faults_are_told_before_anything_is_started(folder: Path) -> None:
@@ -140,8 +142,12 @@ def test_a_new_make_is_learnt_and_other_vehicles_stay_what_they_were(tmp_path: P
     (own / "vehicles.csv").write_text("\n".join(lines), encoding="utf-8")
     (own / "makes.txt").write_text("Striped, One, 2026\n", encoding="utf-8")
     photo = decode(SAMPLE.read_bytes()).image
-    for name, other in (("a", photo), ("b", photo[:, ::-1]), ("c", photo // 2), ("d", photo[:600])):
-        cv2.imwrite(str(others / f"{name}.jpg"), other)
+    for number in range(40):
+        other = photo[: int(random.integers(560, 720)), int(random.integers(0, 120)) :]
+        light = random.uniform(0.4, 1.1)
+        cv2.imwrite(
+            str(others / f"{number}.jpg"), cv2.convertScaleAbs(other[:, :: random.choice([1, -1])], alpha=light)
+        )
 
     done = learnt(own, "--attributes", "--steps", "20", "--guard", str(others))
     assert done.returncode == 0, done.stdout + done.stderr

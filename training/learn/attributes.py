@@ -36,7 +36,7 @@ from training.common import loop
 from training.common.errors import DataError
 from training.common.export import export, size_output
 from training.common.folded import Weights, folded, softening, verified, weights_of
-from training.learn import output
+from training.learn import output, probe
 from training.learn.figures import most_lost
 from training.learn.folder import Folder
 from training.learn.options import Options, Refused, run_options, trained_until_stopped
@@ -57,6 +57,9 @@ FEWEST: Final = 8
 RATE: Final = 4e-4
 NEW_MODEL: Final = 4.0
 """How much likelier others are at first than a model that is new, as a difference of logits."""
+MODELS_LAYER: Final = "heads.3"
+PROBED_VIEWS: Final = 4
+"""Of each vehicle, to which a new model's first weights are fitted."""
 MOST_A_PICTURE: Final = 4
 HELD_BACK: Final = 4
 """One vehicle of so many is measured on."""
@@ -88,6 +91,8 @@ class Start:
     """The served model, ready to be trained on."""
 
     labels: Labels
+    new: int
+    """How many of the models, the last ones, are not served yet."""
     weights: Weights
     calibrations: Mapping[str, Calibration]
 
@@ -99,7 +104,7 @@ class Start:
         softer = softening(file)
         calibrations = {head: Calibration(softer[head][0], softer[head][1]) for head in HEADS}
         added = len(names.new)
-        for name in ("heads.3.weight", "heads.3.bias"):
+        for name in (f"{MODELS_LAYER}.weight", f"{MODELS_LAYER}.bias"):
             value = weights[name]
             mean = value.mean(dim=0, keepdim=True) - (NEW_MODEL if name.endswith("bias") else 0.0)
             weights[name] = torch.cat((value, mean.expand(added, *value.shape[1:])))
@@ -111,10 +116,25 @@ class Start:
             head: replace(each, offsets=each.offsets or (0.0,) * labels.sizes[head])
             for head, each in calibrations.items()
         }
-        result = cls(labels, weights, filled)
+        result = cls(labels, added, weights, filled)
         if not added:
             verified(Served(result.network(), filled), file, torch.zeros((2, *VEHICLE_SHAPE), dtype=torch.uint8))
         return result
+
+    def probed(self, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle], random: np.random.Generator) -> Start:
+        """With the new models' weights fitted to one's own vehicles and to others, which are of none of these."""
+        height, width = VEHICLE_SHAPE[:2]
+        vehicles = [*own, *others] * PROBED_VIEWS
+        views = [varied(one.wide, height, width, random, any_color=False) for one in vehicles]
+        batches = (
+            torch.from_numpy(np.stack(views[i : i + BATCH])).permute(0, 3, 1, 2).float()
+            for i in range(0, len(views), BATCH)
+        )
+        allowed = np.stack([one.targets["make_model"].admissible > 0 for one in vehicles])
+        allowed[allowed.all(axis=1), -self.new :] = False
+        seen = probe.inputs_of(MODELS_LAYER, self.network(), batches)
+        fitted = probe.probed(MODELS_LAYER, self.weights, self.new, seen, torch.from_numpy(allowed))
+        return replace(self, weights=fitted)
 
     def network(self, weights: Weights | None = None) -> nn.Module:
         """Only the last stage and the heads learn: what the others see is what all vehicles are made of."""
@@ -204,6 +224,8 @@ def learn(options: Options, console: Console) -> Path:
         )
 
     models.release()
+    if names.new:
+        start = start.probed(train, teaching, np.random.default_rng(0))
     task = OwnVehiclesTask(start, train, teaching)
     target = output.new_folder(options.out, options.folder.stem)
     try:
@@ -330,7 +352,7 @@ def _chosen(
     """The share of what was learnt that is worth most of those that cost others no more than is allowed."""
     views = torch.from_numpy(np.stack([one.served for one in (*held, *guard)]))
     tried: dict[float, Figures] = {}
-    for share in BLENDS:
+    for share in (0.0, *BLENDS) if start.new else BLENDS:  # new models may need no more than their first weights
         weights = blended(start.weights, learnt, share)
         model = Served(start.network(weights), start.calibrations).eval()
         with torch.inference_mode():

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from rich.console import Console
 from tqdm import tqdm
@@ -39,6 +40,10 @@ FEW: Final = 50
 RATE: Final = 5e-4
 QUANTISED_ON: Final = 250
 """Views of one's own plates, and as many drawn ones."""
+PROBED_VIEWS: Final = 2
+"""Of each of one's own plates, to which a new region's first weights are fitted."""
+PROBED_ON: Final = 400
+"""Drawn plates of other regions beside them."""
 LIST: Final = "plates.csv"
 
 
@@ -99,6 +104,9 @@ def learn(options: Options, console: Console) -> Path:
     own = frozenset(country(plate.row.region) for plate in plates if plate.row.region)
     before = {each.name: _served_figures(models, each, own) for each in sets}
     start = Start.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
+    if codes.new:
+        others = guard.drawn_plates(PROBED_ON, seed=guard.SEED + 2)
+        start = start.probed([*PROBED_VIEWS * [plate.sample for plate in train], *others], np.random.default_rng(0))
     models.release()
     task = OwnPlatesTask(start, [plate.sample for plate in train], shown)
     target = output.new_folder(options.out, options.folder.stem)

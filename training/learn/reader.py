@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from platelane.vision.crops import PLATE_SHAPE, rectify_plate
 from training.common import loop
 from training.common.folded import Weights, folded, softening, verified, weights_of
+from training.learn import probe
 from training.reader.augment import augmented
 from training.reader.model import Reader, Served, with_regions
 from training.reader.samples import Sample, allowed_regions
@@ -35,6 +36,7 @@ KEPT_TEXTS: Final = 3.0
 """The same of texts."""
 GUARDED: Final = 16
 """Plates of guards in each batch, besides."""
+REGION_LAYER: Final = "region.2"
 Answers = tuple[Tensor, Tensor]
 """Logits of characters (N, 80, 37) and of regions (N, R)."""
 
@@ -52,6 +54,8 @@ class Start:
     """The served reader, ready to be trained on: its regions and the new ones, its weights and temperatures."""
 
     regions: tuple[str, ...]
+    new: int
+    """How many of them, the last ones, are not served yet."""
     weights: Weights
     temperatures: tuple[float, float]
 
@@ -61,11 +65,19 @@ class Start:
         weights = weights_of(file, folded(Reader(len(known))), "reader")
         weights = with_regions(weights, len(known) + len(new))
         softer = softening(file)
-        result = cls((*known, *new), weights, (softer["characters"][0], softer["region"][0]))
+        result = cls((*known, *new), len(new), weights, (softer["characters"][0], softer["region"][0]))
         if not new:
             example = torch.zeros((2, *PLATE_SHAPE), dtype=torch.uint8)
             verified(Served(result.network(), *result.temperatures), file, example)
         return result
+
+    def probed(self, samples: Sequence[Sample], random: np.random.Generator) -> Start:
+        """With the new regions' weights fitted to plates of these and of others."""
+        plates = [augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in samples]
+        batches = (torch.from_numpy(np.stack(plates[i : i + BATCH])) for i in range(0, len(plates), BATCH))
+        seen = probe.inputs_of(REGION_LAYER, self.network(), batches)
+        allowed = torch.from_numpy(np.stack([allowed_regions(sample.region, self.regions) for sample in samples]))
+        return replace(self, weights=probe.probed(REGION_LAYER, self.weights, self.new, seen, allowed))
 
     def network(self, weights: Weights | None = None) -> nn.Module:
         """With these weights, or those to start from."""

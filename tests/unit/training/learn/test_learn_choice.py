@@ -21,7 +21,7 @@ from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
 from training.learn.options import Options, Refused
 from training.learn.program import Candidate, _worth_most, losses
-from training.learn.reader import GUARDED, OwnPlatesTask, Start, blended, divergence
+from training.learn.reader import GUARDED, REGION_LAYER, OwnPlatesTask, Start, answers, blended, divergence
 from training.learn.report import blends
 from training.reader.model import Reader, Served
 from training.reader.samples import Sample
@@ -132,6 +132,29 @@ def test_the_served_file_is_where_learning_starts() -> None:
     assert len(grown.weights["region.2.bias"]) == len(REGIONS) + 1
     with pytest.raises(CheckpointError, match=r"region\.2\.weight is not what it should be"):
         weights_of(READER, folded(Reader(5)), "reader")
+
+
+def test_a_new_region_begins_where_its_plates_are_told_from_others() -> None:
+    random = np.random.default_rng(3)
+    dark, light = (
+        [
+            Sample(
+                random.integers(low, low + 60, (64, 160, 3), np.uint8), Box(0, 0, 160, 64).corners(), (1,), code, True
+            )
+            for _ in range(24)
+        ]
+        for low, code in ((20, "zz"), (180, "pl"))
+    )
+    start = Start.of(READER, REGIONS, ("zz",))
+    probed = start.probed([*dark[:12], *light[:12]], random)
+    unseen = [*dark[12:], *light[12:]]
+    told = answers(probed.network(), unseen, torch.device("cpu"))[1]
+    served = answers(start.network(), unseen, torch.device("cpu"))[1]
+    assert (told[:12].argmax(dim=1) == len(REGIONS)).all()
+    assert (told[12:].argmax(dim=1) != len(REGIONS)).all()
+    torch.testing.assert_close(told[:, :-1], served[:, :-1], msg="what is served already changes")
+    changed = [name for name, value in start.weights.items() if not torch.equal(value, probed.weights[name])]
+    assert changed == [f"{REGION_LAYER}.weight", f"{REGION_LAYER}.bias"]
 
 
 def test_a_folded_network_answers_as_it_did() -> None:
