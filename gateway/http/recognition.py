@@ -1,4 +1,4 @@
-"""`POST /v1/plate-reader/`, and its old alias `/alpr`: a photograph in, what was read on it out."""
+"""`POST /v1/plate-reader/`, and its old alias `/alpr`: a photograph in, its recognition out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREFIX_ALPHABET: Final = string.ascii_uppercase + string.digits
 
 
 class RecognitionRoutes:
-    """Recognition as the profile's server does it: on-premise, or the cloud."""
+    """Recognition, answered as the server of the profile does: on-premise or cloud."""
 
     def __init__(
         self, jobs: JobClient, keyed: KeyedRequests, accounts: Accounts, intake: Intake, settings: Settings
@@ -51,7 +51,7 @@ class RecognitionRoutes:
         """Read a photograph."""
         account = self._accounts.of(request.headers.get("authorization"))
         if is_probe(request):
-            # an installer asks like this whether the server is there, and takes any 4xx for a no
+            # an installer checks in this way whether the server is there, and takes any 4xx as a no
             return error_response(200, "There is no image: send one in the field upload.")
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
@@ -63,7 +63,7 @@ class RecognitionRoutes:
             photograph = replace(photograph, filename=cloud_prefix(datetime.now(UTC)) + photograph.filename)
         with self._jobs.admitted(client):
             if prefers_async(request.headers.getlist("prefer")):
-                return _accepted(await self._begun(photograph, account.id, request_key))
+                return _accepted(await self._submit(photograph, account.id, request_key))
             if request_key:
                 recognition = self._keyed.recognize(photograph, request_key)
             else:
@@ -71,8 +71,8 @@ class RecognitionRoutes:
             del photograph  # nothing holds the picture while the engine works on it
             return self._answer(await while_connected(request, recognition), account)
 
-    async def _begun(self, photograph: Photograph, account: str, key: RequestKey | None) -> str:
-        """The job of a photograph that nobody waits for."""
+    async def _submit(self, photograph: Photograph, account: str, key: RequestKey | None) -> str:
+        """Start a job that no caller waits for; returns its id."""
         if key:
             return await self._keyed.submit(photograph, key)
         accepted = time.time()
@@ -103,7 +103,7 @@ def _accepted(job_id: str) -> Response:
 
 
 def is_probe(request: Request) -> bool:
-    """Whether the request has neither a body nor a type of one."""
+    """Whether the request has neither a body nor a Content-Type."""
     headers = request.headers
     bodiless = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
     return bodiless and "content-type" not in headers

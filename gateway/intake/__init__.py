@@ -1,6 +1,6 @@
-"""From a request to the photograph in it, one way for every edge: body → parts → fields → picture → photograph.
+"""From a request to the photograph in it: body → parts → fields → picture → photograph.
 
-Each stage is a module with one value in and one out. HTTP enters at the body, gRPC at the fields.
+Each stage is a module with one value in and one out. HTTP requests enter at the body, gRPC requests at the fields.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from platelane.runtime.settings import Settings
 __all__ = ["Fields", "Intake", "Photograph"]
 
 _WRAPPING: Final = 1.6
-"""What base64, line breaks and escapes add to a picture at most."""
+"""The most that base64, line breaks and escapes enlarge a picture by, as a factor."""
 
 
 class Intake:
-    """Takes in photographs, within the limits of the settings."""
+    """Turns requests into photographs, within the limits of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,20 +42,20 @@ class Intake:
         )
 
     def arriving(self, client: str) -> Arrival:
-        """An upload that begins to arrive; `client` is its account or address. Raises Overloaded."""
+        """Account for an upload that begins to arrive; `client` is its account or address. Raises Overloaded."""
         return self._arrivals.arriving(client)
 
     async def fields(self, request: Request, client: str, mode: domain_pb2.Mode | None = None) -> Fields:
-        """The fields of an HTTP request, its upload among them; `mode` takes precedence over the one in `config`.
+        """The fields of an HTTP request, including its upload; `mode` takes precedence over the one in `config`.
 
-        What is arriving counts on `client`, as in `arriving`.
+        The bytes count against `client`, as in `arriving`.
 
         Raises:
-            Overloaded: too much is held already, of all or of this client.
+            Overloaded: too many bytes are held already, in all or for this client.
             UploadTooLarge: the picture, or the body, is too large.
-            UnsupportedEncoding: it is compressed in a way that is not accepted.
-            TooSlow: it does not arrive in time.
-            BadRequest: it is broken, or a field cannot be understood.
+            UnsupportedEncoding: the body has a Content-Encoding that is not supported.
+            TooSlow: the body does not arrive in time.
+            BadRequest: the body is malformed, or a field cannot be understood.
             starlette.requests.ClientDisconnect: the client hung up.
         """
         arrival = self.arriving(client)
@@ -68,13 +68,13 @@ class Intake:
             raise UploadTooLarge(self._settings.upload_limit) from None
         return fields.read(reader.finish(), datetime.now(UTC), mode, arrival)
 
-    async def photograph(self, asked: Fields) -> Photograph:
-        """The photograph that the fields describe; its picture is fetched where only its address was sent.
+    async def photograph(self, requested: Fields) -> Photograph:
+        """The photograph that the fields describe; its picture is fetched if only its address was sent.
 
         Raises:
             UploadTooLarge, BadImage, BadRequest, Overloaded: as `picture.take` and `fields.check_text_formats`.
         """
-        taken = await picture.take(asked, self._fetcher, self._settings.upload_limit, self._settings.pixel_limit)
-        if asked.options.text_formats:
-            await asyncio.to_thread(fields.check_text_formats, asked.options)
-        return photograph.of(asked, taken)
+        encoded = await picture.take(requested, self._fetcher, self._settings.upload_limit, self._settings.pixel_limit)
+        if requested.options.text_formats:
+            await asyncio.to_thread(fields.check_text_formats, requested.options)
+        return photograph.of(requested, encoded)

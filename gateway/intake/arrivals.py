@@ -1,4 +1,4 @@
-"""How much this process may hold: the bytes of all pictures until NATS has them, and each client's share."""
+"""A budget for the bytes of uploads that this process holds until NATS has them, in all and per client."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 from platelane.errors import Overloaded
 
 _LEAST: Final = 64 << 10
-"""Bytes that a body counts for at least, so that connections which send nothing are limited, too."""
+"""Bytes that every body counts for at least, so that connections that send nothing are limited too."""
 _SHARE: Final = 2 / 3
-"""Of the budget, for one client."""
+"""Of the budget, that one client may use."""
 
 
 class Arrivals:
@@ -22,17 +22,17 @@ class Arrivals:
         self._of_client: Counter[str] = Counter()
 
     def arriving(self, client: str) -> Arrival:
-        """A body of a client that begins to arrive.
+        """Account for a body that begins to arrive from a client.
 
         Raises:
-            Overloaded: too much is held already.
+            Overloaded: too many bytes are held already.
         """
         arrival = Arrival(self, client)
         arrival.add(_LEAST)
         return arrival
 
     def take(self, client: str, size: int) -> None:
-        """Count more bytes. Raises Overloaded where there is no room for them, which are not counted then."""
+        """Count more bytes. Raises Overloaded, without counting them, if there is no room for them."""
         if self._total + size > self._budget:
             raise Overloaded("The server is receiving as much as it can at the moment.")
         if self._of_client[client] + size > self._budget * _SHARE:
@@ -40,7 +40,7 @@ class Arrivals:
         self.give_back(client, -size)
 
     def give_back(self, client: str, size: int) -> None:
-        """Bytes of a client that are held no more."""
+        """Stop counting bytes of a client that are no longer held."""
         self._total -= size
         self._of_client[client] -= size
         if not self._of_client[client]:
@@ -48,7 +48,7 @@ class Arrivals:
 
 
 class Arrival:
-    """One body, and then its picture; whoever holds that holds this, and its end is the end of what it counts for."""
+    """The bytes of one body, and then of its picture. Keep it as long as the picture; dropping it frees its bytes."""
 
     def __init__(self, arrivals: Arrivals, client: str) -> None:
         self._arrivals = arrivals
@@ -60,15 +60,15 @@ class Arrival:
         self._arrivals.take(self.client, size)
         self._size += size
 
-    def is_only(self, size: int) -> None:
-        """What is left of it are `size` bytes, if that is less."""
+    def shrink_to(self, size: int) -> None:
+        """Only `size` bytes are still held, if that is less than before."""
         size = max(size, _LEAST)
         if size < self._size:
             self._arrivals.give_back(self.client, self._size - size)
             self._size = size
 
     def end(self) -> None:
-        """Nothing of it is held any more."""
+        """None of its bytes are held any longer."""
         self._arrivals.give_back(self.client, self._size)
         self._size = 0
 

@@ -1,4 +1,4 @@
-"""Base64 in all the odd forms in which clients send it, decoded while it arrives."""
+"""Base64 in all the odd forms that clients send, decoded while it arrives."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ _TO_STANDARD: Final = bytes.maketrans(b"-_ ", b"+/+")
 _LINE_BREAKS: Final = b"\r\n\t\v\f"
 _DATA: Final = b"data:"
 _LONGEST_ADDRESS: Final = 200
-"""Of a data: address, before its comma."""
+"""Characters of a data: URL before its comma."""
 
 
 class Base64Decoder:
     """Decodes one text piece by piece.
 
-    It may be a data: address, wrapped into lines, without padding, url-safe, percent-encoded, and have spaces where a
-    form decoder read its plus signs so.
+    The text may be a data: URL, wrapped into lines, without padding, url-safe or percent-encoded, and may have spaces
+    where a form decoder has replaced its plus signs.
     """
 
     def __init__(self) -> None:
         self._unescaper = Unescaper()
         self._head = b""
-        """The beginning, until it is known whether it is a data: address."""
+        """The beginning, until it is clear whether it is a data: URL."""
         self._address = True
-        """Whether one may still come."""
+        """Whether a data: URL may still come."""
         self._rest = b""
-        """Up to three characters that wait for the fourth."""
+        """Up to three characters of an incomplete group of four."""
         self._padded = False
         self.begun = False
         """Whether anything but white space has come."""
 
     def feed(self, piece: bytes) -> bytes:
-        """The bytes that the next piece stands for.
+        """The bytes that the next piece encodes.
 
         Raises:
-            binascii.Error: it is not base64.
-            BadRequest: it has more percent escapes than base64 has.
+            binascii.Error: the text is not base64.
+            BadRequest: the text has more percent escapes than base64 can have.
         """
-        return self._decoded(self._behind_address(self._unescaper.feed(piece)))
+        return self._decoded(self._after_address(self._unescaper.feed(piece)))
 
     def finish(self) -> bytes:
         """The last bytes. Raises binascii.Error."""
@@ -48,12 +48,12 @@ class Base64Decoder:
         text, self._head, self._address = self._head + last, b"", False
         decoded = self._decoded(text.lstrip() if not self.begun else text)
         if not self._padded and len(self._rest) == 1:
-            # no base64 has this length: its last character was a space behind it
+            # no base64 has this length: the last character was a trailing space
             self._rest = self._rest.removesuffix(b"+")
         return decoded + binascii.a2b_base64(self._rest + b"=" * (-len(self._rest) % 4), strict_mode=True)
 
-    def _behind_address(self, text: bytes) -> bytes:
-        """The text without white space and a data: address before it; empty until that is known."""
+    def _after_address(self, text: bytes) -> bytes:
+        """The text without leading white space and data: URL prefix; empty until these have arrived."""
         if self.begun:
             return text
         text = self._head + text
@@ -66,10 +66,10 @@ class Base64Decoder:
             comma = text.find(b",", 0, len(_DATA) + _LONGEST_ADDRESS + 1)
             if comma < 0:
                 if len(text) > len(_DATA) + _LONGEST_ADDRESS:
-                    raise binascii.Error("a data: address without a comma")
+                    raise binascii.Error("a data: URL without a comma")
                 return b""
             self._address, self._head = False, b""
-            return self._behind_address(text[comma + 1 :])
+            return self._after_address(text[comma + 1 :])
         self._head, self.begun = b"", True
         return text
 
@@ -90,7 +90,7 @@ class Base64Decoder:
 
 
 def _only_padding(text: bytes) -> bytes:
-    """Nothing. Raises binascii.Error where there is more than padding and spaces."""
+    """Returns nothing. Raises binascii.Error if there is more than padding and spaces."""
     if text.strip(b"=+"):
         raise binascii.Error("text after the padding")
     return b""

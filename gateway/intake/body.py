@@ -1,4 +1,4 @@
-"""The body of an HTTP request, received within limits of size, time and rate, and inflated if it comes compressed."""
+"""The body of an HTTP request, received within limits of size, time and rate, and decompressed if necessary."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gateway.intake.upload import SLICE
 from platelane.errors import TooSlow, UploadTooLarge
 
 WINDOW: Final = 5.0
-"""Seconds in which enough has to arrive, again and again."""
+"""Seconds over which the rate of an upload is measured."""
 _NO_LENGTH: Final = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one body: bytes as sent and inflated, seconds that it may take, and bytes a second that have to arrive."""
+    """Of one body: bytes, both as sent and decompressed; seconds it may take; and the lowest rate, bytes a second."""
 
     size: int
     seconds: float
@@ -29,15 +29,15 @@ class Limits:
 
 
 async def pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
-    """The body as it arrives, in pieces of at most `SLICE` bytes; the event loop has its turn between them.
+    """The body as it arrives, in pieces of at most `SLICE` bytes; other tasks run between them.
 
-    One that says that it is longer than it may be is refused before any of it is received.
+    A body whose Content-Length is too large is refused before any of it is received.
 
     Raises:
-        UploadTooLarge: too many bytes, as sent or inflated.
-        UnsupportedEncoding: a Content-Encoding that nothing here undoes.
-        BadRequest: it is not what its encoding says.
-        TooSlow: it does not arrive in time, or fast enough.
+        UploadTooLarge: too many bytes, as sent or decompressed.
+        UnsupportedEncoding: the Content-Encoding is not supported.
+        BadRequest: the body is not valid in its encoding.
+        TooSlow: the body does not arrive in time, or fast enough.
         starlette.requests.ClientDisconnect: the client hung up.
     """
     decoder = content_encoding.decoder(request.headers.get("content-encoding", ""))
@@ -63,7 +63,7 @@ async def read(request: Request, limits: Limits) -> bytearray:
 
 
 async def _in_time(request: Request, limits: Limits) -> AsyncIterator[bytes]:
-    """What is received, as long as it comes in time."""
+    """The received chunks. Raises TooSlow if they do not arrive in time."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.seconds
     enough, arrived, window_end = limits.rate * WINDOW, 0, loop.time() + WINDOW

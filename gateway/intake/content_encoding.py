@@ -1,4 +1,4 @@
-"""Bodies that come compressed, inflated while they arrive."""
+"""Compressed request bodies, decompressed while they arrive."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 _RAW: Final = -zlib.MAX_WBITS
 _DEFLATE_METHOD: Final = 8
 _MEMBER: Final = b"\x1f\x8b\x08"
-"""How members of a gzip body begin."""
+"""The first bytes of each member of a gzip body."""
 MOST_MEMBERS: Final = 1_000
-"""Of one body; each costs as much as some kilobytes."""
+"""Of one body; each costs as much time as some kilobytes."""
 
 
 class Decoder(Protocol):
@@ -29,7 +29,7 @@ class Decoder(Protocol):
         ...
 
     def finish(self) -> None:
-        """Raises BadRequest where the end is missing."""
+        """Raises BadRequest if the end is missing."""
         ...
 
 
@@ -44,26 +44,26 @@ class Identity:
 
 
 class Inflate:
-    """For gzip, of one member or several, and deflate, which comes with zlib's header, as it should, or without it, as
-    some clients send it. What follows is left alone."""
+    """For gzip, of one or more members, and deflate, with zlib's header as specified or without, as some clients send
+    it. Data after the end is ignored."""
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
         self._inflate: zlib._Decompress | None = None
         self._members = 0
         self._rest = b""
-        """The beginning of what may be a further member."""
-        self._over = False
+        """The beginning of what may be another member."""
+        self._ended = False
 
     def decode(self, chunk: bytes, size: int) -> Iterator[bytes]:
         chunk = self._rest + chunk
         self._rest = piece = b""
-        # a full piece may have left more to come, though all bytes are taken
+        # after a full piece, more output may be pending even though all input has been consumed
         while chunk or len(piece) == size:
             if self._inflate is None or self._inflate.eof:
-                if not self._goes_on(chunk):
+                if not self._member_begins(chunk):
                     return
-                self._inflate = self._begun(chunk)
+                self._inflate = self._next_member(chunk)
             try:
                 piece = self._inflate.decompress(chunk, size)
             except zlib.error as error:
@@ -72,24 +72,24 @@ class Inflate:
             if piece:
                 yield piece
 
-    def _begun(self, chunk: bytes) -> zlib._Decompress:
+    def _next_member(self, chunk: bytes) -> zlib._Decompress:
         self._members += 1
         if self._members > MOST_MEMBERS:
             raise BadRequest(f"The gzip body has more than {MOST_MEMBERS} members.")
         has_header = self._encoding == "gzip" or chunk[0] & 0x0F == _DEFLATE_METHOD
         return zlib.decompressobj(_GZIP if self._encoding == "gzip" else zlib.MAX_WBITS if has_header else _RAW)
 
-    def _goes_on(self, chunk: bytes) -> bool:
-        """Whether a member begins here: the first one, or another behind one that has ended."""
+    def _member_begins(self, chunk: bytes) -> bool:
+        """Whether a member begins here: the first one, or another after one that has ended."""
         if self._inflate is None:
             return True
-        if self._encoding != "gzip" or self._over:
+        if self._encoding != "gzip" or self._ended:
             return False
         if len(chunk) < len(_MEMBER) and _MEMBER.startswith(chunk):
             self._rest = chunk
             return False
-        self._over = not chunk.startswith(_MEMBER)
-        return not self._over
+        self._ended = not chunk.startswith(_MEMBER)
+        return not self._ended
 
     def finish(self) -> None:
         if self._inflate is None or not self._inflate.eof:
@@ -97,10 +97,10 @@ class Inflate:
 
 
 def decoder(content_encoding: str) -> Decoder:
-    """What undoes the encoding that a request's header names.
+    """The decoder for the Content-Encoding of a request.
 
     Raises:
-        UnsupportedEncoding: nothing here does.
+        UnsupportedEncoding: it is not one of `ACCEPTED`.
     """
     match content_encoding.strip().lower():
         case "" | "identity":

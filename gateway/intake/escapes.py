@@ -1,4 +1,4 @@
-"""Percent escapes, undone while text arrives."""
+"""Percent escapes, decoded while text arrives."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _OF_BASE64: Final = tuple(
     for escape in {f"%{character[0]:02X}".encode(), f"%{character[0]:02x}".encode()}
 )
 _MOST_OTHERS: Final = 10_000
-"""Escapes of other characters, each of which costs an object; base64 has none but those of a data: address."""
+"""Escapes of other characters, each of which costs an object; base64 only has those of a data: URL."""
 
 
 class Unescaper:
-    """Undoes the escapes of one text; those that base64 has in C, without an object for each of them."""
+    """Decodes the escapes of one text; those that occur in base64 in C, without an object for each of them."""
 
     def __init__(self) -> None:
         self._tail = b""
-        """An escape that is not complete yet."""
+        """An incomplete escape."""
         self._others = 0
 
     def feed(self, piece: bytes) -> bytes:
-        """The next piece without its escapes; the beginning of one at its end is left to the next.
+        """The next piece with its escapes decoded; an incomplete escape at its end is kept for the next call.
 
         Raises:
-            BadRequest: the text has so many escapes, besides those of base64, that undoing them would cost too much.
+            BadRequest: the text has so many escapes, besides those of base64, that decoding them would cost too much.
         """
         if self._tail:
             piece, self._tail = self._tail + piece, b""
@@ -37,14 +37,14 @@ class Unescaper:
         cut = piece.find(b"%", max(0, len(piece) - 2))
         if cut >= 0:
             piece, self._tail = piece[:cut], piece[cut:]
-        return self._undone(piece)
+        return self._unescaped(piece)
 
     def finish(self) -> bytes:
-        """What is left at the end: an escape that was cut off stays as it is."""
+        """The rest of the text: an escape that is cut off is not decoded."""
         rest, self._tail = self._tail, b""
         return rest
 
-    def _undone(self, piece: bytes) -> bytes:
+    def _unescaped(self, piece: bytes) -> bytes:
         for escape, character in _OF_BASE64:
             piece = piece.replace(escape, character)
         others = piece.count(b"%") - piece.count(b"%25")
@@ -57,6 +57,6 @@ class Unescaper:
 
 
 def unescape(text: bytes) -> bytes:
-    """A whole text without its escapes. Raises BadRequest, as `Unescaper.feed`."""
+    """A whole text with its escapes decoded. Raises BadRequest, as `Unescaper.feed`."""
     unescaper = Unescaper()
     return unescaper.feed(text) + unescaper.finish()

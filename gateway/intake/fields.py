@@ -1,6 +1,6 @@
-"""The values of a request's fields, as clients were seen to spell them.
+"""The values of a request's fields, in all the spellings that clients use.
 
-What the API does not know is ignored; what cannot be understood at all is a BadRequest.
+Unknown fields and values are ignored; a value that cannot be understood at all is a BadRequest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from platelane.reporting import THRESHOLD_DETECTION, THRESHOLD_TEXT
 STRONGEST_BLUR: Final = 10
 
 _MAX_WORDS: Final = 1_000
-"""Region codes that are looked at, also where they are the same again and again."""
+"""Region codes that are read from one request, including repeated ones."""
 _LONGEST_CODE: Final = 20
 _LONGEST_NUMBER: Final = 40
 """Characters of a number that is sent as text."""
@@ -42,8 +42,8 @@ _MODES: Final = {"fast": domain_pb2.MODE_FAST, "redaction": domain_pb2.MODE_REDA
 class Fields:
     """What a request asks for; the time is microseconds since 1970 UTC.
 
-    `upload_url` is empty where a picture was sent, and `filename` where the upload has no name. `arrival` is what the
-    upload counts for.
+    `upload_url` is empty if a picture was sent, and `filename` if the upload has no name. `arrival` accounts for the
+    bytes of the upload.
     """
 
     upload: Upload | None
@@ -54,12 +54,12 @@ class Fields:
     timestamp_us: int
     blur: int = STRONGEST_BLUR
     timestamp_sent: bool = False
-    """Whether the time is the request's own, and not that of its arrival."""
+    """Whether the request has a timestamp; otherwise the time is that of its arrival."""
     arrival: Arrival | None = None
 
 
 def read(parts: Parts, now: datetime, mode: domain_pb2.Mode | None = None, arrival: Arrival | None = None) -> Fields:
-    """The fields that are known, typed; text formats are not compiled yet. `mode` as in `options`.
+    """The known fields, typed; text formats are not compiled yet. `mode` as in `options`.
 
     Raises:
         BadRequest: a value cannot be understood.
@@ -86,10 +86,10 @@ def read(parts: Parts, now: datetime, mode: domain_pb2.Mode | None = None, arriv
 
 
 def check_text_formats(options: domain_pb2.Options) -> None:
-    """Compile the text formats, which takes a while; not on the event loop.
+    """Compile the text formats. This takes a while, so do not call it on the event loop.
 
     Raises:
-        BadRequest: one cannot be used.
+        BadRequest: one of them cannot be used.
     """
     automata.text_formats(list(options.text_formats))
 
@@ -102,8 +102,8 @@ def options(
     characters: object = None,
     mode: domain_pb2.Mode | None = None,
 ) -> domain_pb2.Options:
-    """How the photograph is to be read; without arguments, the defaults of the API. Counts that are not sent stay
-    unset: the detector and `platelane.reporting` then decide by what the picture shows.
+    """How to read the photograph; without arguments, the defaults of the API. Counts that are not sent stay unset, and
+    the detector and `platelane.reporting` then decide by the picture.
 
     `mode` takes precedence over the one in `config`; `characters` may be in either place.
 
@@ -133,7 +133,7 @@ def options(
 
 
 def regions(values: Iterable[object]) -> list[str]:
-    """Region codes, lower-case, each once, in the order given; repeated fields and comma lists alike."""
+    """Region codes from repeated fields and comma lists: lower-case, without duplicates, in the order given."""
     texts = (value.lower() for value in islice(values, _MAX_WORDS) if isinstance(value, str))
     words = (word[0] for text in texts for word in re.finditer(r"[\w-]+", text))
     codes = (word for word in islice(words, _MAX_WORDS) if len(word) <= _LONGEST_CODE)
@@ -141,12 +141,12 @@ def regions(values: Iterable[object]) -> list[str]:
 
 
 def flag(value: object) -> bool:
-    """True for `True`, `true`, `1` and their like; anything else is false."""
+    """True for `True`, `true`, `1`, `yes` and `on`; anything else is false."""
     return _word(value) in _TRUE
 
 
 def blur(value: object) -> int:
-    """How strongly plates are blurred: 1 to 10, 0 for not at all; in full where nothing, or no number, is given."""
+    """How strongly plates are blurred: 1 to 10, or 0 for not at all; 10 if the value is missing or not a number."""
     strength = _count(value, 0, STRONGEST_BLUR)
     return STRONGEST_BLUR if strength is None else strength
 
@@ -167,10 +167,10 @@ def camera_id(value: object) -> str:
 
 
 def timestamp_us(value: object, now: datetime) -> int:
-    """Microseconds since 1970 UTC of an ISO 8601 time, which is UTC where it names no offset; empty is now.
+    """Microseconds since 1970 UTC of an ISO 8601 time, taken as UTC if it has no offset; now if it is empty.
 
     Raises:
-        BadRequest: not such a time.
+        BadRequest: not an ISO 8601 time.
     """
     if value is None or value == "":
         return times.microseconds(now)
@@ -220,7 +220,7 @@ def _threshold(value: object, default: float | None) -> float | None:
 
 
 def _count(value: object, least: int, most: int) -> int | None:
-    """None where nothing, or nothing that can be used, is sent."""
+    """None if the value is missing or cannot be used."""
     number = _number(value)
     return int(min(number, most)) if number is not None and number >= least else None
 

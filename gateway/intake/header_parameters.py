@@ -11,14 +11,14 @@ _EXTENDED: Final = re.compile(rb"([\w-]*)'[^']*'(.*)", re.DOTALL)
 
 
 def kind(value: bytes) -> bytes:
-    """What stands before the parameters, in lower case."""
+    """The value without its parameters, in lower case."""
     return value.partition(b";")[0].strip().lower()
 
 
 def parameters(value: bytes) -> dict[bytes, bytes]:
-    """The parameters by their names in lower case; those named `...*` (RFC 8187) in UTF-8 stand for the plain ones.
+    """The parameters by their names in lower case; those named `...*` (RFC 8187) in UTF-8 replace the plain ones.
 
-    Where a name comes twice, the first value counts.
+    If a name occurs twice, the first value counts.
     """
     found: dict[bytes, bytes] = {}
     extended: dict[bytes, bytes] = {}
@@ -32,5 +32,5 @@ def parameters(value: bytes) -> dict[bytes, bytes]:
 
 
 def _unquoted(text: bytes) -> bytes:
-    # a backslash before anything else is one of a Windows path
+    # a backslash before anything else is part of a Windows path
     return text.replace(b"\\\\", b"\\").replace(b'\\"', b'"')

@@ -1,4 +1,4 @@
-"""A JSON object whose `upload` goes its own way while it arrives, so that the rest is small."""
+"""A JSON object whose `upload` is decoded separately while it arrives, so that the rest is small."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from platelane.errors import BadRequest
 _MOST: Final = 128 << 10
 """Bytes of the object without its upload."""
 _MOST_BRACKETS: Final = 5_000
-"""In it; each costs an object that the garbage collector looks at."""
+"""In this object; each costs an object that the garbage collector tracks."""
 _KEY: Final = re.compile(rb'(?<!\\)"upload"\s{0,20}:\s{0,20}"')
 _LONGEST_KEY: Final = 51
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -29,12 +29,12 @@ _ESCAPES: Final = tuple(
     )
     for escape in escapes
 )
-"""Those that libraries write into base64."""
+"""Escapes that libraries write into base64."""
 _LONGEST_ESCAPE: Final = 6
 
 
 class JsonReader:
-    """Reads one object that is fed piece by piece; the text of its `upload` goes to `upload`."""
+    """Reads one object that is fed piece by piece; the text of its `upload` is fed to `upload`."""
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
@@ -42,7 +42,7 @@ class JsonReader:
         """The object with an empty string for its upload."""
         self._searched = self._counted = self._depth = 0
         self._tail = b""
-        """An escape in the upload that is not complete yet."""
+        """An incomplete escape in the upload."""
         self._in_upload = self._found = False
 
     def feed(self, piece: bytes) -> None:
@@ -77,7 +77,7 @@ class JsonReader:
             raise BadRequest(f"The body is not valid JSON: {error}.") from error
         assert isinstance(fields, dict), "it begins with a brace"
         upload = fields.pop("upload", None)
-        if isinstance(upload, str) and self._upload.empty:  # spelt with escapes or blanks, or the second of its name
+        if isinstance(upload, str) and self._upload.empty:  # its key has escapes or blanks, or occurs twice
             self._upload.feed(upload.encode("utf-8", "surrogatepass"))
         elif upload is not None and not isinstance(upload, str):
             raise BadRequest("In JSON, upload must be a string of base64.")
@@ -100,7 +100,7 @@ class JsonReader:
         self.feed(text[end + 1 :])
 
     def _depth_at(self, position: int) -> int:
-        """How many objects and arrays are open there, at the beginning of a string."""
+        """How many objects and arrays are open at `position`, the beginning of a string."""
         text = _STRING.sub(b"", bytes(memoryview(self._rest)[self._counted : position]))
         self._depth += sum(text.count(each) for each in (b"{", b"[")) - sum(text.count(each) for each in (b"}", b"]"))
         self._counted = position

@@ -13,14 +13,14 @@ from gateway.intake.text import decoded
 from platelane.errors import BadRequest
 
 LONGEST_BOUNDARY: Final = 200
-_MOST_BESIDE: Final = 64 << 10
-"""Bytes before the first part and behind the last."""
+_MOST_OUTSIDE: Final = 64 << 10
+"""Bytes before the first part and after the last."""
 _MOST_HEADERS: Final = 8 << 10
 """Bytes of one part's headers."""
 _MOST_BLANKS: Final = 256
-"""Behind a boundary, in its line."""
+"""After a boundary, on its line."""
 _MOST_FALSE: Final = 1_000
-"""Times that the boundary stands at the beginning of a line and is none."""
+"""Times that the boundary may occur at the beginning of a line within a part's data."""
 _FIRST_LINE: Final = re.compile(rb"--([^\r\n]{1,%d})\r\n" % LONGEST_BOUNDARY)
 _BOUNDARY_END: Final = re.compile(rb"--|[ \t]{0,%d}\r\n" % _MOST_BLANKS)
 _MAYBE_END: Final = re.compile(rb"-?|[ \t]{0,%d}\r?" % _MOST_BLANKS)
@@ -28,7 +28,7 @@ _MAYBE_END: Final = re.compile(rb"-?|[ \t]{0,%d}\r?" % _MOST_BLANKS)
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """What the headers of a part say: the names of its field and of its file, empty where there is none."""
+    """The names of a part's field and of its file, from its headers; empty if there is none."""
 
     name: str
     filename: str
@@ -41,7 +41,7 @@ class Sink(Protocol):
 
 
 def boundary(beginning: bytes, content_type: str) -> bytes | None:
-    """What separates the parts, as declared or else as the body begins; None where the body is not multipart."""
+    """The boundary, as declared or else from the first line of the body; None if the body is not multipart."""
     value = content_type.encode("latin-1", "replace")
     if header_parameters.kind(value).startswith(b"multipart/"):
         declared = header_parameters.parameters(value).get(b"boundary")
@@ -56,14 +56,14 @@ class _State(Enum):
     BOUNDARY = auto()
     HEADERS = auto()
     DATA = auto()
-    BEHIND = auto()
+    AFTER = auto()
 
 
 class Splitter:
     """Splits a body that is fed piece by piece, in time linear in its length, and hands each part to a sink."""
 
     def __init__(self, boundary: bytes, limit: int, part: Callable[[PartHead], Sink]) -> None:
-        """`part` says where the bytes of a part go; there may be up to `limit` parts.
+        """`part` returns the sink for a part's bytes; there may be up to `limit` parts.
 
         Raises:
             BadRequest: the boundary is too long.
@@ -73,18 +73,18 @@ class Splitter:
         self._delimiter = b"\r\n--" + boundary
         self._limit = limit
         self._part = part
-        self._buffer = bytearray(b"\r\n")  # the first boundary is at the beginning of a line, too
+        self._buffer = bytearray(b"\r\n")  # so that the first boundary is at the beginning of a line too
         self._state = _State.BEFORE
         self._before = self._state
-        """The state in which the delimiter was met."""
+        """The state in which the delimiter was found."""
         self._sink: Sink | None = None
-        self._done = self._parts = self._beside = self._false = 0
+        self._done = self._parts = self._outside = self._false = 0
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece.
 
         Raises:
-            BadRequest: the body is broken, has more parts, or more beside them than it may have.
+            BadRequest: the body is malformed, or has too many parts or too much text outside them.
         """
         self._buffer += piece
         start = 0
@@ -93,9 +93,9 @@ class Splitter:
         del self._buffer[: self._done]
 
     def finish(self) -> None:
-        """The body has ended. The last boundary may be missing, as some clients send it. Raises BadRequest."""
+        """The body has ended. The last boundary may be missing, because some clients omit it. Raises BadRequest."""
         match self._state:
-            case _State.BEFORE if self._beside or self._buffer.strip():
+            case _State.BEFORE if self._outside or self._buffer.strip():
                 raise BadRequest("The multipart form is broken: its boundary does not occur.")
             case _State.HEADERS if self._buffer:
                 raise BadRequest("The multipart form is broken: it ends within the headers of a part.")
@@ -105,17 +105,17 @@ class Splitter:
                 self._sink.feed(self._delimiter + bytes(self._buffer))
 
     def _step(self, start: int) -> int | None:
-        """Parse from `start` to the end of what is there of one thing; None where more has to come first."""
+        """Parse one element from `start` and return where it ends; None if more bytes have to arrive first."""
         self._done = start
         match self._state:
             case _State.BEFORE | _State.DATA:
                 return self._until_delimiter(start)
             case _State.BOUNDARY:
-                return self._behind_delimiter(start)
+                return self._after_delimiter(start)
             case _State.HEADERS:
                 return self._headers(start)
-            case _State.BEHIND:
-                self._add_beside(len(self._buffer) - start)
+            case _State.AFTER:
+                self._add_outside(len(self._buffer) - start)
                 self._done = len(self._buffer)
         return None
 
@@ -123,7 +123,7 @@ class Splitter:
         found = self._buffer.find(self._delimiter, start)
         end = found if found >= 0 else max(start, len(self._buffer) - len(self._delimiter) + 1)
         if self._state is _State.BEFORE:
-            self._add_beside(end - start)
+            self._add_outside(end - start)
         elif self._sink and end > start:
             self._sink.feed(bytes(memoryview(self._buffer)[start:end]))
         if found >= 0:
@@ -132,10 +132,10 @@ class Splitter:
         self._done = end
         return None
 
-    def _behind_delimiter(self, start: int) -> int | None:
+    def _after_delimiter(self, start: int) -> int | None:
         if end := _BOUNDARY_END.match(self._buffer, start):
             self._sink = None
-            self._state = _State.BEHIND if end[0] == b"--" else _State.HEADERS
+            self._state = _State.AFTER if end[0] == b"--" else _State.HEADERS
             return end.end()
         if _MAYBE_END.fullmatch(self._buffer, start):
             return None
@@ -164,10 +164,10 @@ class Splitter:
         self._sink, self._state = self._part(_head(block)), _State.DATA
         return end
 
-    def _add_beside(self, size: int) -> None:
-        self._beside += size
-        if self._beside > _MOST_BESIDE:
-            raise BadRequest("The multipart form is broken: there is too much text beside its parts.")
+    def _add_outside(self, size: int) -> None:
+        self._outside += size
+        if self._outside > _MOST_OUTSIDE:
+            raise BadRequest("The multipart form is broken: there is too much text outside its parts.")
 
 
 def _head(block: bytes) -> PartHead:

@@ -1,7 +1,7 @@
-"""A request's body as the picture and the texts that it consists of, whichever way a client wrapped them.
+"""A request's body split into its picture and its text fields, whichever encoding the client used.
 
-The bytes decide, not the declared type: a picture by itself, a boundary for multipart, `{` for JSON, and a urlencoded
-form otherwise. So a missing or wrong Content-Type costs nothing.
+The first bytes decide, not the declared type: a picture's signature for a bare picture, a boundary for multipart, `{`
+for JSON, otherwise a urlencoded form. So a missing or wrong Content-Type does no harm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEXT_LIMIT: Final = 64 << 10
 _LONGEST_CHARACTER: Final = 4
 """Bytes in UTF-8."""
 _BEGINNING: Final = 512
-"""Bytes that tell the encoding of a body."""
+"""Bytes that are enough to recognise the encoding of a body."""
 _UPLOAD: Final = "upload"
 _TOO_MUCH: Final = f"The fields other than upload hold more than {TEXT_LIMIT} characters."
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -36,11 +36,10 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a request consists of.
+    """The parts of a request.
 
-    `upload` is what was sent as such, None where that is nothing; `filename` is the bare name of its file, empty where
-    there is none. The other values are text in forms and any JSON value in JSON, by lower-case name; repeated ones keep
-    their order.
+    `upload` is None if no byte was sent as `upload`; `filename` is the bare name of its file, empty if there is none.
+    The other values are text in forms and any JSON value in JSON, by lower-case name; repeated ones keep their order.
     """
 
     upload: Upload | None = None
@@ -48,13 +47,13 @@ class Parts:
     values: Mapping[str, list[Any]] = field(default_factory=dict)
 
     def last(self, name: str) -> Any:
-        """The value that was given last, None where there is none."""
+        """The last value of that name; None if there is none."""
         values = self.values.get(name)
         return values[-1] if values else None
 
 
 class PartsReader:
-    """Reads a body that is fed in pieces of `upload.SLICE` bytes; of the upload it keeps only the picture."""
+    """Reads a body that is fed in pieces of `upload.SLICE` bytes; it keeps the upload only as a decoded picture."""
 
     def __init__(self, content_type: str, upload_limit: int) -> None:
         """`upload_limit`: bytes that the picture may have."""
@@ -67,7 +66,7 @@ class PartsReader:
         """Take the next piece.
 
         Raises:
-            BadRequest: the encoding is broken, or there are too many fields or too much text in them.
+            BadRequest: the body is malformed, or there are too many fields or too much text in them.
             UploadTooLarge, BadImage: as `Upload.feed`.
         """
         if self._reader:
@@ -78,7 +77,7 @@ class PartsReader:
             self._begin()
 
     def finish(self) -> Parts:
-        """What the whole body holds. Raises as `feed`."""
+        """The parts of the whole body. Raises as `feed`."""
         parts = (self._reader or self._begin()).finish()
         texts = (value for values in parts.values.values() for value in values if isinstance(value, str))
         if sum(len(text) + 1 for text in texts) > TEXT_LIMIT:
@@ -101,9 +100,9 @@ class PartsReader:
 
 
 class _Reader(ABC):
-    """One way to wrap a request.
+    """Reads one encoding of a body.
 
-    Nothing that it is made of refers to what holds it, so that the upload goes as soon as the reader does.
+    There are no reference cycles, so the upload is freed as soon as the reader is.
     """
 
     def __init__(self, upload: Upload) -> None:
@@ -148,7 +147,7 @@ class _Multipart(_Reader):
 
 
 class _Sinks:
-    """Where the parts of a form go."""
+    """The sinks for the parts of a multipart form."""
 
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
@@ -180,7 +179,7 @@ class _TextSize:
 
 
 class _Text:
-    """The text of a part. A file that is not small is dropped: some send more pictures than the one to be read."""
+    """The text of a part. Larger files are dropped: some clients send more pictures than the one to be read."""
 
     def __init__(self, size: _TextSize, *, is_file: bool) -> None:
         self._size = size

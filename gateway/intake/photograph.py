@@ -1,4 +1,4 @@
-"""The photograph that becomes a job: a picture, and how it is to be read."""
+"""The photograph that becomes a job: a picture, and how to read it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from platelane.pb.v1 import domain_pb2
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """What a caller wants read. `image` is encoded; the time is microseconds since 1970 UTC.
+    """A photograph to be read. `image` is encoded; the time is microseconds since 1970 UTC.
 
-    `waited`: seconds that its caller has waited for it to be fetched; they are part of the deadline. `arrival` is what
-    the image counts for, as long as this refers to it.
+    `waited`: seconds that fetching it took, which count towards the deadline. `arrival` accounts for the bytes of the
+    image as long as this object holds it.
     """
 
     image: bytes

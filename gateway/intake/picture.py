@@ -1,4 +1,4 @@
-"""The encoded picture of a request, out of its upload or from the address that it names."""
+"""The encoded picture of a request, from its upload or from the address that it names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from platelane.vision import header
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture whose format and size have been checked, and the name it goes by.
+    """An encoded picture whose format and size have been checked, and its file name.
 
-    `waited`: seconds that its caller has waited for it to be fetched.
+    `waited`: seconds that fetching it took.
     """
 
     data: bytes
@@ -25,13 +25,13 @@ class Picture:
 
 
 async def take(fields: Fields, fetcher: UrlFetcher, upload_limit: int, pixel_limit: int) -> Picture:
-    """The picture, fetched where the request names only its address.
+    """The picture, fetched if the request only names its address.
 
     Raises:
         UploadTooLarge: more than `upload_limit` bytes.
-        BadImage: there is none, none that can be read, or one of more than `pixel_limit` pixels.
-        BadRequest: the address may not be fetched from, or nothing came in time.
-        Overloaded: too many are being fetched, or too much is held already.
+        BadImage: there is no picture, it cannot be read, or it has more than `pixel_limit` pixels.
+        BadRequest: the address may not be fetched from, or nothing arrived in time.
+        Overloaded: too many pictures are being fetched, or too many bytes are held already.
     """
     filename, waited = fields.filename, 0.0
     if fields.upload:
@@ -44,6 +44,6 @@ async def take(fields: Fields, fetcher: UrlFetcher, upload_limit: int, pixel_lim
     else:
         raise BadImage("There is no image: send one in upload, as a file or as base64, or its URL in upload_url.")
     if fields.arrival:
-        fields.arrival.is_only(len(data))
+        fields.arrival.shrink_to(len(data))
     kind = header.probe(data, pixel_limit).format
     return Picture(data, filename or f"upload.{kind.extension}", waited)

@@ -1,4 +1,4 @@
-"""Text as clients send it: bytes in an encoding that nobody names, and paths where a file's name is meant."""
+"""Text as clients send it: bytes of undeclared encoding, and paths instead of file names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FILENAME_LENGTH: Final = 200
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8, or Latin-1 where it is not."""
+    """Decoded as UTF-8, or as Latin-1 if it is not valid UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -17,6 +17,6 @@ def decoded(data: bytes) -> str:
 
 
 def bare_name(filename: str) -> str:
-    """The last component of a path of any system, without control characters; its end where it is too long."""
+    """The last component of a path of any system, without control characters; the end of it if it is too long."""
     name = re.split(r"[/\\]", filename)[-1]
     return "".join(character for character in name if character.isprintable())[-_FILENAME_LENGTH:]

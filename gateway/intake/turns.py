@@ -1,4 +1,4 @@
-"""The share of the event loop that uploads get for being parsed, all of them together."""
+"""Limits the share of the event loop that parsing uploads may take, all of them together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections import deque
 from typing import Final
 
 TURN: Final = 0.002
-"""Seconds of parsing in one round of the event loop; then everything else has its turn."""
+"""Seconds of parsing in one round of the event loop; then other tasks run."""
 
 
 class Turns:
-    """Lets those who parse uploads go on one after another, so that many at once hold the loop no longer than one."""
+    """Lets parsers of uploads take turns, so that many at once block the event loop no longer than one does."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._since: float | None = None
-        """When the first one went on in this round; None where nobody has."""
+        """When the first parser ran in this round; None if none has."""
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def wait(self) -> None:
-        """Return in a round that has time left for parsing. To be called before each slice."""
+        """Return in a round that has time left for parsing. Call it before parsing each slice."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._since, self._waiting = loop, None, deque()
@@ -37,7 +37,7 @@ class Turns:
         loop.call_soon(self._next, loop)
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A new round: the one that has waited longest goes on, and the others in the rounds after it."""
+        """Start a new round: the parser that has waited longest runs, the others in later rounds."""
         self._since = None
         while self._waiting and self._since is None:
             if not (waiting := self._waiting.popleft()).done():
@@ -46,4 +46,4 @@ class Turns:
 
 
 TURNS: Final = Turns()
-"""Those of this process."""
+"""Shared by all uploads of this process."""

@@ -1,4 +1,4 @@
-"""An upload as it arrives: an encoded picture, or base64 text of one, of which only the picture is kept."""
+"""An upload as it arrives: an encoded picture, or base64 text of one, which is decoded at once."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from platelane.errors import BadImage, UploadTooLarge
 from platelane.vision import formats
 
 SLICE: Final = 16 << 10
-"""Bytes that are parsed in one go; whatever is in them, that takes milliseconds at most."""
+"""Bytes that are parsed at once; that takes milliseconds at most, whatever they contain."""
 _SIGNATURE: Final = 64
-"""Bytes that tell the format of a picture."""
+"""Bytes that are enough to recognise the format of a picture."""
 
 
 class Upload:
     """What was sent as `upload`. Feed it, then ask for its `picture`."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes that the picture may have."""
+        """`limit`: largest size of the picture, in bytes."""
         self._limit = limit
         self._sent = 0
         self._head = b""
@@ -32,7 +32,7 @@ class Upload:
 
     @classmethod
     async def whole(cls, data: bytes, limit: int) -> Upload:
-        """One that is there already; a picture is not copied. Raises as `feed`."""
+        """An upload that has arrived already; a bare picture is not copied. Raises as `feed`."""
         upload = cls(limit)
         if formats.sniff(data):
             upload._sent, upload._begun = len(data), True
@@ -46,15 +46,15 @@ class Upload:
 
     @property
     def empty(self) -> bool:
-        """Whether no byte has come."""
+        """Whether no byte has arrived."""
         return not self._sent
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece, of `SLICE` bytes or so.
 
         Raises:
-            UploadTooLarge: the picture has more bytes than it may have; said before it is found to be no picture.
-            BadRequest: more percent escapes than base64 has.
+            UploadTooLarge: the picture is too large; this takes precedence over not being a picture.
+            BadRequest: the upload has more percent escapes than base64 can have.
         """
         self._sent += len(piece)
         if self._problem:
@@ -67,7 +67,7 @@ class Upload:
                 self._begin()
 
     def picture(self) -> bytes:
-        """The encoded picture, once all has come.
+        """The encoded picture, once all of the upload has arrived.
 
         Raises:
             UploadTooLarge: as `feed`.
@@ -108,7 +108,7 @@ class Upload:
             self._refuse("The base64 in upload is not that of a supported image.")
 
     def _refuse(self, problem: str) -> None:
-        """Keep nothing from now on, but hear it out: it may be too large, which is said instead."""
+        """Keep nothing from now on, but count further bytes: the upload may be too large, which takes precedence."""
         self._problem, self._kept = problem, io.BytesIO()
         self._check(self._sent)
 

@@ -1,4 +1,4 @@
-"""Pictures that a caller names by URL (`upload_url`), fetched without opening a way into our own network (SSRF)."""
+"""Fetches pictures that a caller names by URL (`upload_url`), without giving access to our own network (SSRF)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class UrlFetcher:
         self._fetching = 0
 
     async def fetch(self, address: str, count: Callable[[int], None] | None = None) -> tuple[bytes, str]:
-        """The bytes at a URL and the file name in it, empty where there is none.
+        """The bytes at a URL, and the file name in it, which may be empty.
 
         `count` is called with the size of each piece before it is kept, and may raise.
 
@@ -88,7 +88,7 @@ class UrlFetcher:
     async def _get(
         self, pool: httpcore.AsyncConnectionPool, target: SplitResult, count: Callable[[int], None] | None
     ) -> bytes | str:
-        """The body, or where the server says it is."""
+        """The body, or the address that the server redirects to."""
         headers = [(b"Host", target.netloc.encode()), *_HEADERS]
         async with pool.stream("GET", _core_url(target), headers=headers) as response:
             if response.status in _REDIRECTING:
@@ -118,7 +118,7 @@ def _split(address: str) -> SplitResult:
         port = target.port
     except ValueError as error:
         raise BadRequest(f"upload_url is not a valid URL: {error}.") from error
-    # a backslash is where readers of addresses differ about the host
+    # URL parsers disagree about the host if there is a backslash
     if len(text) > _MAX_LENGTH or re.search(r"[\x00-\x1f\x7f\\]", text):
         raise BadRequest("upload_url is too long or contains characters that are not allowed in a URL.")
     if target.scheme not in ("http", "https") or not target.hostname:
@@ -152,5 +152,5 @@ def _core_url(target: SplitResult) -> httpcore.URL:
 
 @lru_cache(maxsize=1)
 def _certificates() -> ssl.SSLContext:
-    """Loaded at the first https URL; it takes a while."""
+    """Loaded at the first https URL, because that takes a while."""
     return httpcore.default_ssl_context()

@@ -11,23 +11,23 @@ from gateway.intake.upload import Upload
 from platelane.errors import BadRequest
 
 _MOST: Final = 256 << 10
-"""Bytes of all fields but the upload, as they are sent."""
+"""Bytes of all fields except the upload, as sent."""
 _MOST_ESCAPES: Final = 10_000
-"""In these fields; each costs an object."""
+"""Percent escapes in these fields; each costs an object."""
 
 
 class UrlencodedReader:
-    """Reads a form that is fed piece by piece; the text of the first `upload` with any goes to `upload`."""
+    """Reads a form that is fed piece by piece; the text of the first non-empty `upload` is fed to `upload`."""
 
     def __init__(self, upload: Upload, limit: int, field: Callable[[bytes, bytes], None]) -> None:
-        """`field` is called with each other name and value, of which there may be up to `limit`."""
+        """`field` is called with the name and value of each other field; there may be up to `limit` fields."""
         self._upload = upload
         self._limit = limit
         self._field = field
         self._pair = bytearray()
-        """The pair that has begun, unless it is the upload."""
+        """The current pair, unless it is the upload."""
         self._unescaper: Unescaper | None = None
-        """While the upload arrives."""
+        """Set while the upload arrives."""
         self._pairs = self._text = self._escapes = 0
 
     def feed(self, piece: bytes) -> None:
@@ -54,13 +54,13 @@ class UrlencodedReader:
             if self._upload.empty and len(name) <= 3 * len(b"upload") and unquote_to_bytes(name) == b"upload":
                 self._pair.clear()
                 self._unescaper = Unescaper()
-                # a "+" stays what it is here: it belongs to the base64, escaped or not
+                # a "+" is not a space here: it belongs to the base64, escaped or not
                 self._upload.feed(self._unescaper.feed(value))
                 return
         self._count(text)
 
     def _count(self, text: bytes) -> None:
-        """Raises BadRequest where there is too much; what is no form at all is taken as the upload, and judged so."""
+        """Raises BadRequest if there is too much text; a body that is not a form at all is treated as the upload."""
         self._text += len(text)
         self._escapes += text.count(b"%")
         if self._text > _MOST and not self._pairs and b"=" not in self._pair:

@@ -38,8 +38,8 @@ def test_what_is_left_of_a_body_is_what_counts() -> None:
     arrivals = Arrivals(BUDGET)
     arrival = arrivals.arriving("one")
     arrival.add(19 * LEAST)
-    arrival.is_only(10 * LEAST)
-    arrival.is_only(15 * LEAST)  # it does not grow again
+    arrival.shrink_to(10 * LEAST)
+    arrival.shrink_to(15 * LEAST)  # it does not grow again
     other = arrivals.arriving("one")
     other.add(9 * LEAST)
     with pytest.raises(Overloaded):

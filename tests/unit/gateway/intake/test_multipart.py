@@ -77,15 +77,15 @@ def test_the_last_boundary_may_be_missing(end: bytes) -> None:
         (BODY + b"--x", None),
         (b" " * 9_500_000, "does not occur|too much text"),
         (b"--x" + b" " * 9_500_000, "does not occur|too much text"),
-        (b"a" * 100_000 + b"\r\n" + BODY, "too much text beside"),
-        (BODY + b"a" * 100_000, "too much text beside"),
+        (b"a" * 100_000 + b"\r\n" + BODY, "too much text outside"),
+        (BODY + b"a" * 100_000, "too much text outside"),
         (b"--x\r\nA: " + b"b" * 9_000 + b"\r\n\r\n", "headers of a part are too long"),
         (b"--x\r\nA: b\r\n", "ends within the headers"),
         (b"--x\r\n\r\n" + b"\r\n--xx" * 1_100, "boundary is part of"),
         (b"no boundary at all", "does not occur"),
     ],
 )
-def test_what_stands_beside_the_parts_is_bounded(body: bytes, problem: str | None) -> None:
+def test_text_outside_the_parts_is_bounded(body: bytes, problem: str | None) -> None:
     if problem is None:
         split(body)
         return
