@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aggregator.assembly import assemble
 from attributes.decode import decode
 from detector.calibration import Calibration
-from detector.handler import attributed, crop, detection_part, find
+from detector.handler import crop, detection_part, find, vehicle_boxes
 from ocr import region_prior
 from ocr.plates import read_plates
 from platelane.bus import subjects
@@ -42,7 +42,7 @@ class DirectReader:
         image = (await asyncio.to_thread(decoding.decode, photo)).image
         found = await find(self._inference, image, options, self._calibration, deadline)
         part = detection_part(job, image, found)
-        crops = await asyncio.to_thread(crop, image, found, attributed(part))
+        crops = await asyncio.to_thread(crop, image, found, vehicle_boxes(part))
         plates, vehicles = await asyncio.gather(
             self._plates(crops.plates, crops.other_plates, deadline), self._vehicles(crops.vehicles, deadline)
         )

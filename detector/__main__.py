@@ -22,7 +22,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on jobs until `stop` is set."""
     calibration = Calibration.of(model_specs.ModelRepository(settings.model_repository))
     models = (model_specs.DETECTOR, model_specs.ALIGNER)
-    cv2.setNumThreads(1)  # several jobs are what takes all cores; threads of OpenCV's own wait for each other, spinning
+    cv2.setNumThreads(1)  # concurrent jobs use all cores; OpenCV's own threads would spin while waiting for each other
     with Decoders() as decoders:
         await asyncio.to_thread(decoders.start)
 

@@ -14,9 +14,9 @@ _MIN_COVERED: Final = 0.7
 def associate(plates: Sequence[Box], vehicles: Sequence[Box]) -> list[int | None]:
     """Index of each plate's vehicle, or None.
 
-    Where boxes overlap in a crowd several vehicles contain a plate: the one wins in which the plate sits where plates
-    sit, in the middle of the width, low, and neither tiny nor as wide as the vehicle; pairs are made best first, and a
-    vehicle that has a plate is taken again only by a plate that fits nowhere else.
+    If several overlapping vehicles contain a plate, it belongs to the one on which it is placed most plausibly: in the
+    middle of the width, low, and neither tiny nor as wide as the vehicle. Pairs are made best first; a vehicle gets a
+    second plate only if that plate fits no other vehicle.
     """
     pairs = [
         (fit, p, v)
@@ -37,7 +37,7 @@ def associate(plates: Sequence[Box], vehicles: Sequence[Box]) -> list[int | None
 
 
 def _fit(plate: Box, vehicle: Box) -> float | None:
-    """How badly the plate sits on the vehicle, 0 = perfectly; None: outside, or as large as the vehicle."""
+    """How implausible the plate's place on the vehicle is, 0 is perfect; None if it is outside or far too wide."""
     area = vehicle.grown(0.05)
     if plate.area <= 0 or plate.intersection(area) < _MIN_COVERED * plate.area:
         return None

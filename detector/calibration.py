@@ -1,4 +1,4 @@
-"""What a plate's score means: the share of such finds that are plates."""
+"""Calibrates the detector's scores: a calibrated score is the share of such detections that are plates."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class PlattScaling:
     offset: float
 
     def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of the detector, any shape, 0 to 1, as probabilities; order is kept."""
+        """The detector's scores, any shape, 0 to 1, as probabilities; the order of scores is preserved."""
         inside = np.clip(scores.astype(np.float64), 1e-6, 1 - 1e-6)
         logits = np.log(inside / (1 - inside))
         return np.asarray(1 / (1 + np.exp(-(self.slope * logits + self.offset))), dtype=np.float32)
 
     def uncalibrated(self, probability: float) -> float:
-        """The score that `calibrated` makes `probability` of, at or below it when `probability` is 0 or 1."""
+        """The score that `calibrated` maps to `probability`; 0 and 1 are returned unchanged."""
         if not 0 < probability < 1:
             return probability
         return 1 / (1 + math.exp(-(math.log(probability / (1 - probability)) - self.offset) / self.slope))
@@ -35,7 +35,7 @@ class PlattScaling:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was fitted to the served models: the detector's probability of a plate, and what reading adds to it."""
+    """The figures fitted to the served models: of the detector's scores, and of `dscore`."""
 
     detection: PlattScaling
     dscore: Dscore

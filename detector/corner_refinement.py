@@ -1,4 +1,4 @@
-"""Refinement of the plates' corners by the aligner, from the detector's corners and from the box."""
+"""Refines the corners of plates with the aligner, starting from the detector's corners and from the box."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from platelane.vision.geometry import Box, Corners
 MARGIN: Final = 0.03
 """Share of their width and height that a plate's reported box keeps around its corners."""
 AGREEING: Final = 0.3
-"""IoU with the detector's box below which the corners are of something else, and that box is reported."""
+"""Below this IoU with the detector's box, the corners belong to something else, and that box is reported instead."""
 
 
 class Model(Protocol):
@@ -28,24 +28,24 @@ class Model(Protocol):
 
 
 async def refine_corners(model: Model, image: Image, found: Found) -> Found:
-    """What was found in `image`, each plate with its corners as the model sees them, `corners_from_box`, and `bounds`
-    around the corners.
+    """The objects found in `image`, each plate with refined `corners` and `corners_from_box`, and `bounds` around the
+    refined corners.
 
-    Where the model's are not those of a plate, they stay what it was given.
+    If the refined corners cannot be those of a plate, the initial ones are kept.
 
     Raises: what `model` raises.
     """
     if not found.plates:
         return found
     starts = [start for plate in found.plates for start in (plate.corners, plate.corners_from_box)]
-    seen = await model(await asyncio.to_thread(_crops, image, starts))
-    aligned = [
+    predicted = await model(await asyncio.to_thread(_crops, image, starts))
+    refined = [
         _plausible(out_of_crop(corners, start, ALIGNER_MARGIN), start)
-        for corners, start in zip(seen, starts, strict=True)
+        for corners, start in zip(predicted, starts, strict=True)
     ]
     plates = [
-        replace(plate, corners=corners, corners_from_box=again, bounds=_bounds(corners, plate.box, image))
-        for plate, corners, again in zip(found.plates, aligned[::2], aligned[1::2], strict=True)
+        replace(plate, corners=corners, corners_from_box=from_box, bounds=_bounds(corners, plate.box, image))
+        for plate, corners, from_box in zip(found.plates, refined[::2], refined[1::2], strict=True)
     ]
     return replace(found, plates=tuple(plates))
 
@@ -55,13 +55,13 @@ def _crops(image: Image, starts: Sequence[Corners]) -> list[bytes]:
 
 
 def _plausible(corners: Corners, otherwise: Corners) -> Corners:
-    """`corners` where they run clockwise around a convex area."""
+    """`corners` if they run clockwise around a convex area, else `otherwise`."""
     convex = np.isfinite(corners).all() and cv2.isContourConvex(corners)
     return corners if convex and cv2.contourArea(corners, oriented=True) > 0 else otherwise
 
 
 def _bounds(corners: Corners, box: Box, image: Image) -> Box:
-    """As tight as the plate: the detector's boxes are those that its many labels were drawn with, loose."""
+    """A box as tight as the plate. The detector's own boxes are as loose as the labels it was trained on."""
     height, width = image.shape[:2]
     around = Box.around(corners).grown(MARGIN).clipped(width, height)
     return around if around.iou(box) >= AGREEING else box

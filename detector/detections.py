@@ -62,24 +62,25 @@ class Detections:
         return self[self.scores >= threshold]
 
     def in_picture(self, fit: Letterbox, xmin: float = 0.0, ymin: float = 0.0) -> Detections:
-        """From canvas pixels to those of the picture, of which the canvas shows the part from (xmin, ymin) on."""
+        """Mapped from canvas pixels to picture pixels; the canvas shows the part of the picture from (xmin, ymin)."""
         offset = np.array([xmin, ymin], dtype=np.float32)
         boxes = (fit.to_picture(self.boxes.reshape(-1, 2, 2)) + offset).reshape(-1, 4)
         return Detections(boxes, self.scores, self.classes, fit.to_picture(self.corners) + offset)
 
     def turned_back(self, turns: int, width: int, height: int) -> Detections:
-        """From pixels of a picture that was turned clockwise by so many quarter turns to those of the picture itself,
-        of that size."""
+        """Mapped from pixels of a picture that was turned clockwise by `turns` quarter turns to pixels of the original
+        picture, which has this width and height."""
         corners = _turned_back(self.corners, turns, width, height)
         ends = _turned_back(self.boxes.reshape(-1, 2, 2), turns, width, height)
         boxes = np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
         return Detections(boxes, self.scores, self.classes, corners)
 
     def nms(self, iou: float, containment: float = 1.1) -> Detections:
-        """Greedy non-maximum suppression, whatever the classes; best score first.
+        """Greedy non-maximum suppression, regardless of classes; best score first.
 
-        An object goes if it overlaps a better one by more than `iou`, or if more than `containment` of the smaller of
-        the two is covered (over 1: never): two views of one plate, one of them cut off, overlap little but contain.
+        An object is dropped if it overlaps a better one by more than `iou`, or if more than `containment` of the
+        smaller of the two is covered (over 1: never). The latter catches two detections of one plate of which one is
+        cut off: they overlap little, but one contains the other.
         """
         chosen = self[np.argsort(-self.scores, kind="stable")]
         overlap, contained = _overlaps(chosen.boxes)

@@ -1,4 +1,4 @@
-"""One job: decode, detect, refine corners, crop, hand on."""
+"""One job: decode, detect, refine corners, crop, publish."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Keeper(Protocol):
     """Keeps small pictures; `detector.picture_keeper.PictureKeeper` does it in NATS."""
 
     async def keep(self, image: Image, part: stages_pb2.DetectionPart) -> None:
-        """Keep what is to be seen of the plates that have a number in `crop`; nobody waits until that is done."""
+        """Keep pictures of the plates that have a number in `crop`. They are stored in the background."""
         ...
 
 
 class Detector:
     """Handles `stages_pb2.Job`: publishes the detection part, then the crops that other services read.
 
-    The part is stored before any other of its job can be, so that it is never the one that completes a job with crops.
+    The detection part is stored before any other part of the job, so it never completes a job that has crops.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Detector:
         decode: Decode,
         keeper: Keeper | None = None,
     ) -> None:
-        """`keeper`: who keeps small pictures of what was found; None where nobody does."""
+        """`keeper` keeps small pictures of the plates and vehicles; None if none are kept."""
         self._decode = decode
         self._bus = bus
         self._inference = inference
@@ -68,11 +68,12 @@ class Detector:
         image = decoded.image
         found = await find(self._inference, image, job.options, self._calibration, deadline)
         part = detection_part(job, image, found)
-        kept = self._keeper is not None and job.options.mode != domain_pb2.MODE_REDACTION  # which hides what it finds
+        # redaction hides what it finds, so nothing of it is kept
+        kept = self._keeper is not None and job.options.mode != domain_pb2.MODE_REDACTION
         for number, plate in enumerate(part.plates[:MAX_PLATES] if kept else ()):
             plate.crop = number
         stored = self._bus.hand_on(subjects.part(job.context.id, subjects.DETECTION), part, "detection")
-        crops, _ = await asyncio.gather(asyncio.to_thread(crop, image, found, attributed(part)), stored)
+        crops, _ = await asyncio.gather(asyncio.to_thread(crop, image, found, vehicle_boxes(part)), stored)
         messages = []
         if crops.plates:
             plates = stages_pb2.PlateCrops(
@@ -111,7 +112,7 @@ async def find(
 
 
 def detection_part(job: stages_pb2.Job, image: Image, found: Found) -> stages_pb2.DetectionPart:
-    """What was found, without readings; in plate mode, and in detection zones, only the vehicles that carry a plate."""
+    """The detections as a message. In plate mode, and inside detection zones, only vehicles that carry a plate."""
     height, width = image.shape[:2]
     carrying = {plate.vehicle for plate in found.plates}
     boxes = np.array([astuple(vehicle.box) for vehicle in found.vehicles], dtype=np.float32).reshape(-1, 4)
@@ -148,23 +149,23 @@ def _reading(options: domain_pb2.Options) -> stages_pb2.ReadingOptions:
     )
 
 
-def attributed(part: stages_pb2.DetectionPart) -> list[Box]:
-    """The boxes of the vehicles that are to be described."""
+def vehicle_boxes(part: stages_pb2.DetectionPart) -> list[Box]:
+    """The boxes of the vehicles whose attributes are needed."""
     return [Box(v.box.xmin, v.box.ymin, v.box.xmax, v.box.ymax) for v in part.vehicles]
 
 
 @dataclass(frozen=True, slots=True)
 class Crops:
-    """What the next models are given: UINT8 tensors of their input shapes, row-major."""
+    """The inputs of the next models: UINT8 tensors of their input shapes, row-major."""
 
     plates: list[bytes]
     other_plates: list[bytes]
-    """Each plate by the corners refined from its box, and by the box: wrong corners are worse to read than a slant."""
+    """Each plate cut by the corners refined from its box, and by the box: wrong corners hurt more than a slant."""
     vehicles: list[bytes]
 
 
 def crop(image: Image, found: Found, vehicles: list[Box]) -> Crops:
-    """The plates that were found, more than `MAX_PLATES` by their corners alone, and `vehicles`."""
+    """The plates, all of them only by their corners if there are more than `MAX_PLATES`; and `vehicles`."""
     recropped = found.plates if len(found.plates) <= MAX_PLATES else ()
     return Crops(
         [rectify_plate(image, plate.corners).tobytes() for plate in found.plates],

@@ -1,7 +1,7 @@
-"""Small pictures of plates, vehicles and cameras, kept for people beside the results. Nobody waits for them.
+"""Small pictures of plates, vehicles and cameras, kept with the results in the background.
 
-They are cut once the models have what they need, and encoded in one thread that everything else goes before. Where more
-wait for it than it can do, the newest are not kept.
+They are cut after the crops have been sent to the models, and encoded in one thread of low priority. If too many are
+waiting for it, further ones are not kept.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ VEHICLE_SIZE: Final = (256, 192)
 CAMERA_SIZE: Final = (640, 480)
 """(width, height) that these pictures fit into."""
 CAMERA_EVERY: Final = 10.0
-"""Seconds in which one process keeps one picture of a camera."""
+"""Seconds between two kept pictures of a camera, per process."""
 WAITING: Final = 64
 """Photographs whose pictures may wait to be encoded: each takes some 200 kB."""
 _CAMERAS: Final = 1_000
-"""Cameras that are remembered."""
+"""Cameras whose last picture is remembered."""
 _VEHICLE_MARGIN: Final = 0.06
 _QUALITY: Final = 60
 _NICENESS: Final = 10
@@ -55,7 +55,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What is kept of one photograph, not encoded yet: each plate with its vehicle, and the camera's picture."""
+    """The pictures to keep of one photograph, not encoded yet: of each plate and its vehicle, and of the camera."""
 
     plates: list[tuple[Image, Image | None]]
     camera: Image | None
@@ -75,11 +75,11 @@ class PictureKeeper:
 
     @classmethod
     def of(cls, bus: Bus) -> PictureKeeper:
-        """One that keeps them in NATS."""
+        """A keeper that stores pictures in NATS."""
         return cls(bus.stream(topology.KV_CROPS, _PATIENCE), bus.stream(topology.KV_CAMERAS, _PATIENCE))
 
     async def keep(self, image: Image, part: stages_pb2.DetectionPart) -> None:
-        """Cut what is to be seen of the plates that have a number; the rest is done later."""
+        """Cut the plates that have a number in `crop`, and their vehicles; encode and store them in the background."""
         camera = self._is_due(part.context)
         if (not part.plates and not camera) or len(self._tasks) >= WAITING:
             return
@@ -89,11 +89,11 @@ class PictureKeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def settled(self) -> None:
-        """Return once nothing is waiting any more."""
+        """Return once all pictures have been stored."""
         await asyncio.gather(*self._tasks)
 
     def _is_due(self, context: stages_pb2.JobContext) -> bool:
-        """Whether a picture of the camera is wanted; it counts as kept then."""
+        """Whether a picture of the camera is due; if so, it counts as kept."""
         key, now = (context.account, context.camera_id), self._clock()
         if not context.camera_id or now - self._last.get(key, -CAMERA_EVERY) < CAMERA_EVERY:
             return False
@@ -115,7 +115,7 @@ class PictureKeeper:
 
 
 def cut_views(image: Image, part: stages_pb2.DetectionPart, *, camera: bool) -> Views:
-    """What is kept of a photograph; plates without a number in `crop` are left out."""
+    """The pictures to keep of a photograph; plates without a number in `crop` are left out."""
     kept = [
         (plate, owner) for plate, owner in zip(part.plates, part.plate_vehicle, strict=True) if plate.HasField("crop")
     ]
@@ -127,7 +127,7 @@ def cut_views(image: Image, part: stages_pb2.DetectionPart, *, camera: bool) -> 
 
 
 def _plate(image: Image, plate: domain_pb2.Plate) -> Image:
-    """Seen from straight ahead, in its own aspect ratio."""
+    """The plate rectified, in its own aspect ratio."""
     corners: Corners = np.array([(point.x, point.y) for point in plate.corners], np.float32)
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     across, down = max(1.0, float(sides[0] + sides[2]) / 2), float(sides[1] + sides[3]) / 2
@@ -149,13 +149,13 @@ def _encoded(views: Views) -> tuple[stages_pb2.KeptCrops, bytes]:
 
 
 def _webp(image: Image) -> bytes:
-    """By Pillow, whose quickest method takes half the time of OpenCV's only one."""
+    """Encoded by Pillow, whose fastest method takes half the time of OpenCV's only one."""
     buffer = io.BytesIO()
     PillowImage.fromarray(np.ascontiguousarray(image[:, :, ::-1])).save(buffer, "WEBP", quality=_QUALITY, method=0)
     return buffer.getvalue()
 
 
 def _step_back() -> None:
-    """Let all other threads go first; Linux has a niceness for each."""
+    """Lower the priority of this thread; on Linux each thread has its own niceness."""
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

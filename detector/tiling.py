@@ -1,4 +1,4 @@
-"""The views of a picture that the detector is given: all of it, vehicles enlarged, tiles, and from farther away."""
+"""The views of a picture for the detector: the whole picture, enlarged vehicles, tiles, and views with a margin."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from platelane.vision.geometry import Box, Letterbox
 MARGIN: Final = 0.08
 """Share of a vehicle's width and height that is shown around it."""
 GAIN: Final = 1.25
-"""A closer view has to show a vehicle this much larger to be worth its time."""
+"""A closer view must enlarge a vehicle by this factor to be worth its time."""
 SMALLEST: Final = 40.0
-"""Longer side in pixels of the picture below which no plate on a vehicle could be read, however enlarged."""
+"""If its longer side has fewer pixels in the picture, no plate on a vehicle could be read, however enlarged."""
 TILE: Final = 0.6
-"""Share of an area's width and height in each of its four tiles: what one cuts off another shows whole."""
+"""Share of an area's width and height in each of its four tiles: what one tile cuts off, another shows whole."""
 EDGE: Final = 12.0
-"""Pixels of the canvas: what comes nearer to where a part was cut out of the picture may be cut off."""
+"""Pixels of the canvas: objects nearer to a cut edge of the view may be cut off."""
 DISTANCES: Final = (0.3, 1.0)
-"""Margins, as shares of the picture's width and height, of the views from farther away."""
+"""Margins of the views from farther away, as shares of the picture's width and height."""
 TURNS: Final = (1, 2, 3)
-"""Quarter turns by which a picture may hang, besides none."""
+"""Numbers of quarter turns by which a picture may be turned."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A part of the picture in a canvas: where the part begins, and how it was fitted in."""
+    """A part of the picture in a canvas: the part's upper left corner, and how it was scaled."""
 
     canvas: Image
     fit: Letterbox
     xmin: float = 0.0
     ymin: float = 0.0
     inside: Box | None = None
-    """Where objects are whole, in pixels of the picture; None: everywhere."""
+    """The area in which objects are not cut off, in pixels of the picture; None: everywhere."""
 
-    def in_picture(self, seen: Detections) -> Detections:
-        """In pixels of the picture, without what the part cuts off."""
-        found = seen.in_picture(self.fit, self.xmin, self.ymin)
+    def in_picture(self, detections: Detections) -> Detections:
+        """The view's detections in pixels of the picture, without objects that the view cuts off."""
+        found = detections.in_picture(self.fit, self.xmin, self.ymin)
         if self.inside is None:
             return found
         low, high = astuple(self.inside)[:2], astuple(self.inside)[2:]
@@ -50,9 +50,10 @@ class View:
 
 
 def whole(image: Image) -> tuple[View, View]:
-    """All of the picture, large and at about half that size: what fills the picture is found better in the second.
+    """The whole picture, large and at about half that size: objects that fill the picture are found better in the
+    second view.
 
-    A picture that fits into the small canvas is shown in that alone, filling it and in a margin.
+    A picture that fits into the small canvas is only shown there, once filling it and once with a margin.
     """
     height, width = image.shape[:2]
     if _is_small(image):
@@ -61,7 +62,7 @@ def whole(image: Image) -> tuple[View, View]:
 
 
 def once(image: Image) -> tuple[View]:
-    """All of the picture in the one view of the fast mode; a small one in a margin."""
+    """The whole picture in the single view of the fast mode; a small picture has a margin."""
     height, width = image.shape[:2]
     if _is_small(image):
         return (View(*letterbox(image, ZOOM_CANVAS, DISTANCES[0])),)
@@ -69,8 +70,8 @@ def once(image: Image) -> tuple[View]:
 
 
 def closer(image: Image, vehicles: list[Box], scale: float) -> list[list[View]]:
-    """For each of the vehicles that gains from it the views that enlarge it; the large view showed the picture at
-    `scale`. One that fills the picture is shown in tiles."""
+    """Enlarged views of the vehicles that gain from it, a group for each; `scale` is that of the large view. A vehicle
+    that fills the picture is shown in tiles."""
     height, width = image.shape[:2]
     shown: list[list[View]] = []
     for vehicle in vehicles:
@@ -86,31 +87,31 @@ def closer(image: Image, vehicles: list[Box], scale: float) -> list[list[View]]:
 
 
 def tiles(image: Image) -> list[View]:
-    """All of the picture in four overlapping parts, each as large as the canvas takes it."""
+    """The whole picture in four overlapping parts, each filling its canvas."""
     height, width = image.shape[:2]
     canvas = ZOOM_CANVAS if _is_small(image) else frame_canvas(height, width)
     return [_view(image, part, canvas) for part in _quarters(Box(0, 0, width, height))]
 
 
 def farther(image: Image) -> list[View]:
-    """The whole picture, small in a wide margin: a plate that fills it is then of the size that plates usually are."""
+    """The whole picture, small with a wide margin: a plate that fills it then has the size that plates usually have."""
     return [View(*letterbox(image, ZOOM_CANVAS, margin)) for margin in DISTANCES[_is_small(image) :]]
 
 
 def turned(image: Image, turns: int) -> Image:
-    """The picture turned clockwise by so many quarter turns."""
+    """The picture turned clockwise by `turns` quarter turns."""
     return np.ascontiguousarray(np.rot90(image, -turns))
 
 
 def turns(image: Image) -> list[View]:
-    """All of the picture, small, by one, two and three quarter turns; each view is in pixels of the turned picture."""
+    """The whole picture, small, by one, two and three quarter turns; each view is in pixels of the turned picture."""
     view, fit = letterbox(image, ZOOM_CANVAS)
     sideways = Letterbox(fit.scale, fit.dy, fit.dx)
     return [View(turned(view, turns), fit if turns == 2 else sideways) for turns in TURNS]
 
 
 def _quarters(area: Box) -> list[Box]:
-    """Four overlapping parts of an area of whole pixels, one in each of its corners."""
+    """Four overlapping parts of an area, one in each corner; the area has whole pixels."""
     width, height = math.ceil(area.width * TILE), math.ceil(area.height * TILE)
     return [
         Box(x, y, x + width, y + height)
