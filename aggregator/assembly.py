@@ -1,4 +1,4 @@
-"""The three parts of a job put together. Pure functions over messages."""
+"""Assembles the three parts of a job into a recognition. Pure functions over messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PART_OF_STAGE = {stages_pb2.STAGE_PLATES: subjects.PLATES, stages_pb2.STAGE_VEH
 
 
 def assemble(parts: dict[str, bytes], dscore: Dscore) -> domain_pb2.Recognition | None:
-    """All that was read, or None while a part is still due.
+    """The recognition, or None while a part is missing.
 
     Args:
         parts: serialized parts by the last token of their subject.
@@ -28,10 +28,10 @@ def assemble(parts: dict[str, bytes], dscore: Dscore) -> domain_pb2.Recognition 
         return None
     plates = stages_pb2.PlatesPart.FromString(parts.get(subjects.PLATES, b"")).plates
     vehicles = stages_pb2.VehiclesPart.FromString(parts.get(subjects.VEHICLES, b"")).vehicles
-    for found, read in zip(detection.plates, plates, strict=bool(plates)):
-        found.MergeFrom(read)
-    for seen, described in zip(detection.vehicles, vehicles, strict=bool(vehicles)):
-        seen.MergeFrom(described)
+    for plate, reading in zip(detection.plates, plates, strict=bool(plates)):
+        plate.MergeFrom(reading)
+    for vehicle, attributes in zip(detection.vehicles, vehicles, strict=bool(vehicles)):
+        vehicle.MergeFrom(attributes)
     context = detection.context
     return domain_pb2.Recognition(
         id=context.id,
@@ -47,7 +47,7 @@ def assemble(parts: dict[str, bytes], dscore: Dscore) -> domain_pb2.Recognition 
 
 
 def _sightings(detection: stages_pb2.DetectionPart, dscore: Dscore) -> list[domain_pb2.Sighting]:
-    """The plates that are reported, the surest first, each with its vehicle; then vehicles without one, if wanted."""
+    """The reported plates, most certain first, each with its vehicle; then vehicles without a plate, if requested."""
     policy = ReportingPolicy.of(detection.options, dscore)
     read = [
         (_scored(plate, owner >= 0, dscore), owner)
@@ -69,11 +69,11 @@ def _sightings(detection: stages_pb2.DetectionPart, dscore: Dscore) -> list[doma
 
 
 def _scored(plate: domain_pb2.Plate, on_vehicle: bool, dscore: Dscore) -> domain_pb2.Plate:
-    """The plate with its `dscore` in place of the detector's own probability; without a text it has no candidates.
+    """The plate with its `dscore` instead of the detector's own probability; without a text it has no candidates.
 
-    Where something speaks against the text being a plate's, its score is that of a plate with this text.
+    If there is evidence that the text is not a plate's, its score becomes the probability of a plate with this text.
     """
-    if not plate.text:  # what is sure then is that there is nothing to read
+    if not plate.text:  # the score is then the confidence that there is nothing to read
         plate.text_score = 0.0
         plate.ClearField("candidates")
     against = doubt(plate, on_vehicle)
@@ -88,7 +88,7 @@ def _scored(plate: domain_pb2.Plate, on_vehicle: bool, dscore: Dscore) -> domain
 def _headed(
     detection: stages_pb2.DetectionPart, plate: domain_pb2.Plate, vehicle: domain_pb2.Vehicle
 ) -> domain_pb2.Vehicle:
-    """The vehicle with its direction, where that is wanted and can be told."""
+    """The vehicle with its direction, if that is requested and can be estimated."""
     if detection.options.direction:
         heading = direction(plate, vehicle, detection.image_width, detection.image_height)
         if heading is not None:

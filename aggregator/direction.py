@@ -1,12 +1,13 @@
-"""Which way a vehicle heads, as far as one picture tells.
+"""Estimates which way a vehicle is heading, from one picture.
 
 Degrees are those of the unit circle, seen from above: 90 away from the camera, 270 towards it, 0 to the right of the
-picture, 180 to its left. They count from the line of sight to the vehicle, since the field of view that would turn them
-into those of the camera's axis is not in the picture.
+picture, 180 to its left. They are relative to the line of sight to the vehicle: converting them to the camera's axis
+would need the field of view, which is unknown.
 
-Front or rear comes from the attribute model. How far the vehicle is turned comes from where its plate sits in its box:
-in the middle of the face that is seen, which leaves the middle of the box as soon as a side is seen as well. The slant
-of the plate adds nothing measurable to that: it depends on the camera's pitch and roll as much as on the vehicle.
+The attribute model says whether front or rear is visible. How far the vehicle is turned follows from the place of its
+plate: the plate is in the middle of the visible face, which is off the middle of the box as soon as a side is visible
+too. The slant of the plate adds nothing measurable: it depends on the camera's pitch and roll as much as on the
+vehicle.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ from numpy.typing import NDArray
 from platelane.pb.v1 import domain_pb2
 
 TOLERANCE: Final = 20.0
-"""The score is the probability that the direction is right to so many degrees."""
+"""Degrees. The score is the probability that the direction is right within this tolerance."""
 
 _FACING: Final = {"Front": 270.0, "Rear": 90.0}
 _LENGTH: Final = 2.5
 """A vehicle's length, in widths."""
 _FOCAL_LENGTH: Final = 1.0
-"""In longer sides of the picture: a field of view of 53 degrees."""
+"""In lengths of the picture's longer side: a field of view of 53 degrees."""
 _NEAREST: Final = 1.6
 _FARTHEST: Final = 30.0
-"""How far away the face is taken to be, in widths of the vehicle."""
+"""Limits of the assumed distance of the face, in widths of the vehicle."""
 _USUAL_TURN: Final = 40.0
 _SHARE_ERROR: Final = 0.04
 _CUT_OFF_ERROR: Final = 0.1
-"""Standard deviation of the plate's place, a share of the box's width; the second where the picture cuts the box."""
+"""Standard deviations of the plate's place, as a share of the box's width: usually, and if the box is cut off."""
 _EDGE: Final = 2.0
-"""Pixels from the picture's edge at which a box counts as cut off."""
+"""A box within this many pixels of the picture's edge counts as cut off."""
 
 _TURNS: Final[NDArray[np.float64]] = np.arange(-80.0, 81.0, 2.0)
-"""Degrees by which a vehicle may be turned; at positive ones the side in sight is to the right of the face, so that one
-seen from behind heads to the right, and one seen from the front to the left."""
+"""Degrees by which a vehicle may be turned. If positive, the visible side is to the right of the face: a vehicle seen
+from behind then heads to the right, and one seen from the front to the left."""
 
 
 def direction(
     plate: domain_pb2.Plate, vehicle: domain_pb2.Vehicle, image_width: int, image_height: int
 ) -> domain_pb2.Direction | None:
-    """Where the vehicle that carries this plate heads; None where that cannot be known.
+    """Which way the vehicle with this plate is heading; None if that cannot be estimated.
 
-    It cannot for a motorcycle, whose plate is in the middle of its box from any side, where neither front nor rear is
-    seen, and where the plate is not inside the box.
+    It cannot for motorcycles, whose plate is in the middle of the box from any side; if neither front nor rear is
+    visible; and if the plate is not inside the box.
     """
     if not vehicle.orientations or vehicle.orientations[0].value not in _FACING:
         return None
@@ -67,16 +68,16 @@ def direction(
 
 
 def _center(plate: domain_pb2.Plate) -> float:
-    """Its middle, from left to right, by the corners where they are known."""
+    """The x coordinate of the plate's centre, from its corners if there are any."""
     if plate.corners:
         return sum(point.x for point in plate.corners) / len(plate.corners)
     return (plate.box.xmin + plate.box.xmax) / 2
 
 
 def _turn(share: float, distance: float, error: float) -> tuple[float, float]:
-    """Degrees by which a vehicle is turned whose plate sits at that share of its box's width, and how certain that is.
+    """Degrees by which a vehicle is turned if its plate is at this share of its box's width, and how certain that is.
 
-    Bayes' rule: mean and mass around it of the turns under which the plate would sit there.
+    Bayes' rule: the mean of the posterior over `_TURNS`, and its mass within `TOLERANCE` of the mean.
     """
     expected = _shares(min(max(distance, _NEAREST), _FARTHEST))
     likelihood = -0.5 * (((share - expected) / error) ** 2 + (_TURNS / _USUAL_TURN) ** 2)
@@ -87,7 +88,7 @@ def _turn(share: float, distance: float, error: float) -> tuple[float, float]:
 
 
 def _shares(distance: float) -> NDArray[np.float64]:
-    """Where the plate sits in the box at each of `_TURNS`: a rectangle on the ground, seen in perspective."""
+    """The plate's place in the box at each of `_TURNS`: the vehicle is a rectangle on the ground, in perspective."""
     turn = np.radians(np.abs(_TURNS))
     sides = []
     for across in (-0.5, 0.5):

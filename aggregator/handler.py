@@ -1,8 +1,8 @@
-"""The join: whoever handles a job's last part sees all of them, so no process holds state.
+"""The join: the process that handles a job's last part sees all of them, so no process holds state.
 
-Parts that went through this process are remembered for a moment, only to spare asking the stream for them: where one
-is missing here, the stream is asked. Not so for the detection part: it is stored before the others can be, so with
-others due it completes nothing.
+Recent parts that went through this process are cached, to save fetching them: only if one is missing here are all of
+them fetched from the stream. The detection part never triggers this: it is stored before any other part, so it cannot
+complete a job that needs others.
 
 Two processes may both see the last part. Both then publish the result under one message id and count the call under
 one message id; the stream keeps the first of each, and the gateway ignores a second answer.
@@ -31,7 +31,7 @@ REMEMBERED: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPart:
-    """A part of any stage, as it came."""
+    """A part from any stage, still serialized."""
 
     context: stages_pb2.JobContext
     data: bytes
@@ -77,7 +77,7 @@ class Aggregator:
         """Raises: what the bus raises."""
         context = part.context
         recognition = await self._joined(context, part.data, info)
-        # where another part's message is being answered on, that one is delivered again should it fail
+        # if another part's message is already leading to an answer, that message is redelivered if answering fails
         if recognition is None or context.id in self._answering:
             return
         self._answering.add(context.id)
@@ -85,7 +85,7 @@ class Aggregator:
         try:
             await asyncio.shield(answer)
         except asyncio.CancelledError:
-            # neither the deadline nor a cancelled call comes between what is counted and its event
+            # neither a deadline nor a cancellation may come between the count and its event
             await answer
             raise
         finally:
@@ -107,7 +107,7 @@ class Aggregator:
     async def _answer(self, context: stages_pb2.JobContext, recognition: domain_pb2.Recognition) -> None:
         accepted = datetime.fromtimestamp(context.accepted_us / 1e6, UTC)
         result = stages_pb2.Result(recognition=recognition, account=context.account)
-        # first what must survive, then the answer: a caller who got one can rely on its event and on the count
+        # store first, then answer: a caller who has an answer can rely on its event and its count
         calls, _ = await asyncio.gather(
             self._calls.count(context.account, accepted, f"{context.id}.call"),
             self._bus.publish(subjects.result(context.camera_id, context.id), result, f"{context.id}.final"),

@@ -16,7 +16,7 @@ from platelane.vision.model_specs import ModelRepository
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Work on plates until `stop` is set."""
-    # takes a while, which the first caller need not wait: Triton takes longer to load its models
+    # done at the start, so that the first caller need not wait; Triton takes longer to load its models anyway
     models = ModelRepository(settings.model_repository)
     templates = await asyncio.to_thread(region_prior.templates, models.regions, models.template_fit_file)
     handler = partial(Reader, models=models, templates=templates)

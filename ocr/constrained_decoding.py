@@ -1,7 +1,7 @@
-"""The best reading of a plate among those that an automaton accepts.
+"""The most probable reading of a plate among the texts that an automaton accepts.
 
-Exact: Viterbi's algorithm over the product of the reader's frames and the automaton's states. Because it follows single
-alignments, a nondeterministic automaton serves as well as a deterministic one.
+The search is exact: Viterbi's algorithm over the product of the reader's frames and the automaton's states. Because it
+follows single alignments, a nondeterministic automaton works as well as a deterministic one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NEVER: Final = -math.inf
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """A text with the natural logarithm of its most probable alignment's probability."""
+    """A text, and the natural logarithm of the probability of its most probable alignment."""
 
     characters: tuple[int, ...]
     log_probability: float
@@ -32,8 +32,8 @@ class Alignment:
 class Guide:
     """An automaton over a reader's characters, laid out for NumPy.
 
-    `allowed` is (S, C): with which characters each state is entered. `sources` are the states that moves come from,
-    ordered by where they lead; those that lead to `targets[i]` begin at `offsets[i]`.
+    `allowed` is (S, C): which characters lead into each state. `sources` are the states that moves start from, ordered
+    by their target; those of moves to `targets[i]` begin at `offsets[i]`.
     """
 
     allowed: NDArray[np.bool_]
@@ -44,7 +44,7 @@ class Guide:
 
     @classmethod
     def of(cls, automaton: Automaton, characters: Sequence[str]) -> Guide:
-        """`characters` are the reader's, blank first."""
+        """`characters`: the reader's characters, blank first."""
         index: Mapping[str, int] = {character: i for i, character in enumerate(characters)}
         allowed = np.zeros((len(automaton.labels), len(characters)), dtype=np.bool_)
         for state, label in enumerate(automaton.labels):
@@ -60,7 +60,7 @@ class Guide:
         )
 
     def before(self, state: int) -> NDArray[np.intp]:
-        """States that a move leads from to `state`."""
+        """The states with a move to `state`."""
         at = int(np.searchsorted(self.targets, state))
         if at == len(self.targets) or self.targets[at] != state:
             return self.sources[:0]
@@ -69,14 +69,14 @@ class Guide:
 
 
 def best_match(frames: NDArray[np.float32], guide: Guide, floor: float = 0.0) -> Alignment | None:
-    """The text with the most probable alignment of all that the guide accepts; None if there is none.
+    """The text with the most probable alignment among those that the guide accepts; None if there is none.
 
     Args:
         frames: (T, C), each row a distribution over blank and characters.
-        floor: characters less probable than this in a frame are taken for impossible there, which spares time.
+        floor: characters less probable than this in a frame count as impossible there, which saves time.
     """
     possible = _possible(frames, floor)
-    # the blank's column stays first, of the others those that are possible anywhere
+    # keep the blank's column first, and of the others those that are possible in any frame
     kept = np.concatenate([[BLANK], np.flatnonzero(possible.any(axis=0))])
     steps = _steps(frames[:, kept], possible[:, kept])
     guide = replace(guide, allowed=guide.allowed[:, kept])
@@ -88,15 +88,15 @@ def best_match(frames: NDArray[np.float32], guide: Guide, floor: float = 0.0) ->
 
 
 def best_path(frames: NDArray[np.float32]) -> float:
-    """Natural logarithm of the most probable alignment of any text."""
+    """Natural logarithm of the probability of the most probable alignment of any text."""
     with np.errstate(divide="ignore"):
         return float(np.log(frames.max(axis=1).astype(np.float64)).sum())
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One frame, or several in which nothing but the blank is possible: log probabilities of the blank and of what
-    else is possible."""
+    """One frame, or several in which only the blank is possible: log probabilities of the blank and of the other
+    possible characters."""
 
     blank: float
     characters: NDArray[np.intp]
@@ -104,7 +104,7 @@ class _Step:
 
 
 def _possible(frames: NDArray[np.float32], floor: float) -> NDArray[np.bool_]:
-    """(T, C): which characters are, blanks aside."""
+    """(T, C): which characters are possible, not counting blanks."""
     possible: NDArray[np.bool_] = (frames > 0) & (frames >= floor)
     possible[:, BLANK] = False
     return possible
@@ -125,8 +125,8 @@ def _steps(frames: NDArray[np.float32], possible: NDArray[np.bool_]) -> list[_St
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """Best log probability of being in each state after some frames: `reading` (S, C) while the character that led
-    there lasts, `resting` (S,) after a blank."""
+    """Best log probability of being in each state after some frames: `reading` (S, C) if the last frame was a character
+    that leads there, `resting` (S,) if it was a blank."""
 
     reading: NDArray[np.float64]
     resting: NDArray[np.float64]
@@ -150,8 +150,8 @@ class _Scores:
         return _Scores(reading, resting)
 
     def _leaving(self, characters: NDArray[np.intp], most: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(S, len(characters)): the best of leaving each state for another by a character; the same one again needs a
-        blank between."""
+        """(S, len(characters)): best score of leaving each state by a character; repeating a character needs a blank in
+        between."""
         last = self.reading.argmax(axis=1)
         others = self.reading.copy()
         others[np.arange(len(last)), last] = _NEVER
@@ -161,7 +161,7 @@ class _Scores:
 
 
 def _traced(scores: list[_Scores], steps: list[_Step], guide: Guide) -> Alignment | None:
-    """The best way to a final state, followed back."""
+    """The best path to a final state, traced back."""
     end = scores[-1]
     if not len(guide.finals):
         return None

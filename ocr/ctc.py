@@ -1,4 +1,4 @@
-"""Texts out of a CTC reader's character distributions.
+"""Texts from a CTC reader's character distributions.
 
 Connectionist temporal classification: Graves et al., ICML 2006; prefix beam search: Hannun et al., arXiv 1408.2873.
 """
@@ -22,14 +22,14 @@ _MIN_PROBABILITY: Final = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A reading. `probability` is that of exactly this text, all alignments summed."""
+    """A reading. `probability` is that of exactly this text, summed over all alignments."""
 
     characters: tuple[int, ...]
     probability: float
 
 
 def confidence(probability: float, length: int) -> float:
-    """Geometric mean over a text's characters, 0 to 1: comparable between short and long plates."""
+    """Geometric mean over a text's characters, 0 to 1, so that short and long plates are comparable."""
     return float(probability ** (1 / max(1, length)))
 
 
@@ -38,9 +38,9 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
 
     Args:
         frames: (T, C), each row a distribution over blank and characters.
-        width: how many prefixes are kept after each frame, and how many texts are returned at most.
+        width: how many prefixes are kept after each frame, and at most how many texts are returned.
     """
-    # prefix -> probability of all alignments that end in a blank, and in its last character
+    # prefix -> probability of all alignments that end in a blank, and of all that end in its last character
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
     for frame in frames.astype(np.float64):
         grown: dict[tuple[int, ...], list[float]] = {}
@@ -53,7 +53,7 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
             if prefix:
                 own[1] += in_character * float(frame[prefix[-1]])
             for character, probability in likely:
-                # the same character again needs a blank between
+                # repeating a character needs a blank in between
                 before = in_blank if prefix and prefix[-1] == character else total
                 grown.setdefault((*prefix, character), [0.0, 0.0])[1] += before * probability
         possible = [item for item in grown.items() if sum(item[1]) > 0]
@@ -63,12 +63,12 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
 
 
 def probability(frames: NDArray[np.float32], characters: Sequence[int]) -> float:
-    """How probable exactly this text is, all alignments summed."""
+    """How probable exactly this text is, summed over all alignments."""
     return float(probabilities(frames, [characters])[0])
 
 
 def probabilities(frames: NDArray[np.float32], texts: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-    """The same of several texts of one length, shape (len(texts),)."""
+    """As `probability`, for several texts of the same length; shape (len(texts),)."""
     extended = np.array([_between_blanks(characters) for characters in texts])
     skips = np.array([_skips(each) for each in extended.tolist()])[:, 2:]
     likely = frames.astype(np.float64)[:, extended]
@@ -115,7 +115,7 @@ def _between_blanks(characters: Sequence[int]) -> list[int]:
 
 
 def _skips(extended: Sequence[int]) -> NDArray[np.bool_]:
-    """At which characters the blank before may be left out."""
+    """At which characters the preceding blank may be skipped."""
     return np.array(
         [i > 1 and extended[i] != BLANK and extended[i] != extended[i - 2] for i in range(len(extended))],
         dtype=np.bool_,

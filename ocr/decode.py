@@ -1,4 +1,4 @@
-"""What the reader model says about one plate, as text, candidates and regions."""
+"""Turns the reader model's output for one plate into text, candidates and regions."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ from platelane.regions import country, glyphs
 from platelane.rest_json import CANDIDATES, TOP
 
 _MIN_CANDIDATE: Final = 0.01
-"""Candidates whose probability is below this share of the best one's are not worth an operator's look."""
+"""Candidates whose probability is below this share of the best one's are not worth showing."""
 _MIN_CHARACTER: Final = 1e-4
-"""Characters less probable than this in a frame are not what a guided text has there."""
+"""Characters less probable than this in a frame are not considered there for guided texts."""
 _STANDS_OUT: Final = 0.4
-"""Share of a country's probability from which on one of its parts is told: of less sure states half are wrong."""
+"""Share of a country's probability from which one of its parts is reported: half of the less certain states are wrong.
+"""
 _BEHIND: Final = 0.999
-"""What a text of another length than the one that is read without hints may have of the best of that length."""
+"""Upper limit of the probability of a text whose length differs from that of the text read without hints, relative to
+the best text of that length."""
 _LIKELY: Final = 0.02
-"""Probability of all regions together that draw O like 0 from which on their other readings are worth the time."""
+"""Total probability of the regions that draw O like 0 from which look-alike readings are worth the time."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedCrop:
-    """What the reader model says about one crop of a plate.
+    """The reader model's output for one crop of a plate.
 
     frames: FP32 (T, C), for each frame a distribution over the characters, blank first; regions: FP32 (R,), a
-    distribution over the region codes; texts: the probable texts, each with its probability.
+    distribution over the region codes; texts: the probable texts with their probabilities.
     """
 
     frames: NDArray[np.float32]
@@ -62,12 +64,12 @@ def read(
     *,
     character_scores: bool = False,
 ) -> domain_pb2.Plate:
-    """A plate without its box; without a text, too, if it is none that a strict guidance accepts.
+    """A plate without its box; also without a text if strict guidance accepts none.
 
     Args:
-        decoded: crops of one plate, made in one way or several, each as likely to be the right one. A text's
-            probability is the mean over them: one that only one of them shows is doubted.
-        character_scores: whether each candidate gets those of its characters, as the text always does.
+        decoded: crops of one plate, cut in one or more ways that are equally likely to be right. A text's probability
+            is the mean over the crops, so a text that only one of them shows becomes doubtful.
+        character_scores: whether candidates get the scores of their characters, as the text always does.
     """
     head = np.mean([crop.regions for crop in decoded], axis=0)
     index = {character: i for i, character in enumerate(characters)}
@@ -82,7 +84,7 @@ def read(
         scores, places = region_prior.combine(_expected(unguided, guidance), head, templates, guidance.regions)
         scores = _without_inventions(spelt, scores, alone, guidance)
     plate = domain_pb2.Plate(
-        regions=[domain_pb2.Scored(value=code, score=chance) for code, chance in _told(codes, places)]
+        regions=[domain_pb2.Scored(value=code, score=chance) for code, chance in _reported_regions(codes, places)]
     )
     order = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0][:CANDIDATES]
     if not order:
@@ -105,13 +107,13 @@ def read(
 
 
 def _character_scores(decoded: Sequence[DecodedCrop], text: tuple[int, ...]) -> list[float]:
-    """Of each character of a text, in the crop that shows it best."""
+    """The scores of a text's characters, in the crop in which the text is most probable."""
     clearest = max(decoded, key=lambda crop: crop.texts.get(text, 0.0))
     return ctc.character_scores(clearest.frames, text)
 
 
-def _told(codes: tuple[str, ...], places: NDArray[np.float64]) -> list[tuple[str, float]]:
-    """The likeliest codes with their probabilities; the country where no part of it stands out."""
+def _reported_regions(codes: tuple[str, ...], places: NDArray[np.float64]) -> list[tuple[str, float]]:
+    """The likeliest codes with their probabilities; the country instead of its parts if none of them stands out."""
     left = places.copy()
     countries = []
     for whole, parts in _divided(codes):
@@ -125,7 +127,7 @@ def _told(codes: tuple[str, ...], places: NDArray[np.float64]) -> list[tuple[str
 
 @lru_cache(maxsize=8)
 def _divided(codes: tuple[str, ...]) -> tuple[tuple[str, NDArray[np.intp]], ...]:
-    """Countries of which several parts are told apart, with the places of these among the codes."""
+    """Countries with several predicted parts, with the indices of these parts among the codes."""
     parts: dict[str, list[int]] = defaultdict(list)
     for i, code in enumerate(codes):
         parts[country(code)].append(i)
@@ -133,13 +135,13 @@ def _divided(codes: tuple[str, ...]) -> tuple[tuple[str, NDArray[np.intp]], ...]
 
 
 def _mixed(decoded: Sequence[DecodedCrop]) -> list[ctc.Text]:
-    """Every text of any crop with its mean probability over all crops, 0 where it is not among the most probable."""
+    """Every text of any crop with its mean probability over all crops; it counts 0 for crops that do not list it."""
     found = dict.fromkeys(text for crop in decoded for text in crop.texts)
     return [ctc.Text(text, sum(crop.texts.get(text, 0.0) for crop in decoded) / len(decoded)) for text in found]
 
 
 def _texts(frames: NDArray[np.float32], characters: tuple[str, ...], guidance: Guidance) -> list[ctc.Text]:
-    """The most probable texts, and the most probable of those that the guidance expects."""
+    """The most probable texts, and the most probable one that the guidance expects."""
     found = {text.characters: text for text in ctc.beam_search(frames)}
     for guide in guidance.guides(characters):
         match = constrained_decoding.best_match(frames, guide, _MIN_CHARACTER)
@@ -156,7 +158,7 @@ def _with_lookalikes(
     templates: region_prior.Templates,
     guidance: Guidance,
 ) -> DecodedCrop:
-    """The crop with all texts of its best one's glyphs, where the plate may be of a region that draws O like 0."""
+    """The crop with all texts that look like its best one, if the plate may be from a region that draws O like 0."""
     likely = float(head[templates.alike[: templates.predicted]].sum()) >= _LIKELY
     if not crop.texts or not (likely or any(country(code) in glyphs.ALIKE for code in guidance.regions)):
         return crop
@@ -174,8 +176,8 @@ def _with_lookalikes(
 
 
 def _expected(reading: region_prior.TextDistribution, guidance: Guidance) -> region_prior.TextDistribution:
-    """The texts' probabilities after the text formats, and where the guidance is strict, without the texts that it does
-    not accept. Where none that a format expects is near, the formats are dropped."""
+    """The texts' probabilities adjusted for the text formats, and without unaccepted texts if the guidance is strict.
+    If no expected text is nearly as probable as the best one, the formats are ignored."""
     accepted = np.array([guidance.accepts(text) for text in reading.texts], dtype=np.bool_)
     likely, unlisted = reading.probabilities, reading.unlisted
     near = likely[accepted].max(initial=0.0) * TRUST >= likely.max()
@@ -189,9 +191,9 @@ def _expected(reading: region_prior.TextDistribution, guidance: Guidance) -> reg
 def _without_inventions(
     spelt: Sequence[str], guided: NDArray[np.float64], alone: NDArray[np.float64], guidance: Guidance
 ) -> NDArray[np.float64]:
-    """A hint tells what a character is, not whether there is one. Regions move probability between texts as long as the
-    one that is read without hints; a text format may choose one of another length, which gets no likelier than it was.
-    """
+    """Hints may decide between characters, but not add or remove one. Regions only move probability between texts of
+    the same length as the text read without hints. A text format may select a text of another length, but does not make
+    it more probable."""
     length = len(spelt[int(alone.argmax())])
     same = np.array([len(text) == length for text in spelt], dtype=np.bool_)
     if guidance.formats:

@@ -1,4 +1,4 @@
-"""What a caller expects of the plates: templates of regions, text formats."""
+"""What a caller expects of plate texts: templates of regions, and text formats."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from platelane.regions import automata
 from platelane.regions.automata import Automaton
 
 TRUST: Final = 50.0
-"""How much likelier a plate that matches a text format is than one that does not, where the caller expects it: below
-that ratio of the best matching reading to the best of all, the plate is read as if nothing had been expected."""
+"""How much likelier a plate is to match an expected text format than not to. If the best matching reading is less
+probable than the best reading by more than this factor, the format is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What is expected of a text: to be of one of the `regions`, or to match a text format. If `strict`, other texts
-    are none at all."""
+    """An expected text is from one of the `regions` or matches a text format. If `strict`, other texts are rejected."""
 
     regions: frozenset[str] = frozenset()
     templates: Automaton | None = None
@@ -29,7 +28,7 @@ class Guidance:
 
     @classmethod
     def of(cls, options: stages_pb2.ReadingOptions) -> Guidance:
-        """Regions that are not known, or without templates, say nothing about the text.
+        """Unknown regions, and regions without templates, have no effect on the text.
 
         Raises:
             BadRequest: a text format that cannot be used.
@@ -44,20 +43,20 @@ class Guidance:
 
     @property
     def automata(self) -> tuple[Automaton, ...]:
-        """What texts are expected to match, any of them; none if nothing is expected."""
+        """The automata of which a text should match any; empty if nothing is expected."""
         return tuple(each for each in (self.templates, self.formats) if each is not None)
 
     @property
     def expects(self) -> bool:
-        """Whether it says anything."""
+        """Whether anything is expected."""
         return bool(self.regions or self.formats)
 
     def guides(self, characters: tuple[str, ...]) -> list[Guide]:
-        """Over a reader's characters, blank first."""
+        """The automata as guides over a reader's characters, blank first."""
         return [_guide(automaton, characters) for automaton in self.automata]
 
     def accepts(self, text: str) -> bool:
-        """Whether the text is as expected; any is where nothing is expected."""
+        """Whether the text is as expected; always true if nothing is expected."""
         return not self.automata or any(automaton.accepts(text) for automaton in self.automata)
 
 

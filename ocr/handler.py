@@ -1,4 +1,4 @@
-"""One job's plates: read them all together, hand on texts, candidates and regions."""
+"""Reads the plates of one job together, and publishes texts, candidates and regions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reader:
     async def __call__(self, job: stages_pb2.PlateCrops, _info: MessageInfo) -> None:
         """Raises: what the bus and the inference client raise; BadRequest for text formats that cannot be used."""
         options = job.options
-        # the first time that regions or formats are named, an automaton is made of them
+        # building the automata of new regions or formats takes a while
         named = options.regions or options.text_formats
         guidance = await asyncio.to_thread(Guidance.of, options) if named else Guidance.of(options)
         deadline = job.context.deadline_us / 1e6

@@ -1,8 +1,9 @@
-"""What a plate's text says about its region, and its likely regions about its text: Bayes' rule over both.
+"""Combines the evidence of a plate's text for its region with that of the region for the text, by Bayes' rule.
 
-The reader's region head has seen the plate. The text adds how much more often plates of a region fit its templates
-than others do (`template_fit.csv`, measured by `training.calibration.template_fit`). Where a region draws O like 0 and
-I like 1, the reader cannot see which it is: it says how likely the glyph is, and the templates which of the two.
+The reader's region head judges the plate's appearance. The text adds how much more often plates of a region fit its
+templates than others do (`template_fit.csv`, measured by `training.calibration.template_fit`). If a region draws O like
+0 and I like 1, the reader cannot tell them apart: it says how likely the glyph is, and the templates decide which of
+the two it is.
 """
 
 from __future__ import annotations
@@ -20,24 +21,25 @@ from numpy.typing import NDArray
 from platelane.regions import Region, country, glyphs, table
 
 STRONGEST: Final = 10.0
-"""The most by which one text may speak for or against a region; head and text are not independent."""
+"""Largest factor by which a text may count for or against a region; head and text are not independent."""
 _USUAL: Final = 0.9
 _USUAL_PLATES: Final = 8
-"""Before any plate of a country is seen: as if this many had been, of which that share fits. Before any of a part of it
-is: as many of which the country's share fits, because owners' choices, not the parts, make plates that do not."""
+"""Prior of a country: as if this many of its plates had been seen, of which `_USUAL` fit. Prior of a part of a country:
+as many, of which the country's share fits, because whether plates fit depends on owners' choices rather than on parts.
+"""
 _UNLIKELY: Final = 1e-3
-"""Regions below this probability stay where the head puts them."""
+"""For regions below this probability, the text is not considered."""
 HINT: Final = 50.0
-"""How much likelier a plate of a country that the caller names is than another, before it is seen."""
+"""Prior odds that a plate is from a country that the caller names."""
 _WHOLE: Final = 0.2
-"""Share of a country's probability that its named parts have evenly, whatever the head says of each."""
+"""Share of a country's probability that is split evenly among its named parts; the rest follows the head."""
 SPLIT: Final = 0.25
-"""What is left of the reader's word for one of two glyphs that are drawn alike: the exponent of its probability."""
+"""Weight of the reader's preference between two characters that are drawn alike: the exponent of its probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDistribution:
-    """Texts of a plate, how probable each is, and how probable all others are together; up to a common factor."""
+    """Texts of a plate with their probabilities, and the total probability of all other texts; up to a common factor."""
 
     texts: tuple[str, ...]
     probabilities: NDArray[np.float64]
@@ -46,8 +48,8 @@ class TextDistribution:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Of each region: the odds factor of a text that fits its templates, and of one that does not, 1 where it has
-    none; and whether it draws O like 0 and I like 1.
+    """For each region: the odds factors of a text that fits its templates (`fitting`) and of one that does not
+    (`other`), 1 if it has no templates; and whether it draws O like 0 and I like 1 (`alike`).
 
     The first `predicted` regions are those of the region head, in its order.
     """
@@ -60,11 +62,11 @@ class Templates:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """Those that the region head tells apart."""
+        """The codes that the region head predicts."""
         return tuple(region.code for region in self.regions[: self.predicted])
 
     def factors(self, texts: Sequence[str], chances: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(len(texts), R): by how much each text speaks for each region, where its chance (R,) is worth a look."""
+        """(len(texts), R): the odds factor of each text for each region; 1 for regions whose chance (R,) is tiny."""
         factors = np.ones((len(texts), len(self.regions)))
         for i in np.flatnonzero(chances >= _UNLIKELY):
             fits = [self.regions[i].fits(text) for text in texts]
@@ -72,12 +74,12 @@ class Templates:
         return factors
 
     def whole(self, head: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The head's distribution (predicted,) over all regions, (R,)."""
+        """The head's distribution (predicted,) extended to all regions, (R,)."""
         return np.concatenate([head, np.zeros(len(self.regions) - self.predicted)]).astype(np.float64)
 
     def hinted(self, head: NDArray[np.float64], named: Collection[str]) -> tuple[NDArray[np.float64], float]:
-        """A distribution over the regions that a caller names, and how much likelier than no hint it is that the plate
-        is one of theirs. The head's evidence for their countries counts; for a part of one, less.
+        """A distribution over the regions that a caller names, and the odds that the plate is from one of them. The
+        head's evidence for their countries counts fully, its evidence for parts of a country less.
 
         Args:
             head: (R,).
@@ -97,8 +99,8 @@ class Templates:
 
 
 def templates(codes: tuple[str, ...], file: Path) -> Templates:
-    """Of the regions with these codes, in their order, and of all others with templates, by the file of how well plates
-    fit them."""
+    """The templates of the regions with these codes, in their order, and of all other regions in the file, which says
+    how well plates fit them."""
     with file.open(newline="", encoding="utf-8") as rows:
         measured = {row["code"]: row for row in csv.DictReader(rows)}
     every = (*codes, *(code for code in measured if code not in codes))
@@ -135,10 +137,10 @@ def templates(codes: tuple[str, ...], file: Path) -> Templates:
 def combine(
     reading: TextDistribution, head: NDArray[np.floating], weights: Templates, named: Collection[str] = ()
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Texts' and regions' probabilities, each in the light of the other.
+    """The posterior probabilities of texts and of regions.
 
-    Texts that are not listed speak for no region. With `named` regions there are two explanations, that the plate is
-    one of theirs and that it is any: the caller's word counts for a text as far as the regions that it fits are likely.
+    Unlisted texts are evidence for no region. With `named` regions there are two hypotheses: that the plate is from one
+    of them, and that it is from any region. So a hint favours a text according to how likely the regions it fits are.
 
     Args:
         head: (predicted,), the region head's distribution.
@@ -159,8 +161,8 @@ def combine(
 
 
 def _pooled(reading: TextDistribution) -> NDArray[np.float64]:
-    """The texts' probabilities where O is drawn like 0 and I like 1: texts of the same glyphs share what they have
-    together, by the reader's word for each as far as that counts."""
+    """The texts' probabilities if O is drawn like 0 and I like 1: texts of the same glyphs share their total
+    probability, in proportion to each one's own probability to the power of `SPLIT`."""
     members: dict[str, list[int]] = defaultdict(list)
     for i, text in enumerate(reading.texts):
         members[glyphs.folded(text)].append(i)
