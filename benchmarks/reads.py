@@ -22,7 +22,7 @@ from benchmarks.results import record, table
 from platelane.pb.v1 import domain_pb2, reads_pb2, stages_pb2
 from reads import engine as reads_engine
 from reads import queries, tallies, writing
-from reads.look_alikes import look
+from reads.look_alikes import look_of
 from reads.models import PLACES, Account, Camera, Plate, Read
 from reads.schema import migrate
 from tests.postgres import programs, running_postgres
@@ -97,7 +97,7 @@ def fill(engine: Engine, number: int, first: int) -> None:
         cameras = list(connection.execute(select(Camera.id)).scalars())
         known = list(connection.execute(select(Plate.id)).scalars())
     plates = [
-        (max(known) + place, account, text, look(text), look(text)[::-1])
+        (max(known) + place, account, text, look_of(text), look_of(text)[::-1])
         for place, text in enumerate(sorted({plate(chance) for _ in range(number // 2)}), 1)
     ]
     columns = [column.name for column in Read.__table__.c]

@@ -39,7 +39,7 @@ SPLIT: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class TextDistribution:
-    """Texts of a plate with their probabilities, and the total probability of all other texts; up to a common factor."""
+    """Texts of a plate with their probabilities, and the probability of all other texts; up to a common factor."""
 
     texts: tuple[str, ...]
     probabilities: NDArray[np.float64]

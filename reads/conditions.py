@@ -1,4 +1,4 @@
-"""What of the index a filter wants, as SQL."""
+"""Translates the filter of a query into SQL conditions."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from sqlalchemy.orm import aliased
 from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
 from platelane.webhooks.wildcards import folded, folded_pattern
-from reads.look_alikes import AFTER_ALL, LEAST, look, near, shared
+from reads.look_alikes import AFTER_ALL, LEAST, look_of, near, shared
 from reads.models import Account, Camera, Plate, Read
 from reads.watched import of_watched
 
 FEW: Final = 2_000
-"""Plates that are named to the database; of more, it compares the text of each read."""
+"""The most plates that are listed in a query by id; with more, the database compares the text of each read."""
 BY_PLATE: Final = 500
-"""Plates up to which all their reads are looked up; of more, the newest are soon found among all reads."""
+"""The most plates whose reads are looked up by plate; with more, the newest are found faster among all reads."""
 MOST_CANDIDATES: Final = 20_000
-"""Plates that are compared for near matches."""
+"""The most plates that are compared for near matches."""
 _TRIGRAM: Final = 3
 
 
 class Conditions(NamedTuple):
-    """What has to hold of `Read`."""
+    """Conditions on `Read`."""
 
     owner: list[ColumnElement[bool]]
-    """That it is the account's, which need not be said of plates that are."""
+    """That it belongs to the account; empty if the other conditions imply that."""
     others: list[ColumnElement[bool]]
 
 
 def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[ColumnElement[bool]]:
-    """What has to hold of `Read`. Some of it is found out by further questions to the database.
+    """The conditions on `Read`. Some are found by further queries to the database.
 
     Raises:
         BadRequest: the plate cannot be searched for.
@@ -57,7 +57,7 @@ def conditions(connection: Connection, wanted: reads_pb2.ReadFilter) -> list[Col
 
 
 def divided(connection: Connection, wanted: reads_pb2.ReadFilter, *, every: bool = False) -> Conditions:
-    """The same, with what is said of the account apart. `every`: no read is left out because a page is full.
+    """As `conditions`, with that on the account separate. `every`: the query visits all matching reads, not a page.
 
     Raises:
         BadRequest: the plate cannot be searched for.
@@ -74,7 +74,7 @@ def divided(connection: Connection, wanted: reads_pb2.ReadFilter, *, every: bool
         condition, watched = of_watched(connection, wanted.watched, owners)
         found.append(condition)
         plates = watched if plates is None else plates
-    # a few plates are the account's anyway; said again, SQLite would look for them among all of its reads, by time
+    # a few plates imply the account; with a condition on it, SQLite would search all of its reads by time
     owner = [Read.account_id == owners[0]] if len(owners) == 1 and (plates is None or len(plates) > BY_PLATE) else []
     if wanted.HasField("camera_id"):
         cameras = select(Camera.id).where(Camera.account_id.in_(owners), Camera.name == wanted.camera_id)
@@ -96,7 +96,7 @@ def divided(connection: Connection, wanted: reads_pb2.ReadFilter, *, every: bool
 
 
 def owners_of(connection: Connection, account: str) -> list[int]:
-    """The account's number, or those of all accounts: on-premise there is one."""
+    """The number of an account; without a name those of all accounts (on-premise there is one)."""
     query = select(Account.id)
     return list(connection.execute(query.where(Account.name == account) if account else query).scalars())
 
@@ -104,7 +104,7 @@ def owners_of(connection: Connection, account: str) -> list[int]:
 def _of_plate(
     connection: Connection, wanted: reads_pb2.ReadFilter, owners: list[int], every: bool
 ) -> tuple[ColumnElement[bool], list[int] | None]:
-    """What has to hold of `Read`, and the plates that it can be of; None where they are too many to be named."""
+    """The condition on `Read`, and the ids of the matching plates; None if there are too many to list."""
     pattern = folded_pattern(wanted.plate)
     if wanted.match == reads_pb2.PLATE_MATCH_NEAR:
         found = _near(connection, folded(wanted.plate), owners)
@@ -117,14 +117,14 @@ def _of_plate(
         found = list(connection.execute(_fitting(connection, pattern, owners).limit(FEW + 1)).scalars())
     if len(found) <= FEW:
         return _one_of(Read.plate_id, found), found
-    if every:  # the plates once, rather than that of each read
+    if every:  # compares each plate once, instead of once per read
         return Read.plate_id.in_(select(Plate.id).where(_like(connection, Plate.text, pattern))), None
-    own = aliased(Plate)  # the question may be about `Plate` as well
+    own = aliased(Plate)  # the query may use `Plate` itself as well
     return exists().where(own.id == Read.plate_id, _like(connection, own.text, pattern)), None
 
 
 def _fitting(connection: Connection, pattern: str, owners: list[int]) -> Select[tuple[int]]:
-    """The plates that fit a pattern, found by their beginning and by trigrams where that helps."""
+    """The plates that match a pattern, found by their beginning, or by trigrams if that helps."""
     fitting = select(Plate.id).where(_like(connection, Plate.text, pattern))
     query = fitting.where(Plate.account_id.in_(owners))
     beginning = re.split(r"[*?]", pattern, maxsplit=1)[0]
@@ -135,9 +135,9 @@ def _fitting(connection: Connection, pattern: str, owners: list[int]) -> Select[
         trigrams = table("plate_trigrams", column("rowid"))
         phrase = " AND ".join(f'"{part}"' for part in parts)
         matching = select(trigrams.c.rowid).where(text("plate_trigrams MATCH :phrase").bindparams(phrase=phrase))
-        # a sum, which no index has: SQLite would look through all plates of the account instead of the few that match
+        # the sum keeps SQLite from using the index on the account, which has many more plates than match
         return fitting.where(Plate.id.in_(matching), (Plate.account_id + 0).in_(owners))
-    return query  # PostgreSQL finds trigrams in the pattern itself
+    return query  # PostgreSQL extracts trigrams from the pattern itself
 
 
 def _like(connection: Connection, plate: SQLColumnExpression[str], pattern: str) -> ColumnElement[bool]:
@@ -147,14 +147,14 @@ def _like(connection: Connection, plate: SQLColumnExpression[str], pattern: str)
 
 
 def _near(connection: Connection, plate: str, owners: list[int]) -> list[int]:
-    """The plates near one: those that share enough of its look are compared.
+    """The ids of plates near this one: plates that share enough of its look are compared.
 
     Raises:
         BadRequest: the plate is too short.
     """
     if len(plate) < LEAST:
         raise BadRequest(f"plate needs {LEAST} letters or digits for near matches.")
-    wanted = look(plate)
+    wanted = look_of(plate)
     same = shared(wanted)
     long = func.length(Plate.look).between(len(wanted) - 1, len(wanted) + 1)
     query = select(Plate.id, Plate.look).where(Plate.account_id.in_(owners), long)

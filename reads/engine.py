@@ -15,16 +15,16 @@ from platelane.errors import CannotStart
 
 CONNECTIONS: Final = 4
 QUERY_PATIENCE: Final = 10.0
-"""Seconds after which the database gives a question up."""
+"""Seconds after which the database cancels a query."""
 _PRAGMAS: Final = (
     "journal_mode=WAL",
-    "synchronous=NORMAL",  # what a power failure takes is read from the stream again
+    "synchronous=NORMAL",  # what a power failure loses is read from the stream again
     "cache_size=-8000",
     "temp_store=MEMORY",
     "busy_timeout=10000",
 )
 _STEPS: Final = 100_000
-"""Steps of SQLite's machine after which it is asked whether a question has taken too long."""
+"""SQLite checks after this many steps of its virtual machine whether a query has taken too long."""
 
 
 def open_engine(address: str) -> Engine:
@@ -60,7 +60,7 @@ def open_engine(address: str) -> Engine:
 
 
 def _limit_postgres(connection: Any) -> None:
-    """What is written is not given up: it would only begin anew."""
+    """Writes have no time limit: they would only be repeated."""
     if connection.get_execution_options().get("writes"):
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
@@ -72,10 +72,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _limit_sqlite(connection: Any) -> None:
-    """Begin a transaction, and end it where a question takes too long."""
+    """Begin a transaction; queries in it are cancelled if they take too long."""
     raw: sqlite3.Connection = connection.connection.dbapi_connection
     if connection.get_execution_options().get("writes"):
-        raw.set_progress_handler(None, 0)  # nobody waits for it, and what is given up would only begin anew
+        raw.set_progress_handler(None, 0)  # nobody waits for writes, and cancelled ones would only be repeated
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
     end = time.monotonic() + QUERY_PATIENCE

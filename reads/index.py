@@ -1,4 +1,4 @@
-"""The index in use: filled from stored results and corrections, and asked."""
+"""Fills the index from stored results and corrections, and answers queries."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 250
 _RECHECK: Final = 2.0
-"""Seconds after which the stream is read unasked, should the word of a result have been lost."""
+"""Seconds after which the stream is read anyway, in case a notification was lost."""
 _EXPIRE_EVERY: Final = 60.0
 _PAUSE: Final = 2.0
 
 
 @dataclass(slots=True)
 class _Source:
-    """A stream that the index follows: how its messages are taken in, and what is forgotten when it is made anew."""
+    """A stream that the index follows. `take` indexes messages; `forget` clears all if the stream was recreated."""
 
     stream: Stream
     subject: str
@@ -42,11 +42,11 @@ class _Source:
     forget: Callable[[Connection], None]
     created: str = ""
     known: int = 0
-    """The number of the last message that is in the index."""
+    """The sequence number of the last indexed message."""
 
 
 class Index:
-    """The database, kept up to date until `stop`, and the answers to questions."""
+    """Keeps the database up to date, and answers queries."""
 
     def __init__(self, bus: Bus, engine: Engine) -> None:
         self._bus = bus
@@ -62,12 +62,12 @@ class Index:
         self._news = asyncio.Event()
         self._asking = asyncio.Semaphore(CONNECTIONS - 1)
         self.complete = asyncio.Event()
-        """Set once everything that was stored is in the index."""
+        """Set once all stored results are in the index."""
         self.behind = 0
-        """Results that are not in the index yet, when last looked."""
+        """Results that were not in the index yet at the last scrape."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Fill the index, and remove what expires, until `stop`."""
+        """Fill the index, and remove expired reads, until `stop`."""
 
         async def on_news(_: bytes) -> None:
             self._news.set()
@@ -75,18 +75,18 @@ class Index:
         await self._bus.subscribe(subjects.STORED_RESULTS, on_news)
         await self._bus.subscribe(subjects.changed(topology.CORRECTIONS, ">"), on_news)
         self._bus.connection.on_reconnect(self._news.set)
-        metrics.before_scrape("reads", self._look)
-        filling = [asyncio.create_task(self._again(work, stop)) for work in (self._fill, self._expire)]
+        metrics.before_scrape("reads", self._update_metrics)
+        filling = [asyncio.create_task(self._restarting(work, stop)) for work in (self._fill, self._expire)]
         await stop.wait()
         self._news.set()
         await asyncio.gather(*filling)
 
     async def ask(self, request: reads_pb2.ReadsRequest) -> dict[str, Any]:
-        """The answer to a question.
+        """The answer to a query.
 
         Raises:
-            BadRequest: the question makes no sense.
-            EngineUnavailable: the database does not answer, or not in time.
+            BadRequest: the query is invalid.
+            EngineUnavailable: the database does not answer in time.
         """
         name = request.WhichOneof("question")
         if name is None:
@@ -98,8 +98,8 @@ class Index:
                 self._transact, lambda connection: answer(connection, request.filter, question)
             )
 
-    async def _again(self, work: Callable[[asyncio.Event], Any], stop: asyncio.Event) -> None:
-        """Work until `stop`; after an outage of NATS or the database, go on."""
+    async def _restarting(self, work: Callable[[asyncio.Event], Any], stop: asyncio.Event) -> None:
+        """Run `work` until `stop`, and again after an outage of NATS or the database."""
         while not stop.is_set():
             try:
                 await work(stop)
@@ -108,7 +108,7 @@ class Index:
                 await _wait(stop, _PAUSE)
 
     async def _fill(self, stop: asyncio.Event) -> None:
-        sources = [await self._begun(source) for source in self._sources]
+        sources = [await self._opened(source) for source in self._sources]
         while not stop.is_set():
             self._news.clear()
             if any([await self._advance(source) for source in sources]):
@@ -119,8 +119,8 @@ class Index:
             if [await self._created(source) for source in sources] != [source.created for source in sources]:
                 return
 
-    async def _begun(self, source: _Source) -> _Source:
-        """A stream, and where to go on in it; what came from one that was made anew since is forgotten."""
+    async def _opened(self, source: _Source) -> _Source:
+        """The source with its position in the stream; if the stream was recreated, its old messages are forgotten."""
         created = await self._created(source)
 
         def begin(connection: Connection) -> int:
@@ -133,14 +133,14 @@ class Index:
         return replace(source, created=created, known=await self._write(begin))
 
     async def _advance(self, source: _Source) -> bool:
-        """Take in the next messages of a stream; whether there were any."""
+        """Index the next messages of a stream; returns whether there were any."""
         records = await source.stream.read(source.subject, source.known + 1, BATCH)
         if not records:
             return False
         last = records[-1].sequence
 
         def take(connection: Connection) -> int:
-            writing.position(connection, topology.RESULTS, "")  # a read and its correction may come at the same time
+            writing.position(connection, topology.RESULTS, "")  # lock: a read and its correction may come together
             known = writing.position(connection, source.stream.name, source.created)
             if fresh := [record for record in records if record.sequence > known]:
                 source.take(connection, fresh)
@@ -159,7 +159,7 @@ class Index:
             sequence = int(state.get("first_seq", 0))
 
             def begin(connection: Connection) -> int:
-                writing.position(connection, topology.RESULTS, "")  # so that nobody changes what is counted
+                writing.position(connection, topology.RESULTS, "")  # lock: nobody may change what is being counted
                 return writing.first_kept(connection, sequence, self._limit)  # noqa: B023
 
             first = await self._write(begin)
@@ -186,7 +186,7 @@ class Index:
         except SQLAlchemyError as error:
             raise EngineUnavailable(f"The database of reads cannot be used: {type(error).__name__}") from error
 
-    async def _look(self) -> None:
+    async def _update_metrics(self) -> None:
         with contextlib.suppress(EngineUnavailable):
             state = await self._results.state() or {}
             created = str((await self._results.info() or {}).get("created", ""))

@@ -1,4 +1,4 @@
-"""Plates that differ in little. Pure functions over texts of lower-case letters and digits."""
+"""Compares similar plates. Pure functions over texts of lower-case letters and digits."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Final, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 LEAST: Final = 3
-"""Characters that near matches need: of fewer, everything is near everything."""
+"""Fewest characters for near matches: with fewer, everything is near everything."""
 AFTER_ALL: Final = "{"
-"""The character behind z: what begins with `ab` is from `ab` to before `ab{`."""
+"""The character after z: texts that begin with `ab` are those from `ab` to before `ab{`."""
 _ALIKE: Final = str.maketrans("oqdilzsgb", "000112568")
 
 
-def look(text: str) -> str:
-    """The text with characters that are taken for one another as the same one."""
+def look_of(text: str) -> str:
+    """The look of a text: characters that are easily confused become the same character."""
     return text.translate(_ALIKE)
 
 
 class Shared(NamedTuple):
-    """What looks near one share with it, one of the three at least: a single change leaves the other ones alone."""
+    """Parts of a look. Every look within one change of it has at least one of these three parts in common with it."""
 
     beginning: str
     end: str
-    """From the last character on."""
+    """Reversed."""
     ends: str
-    """The two first and the two last characters, the last one first."""
+    """The first two and the last two characters, the latter reversed."""
 
 
 def shared(look: str) -> Shared:
-    """What to look for near a look.
+    """The parts of a look by which near looks are found.
 
-    A change among the two first characters leaves the end alone, one among the two last the beginning, and one
-    between leaves both alone.
+    A change in the first two characters leaves the end unchanged, one in the last two leaves the beginning unchanged,
+    and any other leaves the first two and the last two unchanged.
     """
     kept = max(len(look) - 2, len(look) // 2)
     return Shared(look[:kept], look[::-1][:kept], look[:2] + look[::-1][:2])
 
 
 def near(one: str, other: str) -> bool:
-    """Whether two looks, or two texts, differ in one character inserted, removed or replaced at most."""
+    """Whether two looks, or two texts, differ by at most one inserted, removed or replaced character."""
     return Levenshtein.distance(one, other, score_cutoff=1) <= 1

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, Computed, ForeignKey, Index, Integer, S
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 PLACES = 1_000
-"""Reads of one result that have an id of their own."""
+"""The most reads of one result."""
 
 BigInt = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite's integers have 64 bits, but only its INTEGER keys are row numbers."""
@@ -18,13 +18,13 @@ ENDS = "substr(look, 1, 2) || substr(kool, 1, 2)"
 
 
 class Base(DeclarativeBase):
-    """Of all tables."""
+    """Base of all tables."""
 
     type_annotation_map = {dict[str, Any]: JSON(none_as_null=True)}  # noqa: RUF012
 
 
 class Position(Base):
-    """How far a stream has been read. `created` is when it was made, which tells a new one of the same name."""
+    """How far a stream has been read. `created` is when it was made, which identifies a recreated stream."""
 
     __tablename__ = "positions"
 
@@ -48,11 +48,11 @@ class Camera(Base):
     account_id: Mapped[int] = mapped_column(ForeignKey(Account.id))
     name: Mapped[str]
     last_us: Mapped[int] = mapped_column(BigInt)
-    """When its last photograph was taken, with or without plates."""
+    """Time of its last photograph, with or without plates."""
 
 
 class Plate(Base):
-    """A text that was read, once for each account. `look`: with look-alikes as one character; `kool`: that reversed."""
+    """A text that was read, once per account. `look`: see `reads.look_alikes.look_of`; `kool`: the look reversed."""
 
     __tablename__ = "plates"
     __table_args__ = (
@@ -68,11 +68,11 @@ class Plate(Base):
     look: Mapped[str] = mapped_column(PlateText)
     kool: Mapped[str] = mapped_column(PlateText)
     ends: Mapped[str] = mapped_column(PlateText, Computed(ENDS))
-    """The two first and the two last characters of its look, the last one first."""
+    """The first two characters of its look, and the last two reversed."""
 
 
 class Read(Base):
-    """A plate of a photograph. What a person has put right is in place of what was read; `original` has that then."""
+    """A plate of a photograph. Corrected values replace what was read, which is then kept in `original`."""
 
     __tablename__ = "reads"
     __table_args__ = (
@@ -87,7 +87,7 @@ class Read(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
-    """Its result's number in the stream times `PLACES`, plus its place there."""
+    """Its result's number in the stream times `PLACES`, plus its index in the result."""
     name: Mapped[str] = mapped_column(unique=True)
     """Its id in the REST API."""
     account_id: Mapped[int] = mapped_column(ForeignKey(Account.id))
@@ -95,7 +95,7 @@ class Read(Base):
     plate_id: Mapped[int] = mapped_column(ForeignKey(Plate.id))
     time_us: Mapped[int] = mapped_column(BigInt)
     first_seen: Mapped[bool]
-    """Whether no read of its plate was kept when it came."""
+    """Whether there was no earlier read of its plate when it was indexed."""
     score: Mapped[float]
     dscore: Mapped[float]
     region: Mapped[str]
@@ -110,19 +110,19 @@ class Read(Base):
     y1: Mapped[int]
     x2: Mapped[int]
     y2: Mapped[int]
-    """The plate's box; PostgreSQL has columns of its own called xmin and xmax."""
+    """The plate's box; in PostgreSQL, xmin and xmax are names of system columns."""
     has_crop: Mapped[bool]
     has_vehicle: Mapped[bool]
     correct: Mapped[bool | None]
-    """Whether a person found the plate read right; None where nobody has looked."""
+    """Whether the plate was read correctly, according to a person; None if nobody has reviewed it."""
     correction: Mapped[dict[str, Any] | None]
-    """What that person said."""
+    """The correction as it was sent."""
     original: Mapped[dict[str, Any] | None]
-    """What was read, as far as that was put right."""
+    """The values as read, for those fields that were corrected."""
 
 
 class Tally(Base):
-    """How many reads of a day (UTC, days since 1970) have a value: `counted` says what of, `key` which."""
+    """How many reads of a day (UTC, days since 1970) have a value: `counted` is the field, `key` the value."""
 
     __tablename__ = "tallies"
 
@@ -134,7 +134,7 @@ class Tally(Base):
 
 
 class Correction(Base):
-    """What a person said about a read; apart from it, since it may be known before the read is."""
+    """A person's correction of a read; in a separate table, since it may arrive before the read does."""
 
     __tablename__ = "corrections"
 

@@ -1,4 +1,4 @@
-"""Questions to the index. Each returns what the REST API answers with."""
+"""Queries of the index. Each returns the answer of the REST API."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from reads.models import PLACES, Account, Camera, Plate, Read
 Json = dict[str, Any]
 
 MOST_SEEN_BEFORE: Final = 1_000
-"""Earlier reads of a plate are counted up to here."""
+"""Earlier reads of a plate are counted up to this number."""
 NEWEST: Final = 20_000
-"""Reads, the newest, among which plates are looked for that were seen last."""
+"""The newest reads, among which the plates seen last are searched."""
 MOST_BUCKETS: Final = 1_000
 MOST_HOURS: Final = 168
 _CURSOR: Final = re.compile(r"(-?[0-9]{1,18})-([0-9]{1,18})")
@@ -47,11 +47,11 @@ def search(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads
 
 
 def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.GroupReads) -> Json:
-    """Reads of the same plate together, the plate that was seen last first. Raises BadRequest."""
+    """Reads grouped by plate, the most recently seen plate first. Raises BadRequest."""
     owner, found = divided(connection, wanted)
     plates = _last_seen(connection, owner + found, question.page_size)
     if plates is not None:
-        owner, found = [], [*found, Read.plate_id.in_(plates)]  # they are the account's
+        owner, found = [], [*found, Read.plate_id.in_(plates)]  # the plates imply the account
     last = func.max(Read.time_us).label("last")
     query = (
         select(
@@ -82,7 +82,7 @@ def group(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
 
 
 def _last_seen(connection: Connection, found: list[ColumnElement[bool]], number: int) -> list[int] | None:
-    """That many plates, those that were seen last; None where the newest reads are of too few, and there are more."""
+    """The ids of the `number` plates seen last; None if the `NEWEST` reads are of fewer plates, and there are more."""
     query = select(Read.plate_id).where(*found).order_by(Read.time_us.desc(), Read.id.desc()).limit(NEWEST)
     plates: dict[int, None] = {}
     read = 0
@@ -95,12 +95,12 @@ def _last_seen(connection: Connection, found: list[ColumnElement[bool]], number:
 
 
 def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.CountReads) -> Json:
-    """How many reads there are for each hour, camera and so on; times in order, others the most frequent first.
+    """How many reads there are per hour, camera and so on; times in order, other values most frequent first.
 
-    Of hours, the newest `MOST_HOURS` with reads.
+    By hour, only the newest `MOST_HOURS` with reads are counted.
 
     Raises:
-        BadRequest: they cannot be counted by that.
+        BadRequest: reads cannot be counted by this field.
     """
     if question.by not in tallies.COUNTED:
         raise BadRequest(f"by must be one of {', '.join(tallies.COUNTED)}.")
@@ -121,7 +121,7 @@ def count(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_
 
 
 def find_results(connection: Connection, wanted: reads_pb2.ReadFilter, question: reads_pb2.FindResults) -> Json:
-    """Numbers in the stream of photographs with such reads, the newest first. Raises BadRequest."""
+    """Sequence numbers of the results with such reads, newest first. Raises BadRequest."""
     number = Read.id / PLACES if connection.dialect.name == "postgresql" else cast(Read.id / PLACES, BigInteger)
     query = select(number.label("number")).where(*conditions(connection, wanted))
     if question.before:
@@ -134,7 +134,7 @@ def find_results(connection: Connection, wanted: reads_pb2.ReadFilter, question:
 
 
 def cameras(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
-    """The cameras of an account that have sent something, the last one first."""
+    """The cameras of an account that have sent pictures, the most recent one first."""
     reads = select(func.count()).where(Read.camera_id == Camera.id).scalar_subquery()
     query = select(Camera.name, Camera.last_us, reads.label("reads")).join(Account).where(Camera.name != "")
     if wanted.account:
@@ -144,7 +144,7 @@ def cameras(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
 
 
 def accuracy(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
-    """Of how many reads of each camera a person has said what the plate is, and how many of them were read right."""
+    """How many reads of each camera a person has reviewed, and how many of these had been read correctly."""
     reviewed = func.count().label("reviewed")
     right = func.sum(case((Read.correct.is_(True), 1), else_=0)).label("correct")
     query = select(Read.camera_id, reviewed, right).where(*conditions(connection, wanted), Read.correct.is_not(None))
@@ -177,11 +177,11 @@ def _reads() -> Select[Any]:
 
 
 _READS: Final = _reads()
-"""Made once: it is the same for all questions."""
+"""Built once: it is the same for all queries."""
 
 
 def _read(row: Row[Any]) -> Json:
-    """A read as the REST API shows it: what was read, whatever has been put right since."""
+    """A read as the REST API shows it: the values as read, even if they were corrected later."""
     read = {**row._mapping, **(row.original or {})}
     pictures = f"/v1/results/{row.name}"
     return {

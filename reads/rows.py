@@ -1,4 +1,4 @@
-"""Rows of reads out of stored results. Pure functions."""
+"""Makes rows of the table of reads from stored results. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from reads.models import PLACES
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A plate of a result: what it is about, and the columns of its row that need no look into other tables."""
+class PlateRow:
+    """A plate of a result, with those columns of its row that do not depend on other tables."""
 
     account: str
     camera: str
@@ -22,8 +22,8 @@ class Seen:
     columns: dict[str, Any]
 
 
-def seen(sequence: int, result: stages_pb2.Result) -> Iterator[Seen]:
-    """The plates of a result, whose number in the stream is `sequence`."""
+def plate_rows(sequence: int, result: stages_pb2.Result) -> Iterator[PlateRow]:
+    """The plates of a result whose number in the stream is `sequence`."""
     recognition = result.recognition
     for place, sighting in enumerate(recognition.sightings[:PLACES]):
         if sighting.HasField("plate") and (text := folded(sighting.plate.text)):
@@ -35,7 +35,7 @@ def seen(sequence: int, result: stages_pb2.Result) -> Iterator[Seen]:
                 **_of_vehicle(sighting.vehicle),
                 "has_vehicle": sighting.HasField("vehicle"),
             }
-            yield Seen(result.account, recognition.camera_id, text, columns)
+            yield PlateRow(result.account, recognition.camera_id, text, columns)
 
 
 def _of_plate(plate: domain_pb2.Plate) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The schema of the database: made, and brought up to date step by step."""
+"""Creates and migrates the schema of the database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reads.models import ENDS, Base
 log = structlog.get_logger(__name__)
 
 _LOCK: Final = 0x706C6174
-"""Key of the lock that one process at a time holds while it changes the schema."""
+"""Key of the lock that a process holds while it changes the schema."""
 
 
 def _first(connection: Connection) -> None:
@@ -37,12 +37,12 @@ def _first(connection: Connection) -> None:
 
 
 def _reviewed(connection: Connection) -> None:
-    """The few reads that a person has looked at."""
+    """An index of the few reads that a person has reviewed."""
     connection.execute(text("CREATE INDEX reads_reviewed ON reads (account_id, time_us, id) WHERE correct IS NOT NULL"))
 
 
 def _counted(connection: Connection) -> None:
-    """What plates near one another have in common, and tallies."""
+    """The column `ends`, by which near plates are found, and tallies."""
     if "ends" not in {column["name"] for column in inspect(connection).get_columns("plates")}:
         kind = 'VARCHAR COLLATE "C"' if connection.dialect.name == "postgresql" else "VARCHAR"
         how = "STORED" if connection.dialect.name == "postgresql" else "VIRTUAL"
@@ -55,11 +55,11 @@ def _counted(connection: Connection) -> None:
 
 
 STEPS: Final[Sequence[Callable[[Connection], None]]] = (_first, _reviewed, _counted)
-"""Each takes the schema from one version to the next; those that were released stay as they are."""
+"""Each step takes the schema from one version to the next; released steps must not be changed."""
 
 
 def migrate(engine: Engine, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
-    """Bring the database to the newest version, each step in a transaction; any number of processes may do so at once.
+    """Migrate the database to the newest version in one transaction; several processes may do so at once.
 
     Raises:
         CannotStart: a newer Platelane has changed it.
@@ -73,8 +73,8 @@ def migrate(engine: Engine, steps: Sequence[Callable[[Connection], None]] = STEP
         version = connection.execute(text("SELECT version FROM schema_version")).scalar_one()
         if version > len(steps):
             raise CannotStart(
-                f"The database of reads has version {version}, and this Platelane knows {len(steps)}. Run the newer "
-                "Platelane, or give this one a database of its own (PLATELANE_READS_DATABASE); it fills it by itself."
+                f"The database of reads has version {version}, but this Platelane only knows {len(steps)}. Run the "
+                "newer Platelane, or set PLATELANE_READS_DATABASE to a new database, which is filled automatically."
             )
         for number in range(version, len(steps)):
             steps[number](connection)

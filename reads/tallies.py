@@ -1,4 +1,4 @@
-"""How many reads there are, kept by day while they come and go: what is counted of all need not be looked at."""
+"""Counts of reads by day and value, updated as reads are added and removed, so that counting needs no full scan."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ DAY_US: Final = 24 * HOUR_US
 
 
 class Counted(NamedTuple):
-    """What reads are counted by: its value as text, and how that is shown."""
+    """A field by which reads are counted: its value as text, and how that is shown."""
 
     key: ColumnElement[str]
     shown: Callable[[str], str] = str
     in_order: bool = False
-    """By value rather than by number."""
+    """Sorted by value rather than by count."""
 
 
 def _text(value: Any) -> ColumnElement[str]:
@@ -90,13 +90,13 @@ def following(connection: Connection, first: int, last: int) -> Iterator[None]:
 
 
 def recount(connection: Connection) -> None:
-    """Make the tallies anew from all reads."""
+    """Compute the tallies from all reads."""
     connection.execute(delete(Tally))
     _change(connection, 0, (1 << 63) - 1, 1)
 
 
-def mended(connection: Connection) -> int:
-    """How many reads there are; tallies that say otherwise are made anew: an older version has not followed."""
+def repaired(connection: Connection) -> int:
+    """How many reads there are. Tallies that disagree, because an older version did not update them, are recomputed."""
     number = connection.execute(select(func.count()).select_from(Read)).scalar_one()
     tallied = select(func.sum(Tally.number)).where(Tally.counted == "day")
     if int(connection.execute(tallied).scalar_one() or 0) != number:
@@ -105,7 +105,7 @@ def mended(connection: Connection) -> int:
 
 
 def remove_empty(connection: Connection) -> None:
-    """Remove tallies of what is not there any more."""
+    """Remove tallies that count nothing any more."""
     connection.execute(delete(Tally).where(Tally.number == 0))
 
 
@@ -116,7 +116,7 @@ def counts(
     conditions: Sequence[ColumnElement[bool]],
     owners: Sequence[int],
 ) -> Counter[str]:
-    """How many of the reads of which `conditions` hold, which are those that are `wanted`, have which value."""
+    """How many reads have each value of the field `by`. `conditions` must be those of the filter `wanted`."""
     days = _whole_days(wanted)
     if days is None:
         return _counted(connection, by, conditions)
@@ -139,7 +139,7 @@ def counts(
 
 
 def _whole_days(wanted: reads_pb2.ReadFilter) -> tuple[int | None, int | None] | None:
-    """The days that are wanted from midnight to midnight, from and to before; None where tallies do not help."""
+    """The first whole day of the filter and the day after the last; None if tallies cannot answer it."""
     rest = reads_pb2.ReadFilter()
     rest.CopyFrom(wanted)
     for name in ("account", "after_us", "before_us"):
@@ -165,7 +165,7 @@ def _change(connection: Connection, first: int, last: int, sign: int) -> None:
 
 @cache
 def _adding(dialect: str) -> TextClause:
-    """The statement for that, as text: to build it takes many times as long as a read takes to be stored."""
+    """The statement of `_change`, cached as text: building it takes far longer than storing a read."""
     parts: list[Select[Any]] = [
         select(
             Read.account_id,

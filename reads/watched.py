@@ -1,4 +1,4 @@
-"""The plates of a watch-list, found in the index."""
+"""Finds reads of the plates on watch-lists."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from sqlalchemy.schema import CreateTable
 
 from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
-from reads.look_alikes import AFTER_ALL, look, near, shared
+from reads.look_alikes import AFTER_ALL, look_of, near, shared
 from reads.models import Plate, PlateText, Read
 
 MOST_SEEN: Final = 50_000
-"""Plates of the index that are on one list."""
+"""The most plates of the index that may be on the lists."""
 FEW: Final = 2_000
-"""Plates up to which their reads are looked up by plate."""
+"""The most plates whose reads are looked up by plate."""
 _TOGETHER: Final = 1_000
-"""Plates that the database looks up with one question."""
+"""Plates that the database looks up in one query."""
 _EVER: Final = 1 << 62
 _ALWAYS: Final = (-_EVER, _EVER)
 _Span = tuple[int, int]
-"""Microseconds since 1970, the ends included."""
+"""Microseconds since 1970, both ends inclusive."""
 
 _WATCHED: Final = Table(
     "watched",
@@ -46,7 +46,7 @@ _WATCHED: Final = Table(
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-"""Which plates are watched from when to when: lives as long as the question."""
+"""Which plates are watched from when to when, for the duration of a query."""
 _LISTED: Final = Table(
     "listed",
     MetaData(),
@@ -56,7 +56,7 @@ _LISTED: Final = Table(
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DROP",
 )
-"""The texts of one list, with what plates near them share with them."""
+"""The texts of one list, with the parts of their look by which near plates are found."""
 
 
 _SHARES: Final = tuple(
@@ -77,7 +77,7 @@ _SHARES: Final = tuple(
 def of_watched(
     connection: Connection, lists: Iterable[reads_pb2.Watched], owners: Sequence[int]
 ) -> tuple[ColumnElement[bool], list[int]]:
-    """What has to hold of `Read` for its plate to have been on one of these lists when it was made; and their plates.
+    """The condition on `Read` that its plate was on one of these lists at that time; and the ids of the plates.
 
     Raises:
         BadRequest: too many plates of the index are on them.
@@ -107,7 +107,7 @@ def of_watched(
 
 
 def merged(spans: Iterable[_Span]) -> Iterator[_Span]:
-    """The same times in as few spans as that takes, in order."""
+    """The spans in order, with overlapping ones merged."""
     found: list[_Span] = []
     for start, end in sorted(spans):
         if found and start <= found[-1][1]:
@@ -118,10 +118,10 @@ def merged(spans: Iterable[_Span]) -> Iterator[_Span]:
 
 
 def _listed(connection: Connection, texts: Iterable[str]) -> None:
-    """Put the texts of a list beside the plates."""
+    """Fill the temporary table `listed` with the texts of a list."""
     rows = []
     for plate in texts:
-        beginning, end, ends = shared(look(plate))
+        beginning, end, ends = shared(look_of(plate))
         rows.append(
             {
                 **{"text": plate, "length": len(plate), "ends": ends},
@@ -132,7 +132,7 @@ def _listed(connection: Connection, texts: Iterable[str]) -> None:
 
 
 def _same(connection: Connection, texts: list[str], owners: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The ids of plates that are listed, with the text that is."""
+    """The ids of plates that are listed, with the listed text."""
     query = select(Plate.id, Plate.text).where(Plate.account_id.in_(owners))
     for start in range(0, len(texts), _TOGETHER):
         for row in connection.execute(query.where(Plate.text.in_(texts[start : start + _TOGETHER]))):
@@ -140,7 +140,7 @@ def _same(connection: Connection, texts: list[str], owners: Sequence[int]) -> It
 
 
 def _near(connection: Connection, texts: list[str], owners: Sequence[int]) -> Iterator[tuple[int, str]]:
-    """The same with those that differ in one character; some more than once."""
+    """As `_same`, including plates that differ in one character; some occur more than once."""
     _listed(connection, texts)
     for owner in owners:
         for query in _SHARES:
@@ -149,7 +149,7 @@ def _near(connection: Connection, texts: list[str], owners: Sequence[int]) -> It
 
 
 def _fill(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
-    """Make a temporary table of rows; SQLite's outlives the question, and is emptied by the next."""
+    """Fill a temporary table; in SQLite it outlives the query, and the next query empties it."""
     connection.execute(CreateTable(table, if_not_exists=True))
     connection.execute(table.delete())
     if connection.dialect.name == "postgresql":

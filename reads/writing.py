@@ -1,4 +1,4 @@
-"""What goes into the index, and what leaves it."""
+"""Adds reads and corrections to the index, and removes expired reads."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from platelane.pb.v1 import stages_pb2
 from reads import tallies
-from reads.look_alikes import look
+from reads.look_alikes import look_of
 from reads.models import PLACES, Account, Camera, Correction, Plate, Position, Read, Tally
-from reads.rows import Seen, seen
+from reads.rows import PlateRow, plate_rows
 
 EXPIRED_AT_ONCE: Final = 5_000
 _CORRECTABLE: Final = ("text", "region", "make", "model", "color")
@@ -28,9 +28,9 @@ class Stored:
 
 
 def position(connection: Connection, stream: str, created: str) -> int:
-    """The number of the last message of a stream that is in the index; 0 where the stream is another one by now.
+    """The number of the last indexed message of a stream; 0 if the stream has been recreated.
 
-    Holds the stream for this transaction: other processes wait.
+    Locks this position until the end of the transaction: other processes wait.
     """
     row = connection.execute(select(Position).where(Position.stream == stream).with_for_update()).one_or_none()
     return row.sequence if row and row.created == created else 0
@@ -44,23 +44,23 @@ def advance(connection: Connection, stream: str, created: str, sequence: int) ->
 
 
 def forget_all(connection: Connection) -> None:
-    """Empty the index of what came from RESULTS: that stream was made anew."""
+    """Remove everything that came from RESULTS, because that stream was recreated."""
     for model in (Tally, Read, Plate, Camera, Account):
         connection.execute(delete(model))
 
 
 def forget_corrections(connection: Connection) -> None:
-    """Take back all corrections."""
+    """Remove all corrections."""
     for name in connection.execute(select(Correction.name)).scalars().all():
         correct(connection, name, None)
 
 
 def add(connection: Connection, stored: Sequence[Stored]) -> int:
-    """Put results into the index, once each however often they come; how many reads are new."""
+    """Add results to the index, ignoring those it already has; returns the number of reads in them."""
     results = [each.result for each in stored]
     accounts = _accounts(connection, {result.account for result in results})
     cameras = _cameras(connection, accounts, results)
-    reads = [read for each in stored for read in seen(each.sequence, each.result)]
+    reads = [read for each in stored for read in plate_rows(each.sequence, each.result)]
     if not reads:
         return 0
     known, made = _plates(connection, accounts, reads)
@@ -91,7 +91,7 @@ def add(connection: Connection, stored: Sequence[Stored]) -> int:
 
 
 def correct(connection: Connection, name: str, said: dict[str, Any] | None) -> None:
-    """Note what a person said about a read, which may still have to come; None takes it back."""
+    """Store a person's correction of a read, which may not have arrived yet; None removes the correction."""
     connection.execute(delete(Correction).where(Correction.name == name))
     if said is not None:
         connection.execute(_new(connection, Correction.__table__), [{"name": name, "said": said}])
@@ -102,20 +102,20 @@ def correct(connection: Connection, name: str, said: dict[str, Any] | None) -> N
 
 
 def _apply(connection: Connection, name: str, said: dict[str, Any] | None) -> None:
-    """Put what a person said in place of what was read, so that it is found, grouped and counted by that."""
+    """Replace the values as read by the corrected ones, so that the read is found, grouped and counted by these."""
     query = select(*Read.__table__.c, Plate.text).join(Plate, Plate.id == Read.plate_id).where(Read.name == name)
     row = connection.execute(query).one_or_none()
     if row is None:
         return
     before: dict[str, Any] = {field: row._mapping[field] for field in _CORRECTABLE} | (row.original or {})
-    told = {"text" if field == "plate" else field: value for field, value in (said or {}).items()}
-    changed = {field: before[field] for field in _CORRECTABLE if told.get(field, before[field]) != before[field]}
-    now: dict[str, Any] = {field: told.get(field, before[field]) for field in _CORRECTABLE}
+    corrected = {"text" if field == "plate" else field: value for field, value in (said or {}).items()}
+    now: dict[str, Any] = {field: corrected.get(field, before[field]) for field in _CORRECTABLE}
+    changed = {field: before[field] for field in _CORRECTABLE if now[field] != before[field]}
     text = now.pop("text")
     values = {
         **now,
         "plate_id": row.plate_id if text == row.text else plate_id(connection, row.account_id, text),
-        "correct": "text" not in changed if told.keys() & {"text", "accepted"} else None,
+        "correct": "text" not in changed if corrected.keys() & {"text", "accepted"} else None,
         "correction": said,
         "original": changed or None,
     }
@@ -125,14 +125,14 @@ def _apply(connection: Connection, name: str, said: dict[str, Any] | None) -> No
 
 
 def first_kept(connection: Connection, first_sequence: int, limit: int) -> int:
-    """The id from which on reads are kept: their results are, from that number on, and there are at most `limit`."""
+    """The lowest id of reads to keep: results before `first_sequence` have expired, and at most `limit` are kept."""
     ids = select(Read.id).order_by(Read.id)
-    surplus = ids.offset(max(0, tallies.mended(connection) - limit)).limit(1)
+    surplus = ids.offset(max(0, tallies.repaired(connection) - limit)).limit(1)
     return max(first_sequence * PLACES, connection.execute(surplus).scalar_one_or_none() or 0)
 
 
 def expire(connection: Connection, first: int) -> int:
-    """Remove reads with ids below `first`, `EXPIRED_AT_ONCE` at most; how many went."""
+    """Remove reads with ids below `first`, at most `EXPIRED_AT_ONCE`; returns how many were removed."""
     old = select(Read.id, Read.plate_id).where(Read.id < first).order_by(Read.id)
     found = connection.execute(old.limit(EXPIRED_AT_ONCE)).all()
     if found:
@@ -147,14 +147,14 @@ def expire(connection: Connection, first: int) -> int:
 
 
 def _remove_unused(connection: Connection, plates: list[int]) -> None:
-    """Remove those of these plates that have no reads any more."""
+    """Remove those of these plates that have no reads left."""
     unused = ~exists().where(Read.plate_id == Plate.id)
     connection.execute(delete(Plate).where(Plate.id.in_(plates), unused))
 
 
 def plate_id(connection: Connection, account_id: int, text: str) -> int:
-    """The plate with this text, made where there is none."""
-    values = [{"account_id": account_id, "text": text, "look": look(text), "kool": look(text)[::-1]}]
+    """The id of the plate with this text, which is created if necessary."""
+    values = [{"account_id": account_id, "text": text, "look": look_of(text), "kool": look_of(text)[::-1]}]
     connection.execute(_new(connection, Plate.__table__), values)
     query = select(Plate.id).where(Plate.account_id == account_id, Plate.text == text)
     return int(connection.execute(query).scalar_one())
@@ -188,9 +188,9 @@ def _cameras(
 
 
 def _plates(
-    connection: Connection, accounts: dict[str, int], reads: Iterable[Seen]
+    connection: Connection, accounts: dict[str, int], reads: Iterable[PlateRow]
 ) -> tuple[dict[tuple[int, str], int], set[int]]:
-    """The plates of reads, made where there are none, and the ids of those that were made."""
+    """The plates of reads, created if necessary, and the ids of those that were created."""
     wanted = sorted({(accounts[read.account], read.text) for read in reads})
     query = select(Plate.account_id, Plate.text, Plate.id)
 
@@ -206,7 +206,8 @@ def _plates(
     if not missing:
         return known, set()
     values = [
-        {"account_id": owner, "text": text, "look": look(text), "kool": look(text)[::-1]} for owner, text in missing
+        {"account_id": owner, "text": text, "look": look_of(text), "kool": look_of(text)[::-1]}
+        for owner, text in missing
     ]
     connection.execute(_new(connection, Plate.__table__), values)
     made = find(missing)
@@ -214,7 +215,7 @@ def _plates(
 
 
 def _new(connection: Connection, table: Any) -> Insert:
-    """An INSERT that leaves alone what is there."""
+    """An INSERT that ignores existing rows."""
     statement: Insert = _dialect_insert(connection, table).on_conflict_do_nothing()  # type: ignore[attr-defined]
     return statement
 

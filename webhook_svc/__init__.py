@@ -1,1 +1,1 @@
-"""Webhook service: results to the queues of the hooks that want them, and from there to their receivers."""
+"""Webhook service: puts results into the queues of matching hooks, and delivers them to the receivers."""

@@ -25,10 +25,10 @@ from webhook_svc.mail import Mailer
 
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
-    """Queue results for the hooks that want them, and deliver them, until `stop` is set."""
+    """Queue results for the hooks whose filter they match, and deliver them, until `stop` is set."""
     hooks, lists = await HookRegistry.open(bus), WatchlistStore(bus)
     await lists.start()
-    metrics.before_scrape("backlog", Backlog(bus, hooks).look)
+    metrics.before_scrape("backlog", Backlog(bus, hooks).update)
     health = HealthTracker(HealthStore(bus))
     with Decoders() as decoders:
         async with WebhookClient(settings.webhook_timeout, settings.webhook_networks) as client:

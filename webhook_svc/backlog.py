@@ -1,4 +1,4 @@
-"""What waits for receivers, how the hooks fare and what NATS keeps on disk, measured when Prometheus asks."""
+"""Metrics of webhook queues, of hooks and of NATS' disk use, updated when Prometheus scrapes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from platelane.webhooks.queue import hook_of_stream
 from platelane.webhooks.registry import HookRegistry
 
 _PATIENCE: Final = 3.0
-"""Seconds; a scrape takes five at most."""
+"""Seconds; a scrape may take five."""
 _UNLIMITED: Final = -1
 
 
 class Backlog:
-    """Sets the metrics of all hooks. Every replica sees the same."""
+    """Sets the metrics of all hooks. All replicas report the same."""
 
     def __init__(self, bus: Bus, hooks: HookRegistry) -> None:
         self._bus = bus
         self._hooks = hooks
 
-    async def look(self) -> None:
-        """Bring the metrics up to date; those that NATS does not tell now are taken away."""
+    async def update(self) -> None:
+        """Update the metrics; those that NATS cannot answer at the moment are removed."""
         states = Counter(_state(hook) for hook in self._hooks.all())
         for state in ("enabled", "off", "disabled"):
             metrics.HOOKS.labels(state).set(states[state])

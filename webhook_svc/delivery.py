@@ -1,4 +1,4 @@
-"""A queued event becomes a request; what the receiver answers decides what becomes of event and hook."""
+"""Sends queued events to receivers; the receiver's answer decides what happens to the event and its hook."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ log = structlog.get_logger(__name__)
 
 GONE: Final = 410
 REFUSALS: Final = frozenset({400, 413, 415, 422})
-"""The receiver does not want this very event; the second attempt is for the case that it was restarting."""
+"""The receiver refuses this particular event; a second attempt is made in case it was restarting."""
 REFUSAL_ATTEMPTS: Final = 2
 LEAST_FAILURES: Final = 5
-"""Before a hook is disabled, however long ago the first of them was."""
+"""Failures needed before a hook is disabled, however long it has been failing."""
 LONGEST_WAIT: Final = 86_400.0
-"""The most that a receiver can ask for with Retry-After, seconds."""
+"""The longest pause that a receiver can ask for with Retry-After, in seconds."""
 DECODINGS: Final = 2
-"""Pictures in hand at once: one of 50 megapixels takes 150 MB while it is turned."""
+"""Pictures decoded at once: one of 50 megapixels takes 150 MB while it is rotated."""
 _REMEMBERED: Final = 20_000
 _DISABLED: Final = 5.0
 
@@ -65,13 +65,13 @@ class _Attempt:
 
     @property
     def number(self) -> int:
-        """Counted from 1. In the retry queue the first delivery comes before the event is due, and the first attempt
-        was made elsewhere."""
+        """Counted from 1. In the retry queue, the event is first delivered before it is due, and its first attempt was
+        made from the main queue."""
         return max(2, self.info.attempt) if self.is_retry else self.info.attempt
 
     @property
     def sequence(self) -> int:
-        """The event's number in the stream, as it was queued first."""
+        """The event's number in the main queue."""
         return self.delivery.sequence or self.info.sequence
 
 
@@ -92,13 +92,13 @@ class Poster(Protocol):
 
 
 class RetryQueue(Protocol):
-    """Where events wait for their next attempt; `Queue` is one."""
+    """Holds events until their next attempt; `Queue` is one."""
 
     async def retry(self, key: str, delivery: stages_pb2.Delivery, sequence: int, pause: float) -> int: ...
 
 
 class Images(Protocol):
-    """The pictures that are kept, by subject; `Stream` is one."""
+    """The kept pictures, by subject; `Stream` is one."""
 
     async def get(self, subject: str) -> Record | None: ...
 
@@ -140,7 +140,7 @@ class DeliveryHandler:
         if wait > 0:
             return Postpone(wait)
         attempt = _Attempt(hook, delivery, info)
-        if attempt.key in self._delivered:  # NATS was away before it had written down that this is done
+        if attempt.key in self._delivered:  # delivered before, but NATS was away before that could be recorded
             return await self._done(attempt)
         try:
             payload = await self._payload(attempt)
@@ -148,7 +148,7 @@ class DeliveryHandler:
             raise
         except Exception as error:
             log.exception("event_not_written", hook=hook.id, job=recognition.id)
-            # it will be the same the next time
+            # retrying would fail in the same way
             return await self._give_up(attempt, f"The event could not be written: {type(error).__name__}: {error}")
         response = await self._client.post(hook.target, payload, guarded=hook.belongs_to_token)
         health = self._health.observe(hook.id, response, with_plate=bool(texts(recognition)))
@@ -165,12 +165,12 @@ class DeliveryHandler:
         return encode(hook, text, attempt.key, picture, int(time.time()))
 
     async def _done(self, attempt: _Attempt) -> Done:
-        """Counted first: what is acknowledged has been counted, whoever is killed."""
+        """Count before acknowledging, so that every acknowledged event is counted even if a process is killed."""
         await self._count(attempt, DELIVERED)
         return Done()
 
     async def _count(self, attempt: _Attempt, what: str) -> None:
-        # not by its place in the queue: the fan-out may put an event there again when NATS has been away
+        # the message id does not use the place in the queue: after an outage, the fan-out may queue an event again
         await self._hooks.count(attempt.hook.id, what, message_id=f"{attempt.key}.{what}")
 
     async def _failed(self, attempt: _Attempt, response: Response, health: HookHealth) -> Outcome:
@@ -199,7 +199,7 @@ class DeliveryHandler:
         return Reject(reason)
 
     def _hopeless(self, response: Response, health: HookHealth) -> str:
-        """Why there is no use in going on; empty while there is."""
+        """Why the hook should be disabled; empty if it should not."""
         if response.status == GONE:
             return f"The receiver says that it is gone for good ({response})."
         failing = datetime.now(UTC) - health.failing_since if health.failing_since else None
@@ -222,15 +222,15 @@ class DeliveryHandler:
             await self._notify(disabled, health)
 
     def _pause(self, response: Response, attempt: int) -> float:
-        """Seconds until the next attempt: growing, and at least as the receiver asks."""
+        """Seconds until the next attempt: growing, and at least what the receiver asks for."""
         return max(self._growing_pause(attempt), min(response.retry_after, LONGEST_WAIT))
 
     def _growing_pause(self, attempt: int) -> float:
-        """Twice as many seconds each time, and never the same for all."""
+        """Exponential back-off with jitter, in seconds."""
         return min(self._settings.webhook_retry_limit, 2.0 ** min(attempt - 1, 30)) * random.uniform(0.8, 1.2)
 
     async def _picture(self, recognition: domain_pb2.Recognition) -> Picture | None:
-        """None where it was not kept: the hook is younger than the picture, or the picture too old."""
+        """None if it was not kept (the hook is newer than the picture) or has expired."""
         async with self._decodings:
             kept = await self._images.get(subjects.image(recognition.id))
             if kept is None:

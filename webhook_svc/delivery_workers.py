@@ -1,4 +1,4 @@
-"""The workers of every hook, started and stopped as hooks come, change and go."""
+"""The workers of every hook, started and stopped as hooks are created, changed and deleted."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class _Running:
 
 
 class DeliveryWorkers:
-    """Keeps one `serve` running for each enabled hook, by the hook's current plan."""
+    """Keeps one `serve` running for each enabled hook, with the hook's current plan."""
 
     def __init__(self, hooks: Hooks, default_limit: int, serve: Serve) -> None:
-        """`default_limit`: events that may wait for a hook that names no limit of its own."""
+        """`default_limit`: events that may wait for a hook without a limit of its own."""
         self._hooks = hooks
         self._default_limit = default_limit
         self._serve = serve
@@ -88,7 +88,7 @@ class DeliveryWorkers:
 
 
 class HookQueues:
-    """The queues of all hooks in NATS: made where they are missing, and worked on."""
+    """Creates missing queues of hooks in NATS, and works on all of them."""
 
     def __init__(self, bus: Bus, hooks: HookRegistry, delivery: DeliveryHandler) -> None:
         self._bus = bus
@@ -98,13 +98,13 @@ class HookQueues:
         self._restoring: set[int] = set()
 
     async def open(self) -> None:
-        """Remove queues that nobody needs, and make those again that NATS came back without."""
+        """Remove the queues of deleted hooks; after a reconnect, create queues again that NATS has lost."""
         self._bus.connection.on_reconnect(self._restore_all)
         with contextlib.suppress(PlatelaneError, NatsError):
             await delete_forgotten(self._bus.connection, self._hooks.numbers)
 
     async def serve(self, plan: QueuePlan, stop: asyncio.Event) -> None:
-        """Work on the queue of one hook until `stop`; trouble with one is no trouble for others."""
+        """Work on the queue of one hook until `stop`; a failure does not affect other hooks."""
         handler, missing = partial(self._delivery.handle, plan.hook_id), partial(self._restore, plan)
         self._serving[plan.hook_id] = plan
         while not stop.is_set():
@@ -133,7 +133,7 @@ class HookQueues:
             self._restore(plan)
 
     def _restore(self, plan: QueuePlan) -> None:
-        """Make what is not there any more, in the background."""
+        """Create the queue again if it is missing, in the background."""
         if plan.hook_id not in self._restoring:
             self._restoring.add(plan.hook_id)
             self._bus.connection.spawn(self._restored(plan))

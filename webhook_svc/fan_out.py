@@ -1,6 +1,6 @@
-"""Each result goes into the queue of every hook that wants it.
+"""Puts each result into the queue of every hook whose filter it matches.
 
-One at a time, in the order of the results, whatever dies: so each queue holds a camera's events in their order.
+Results are handled one at a time and in order, even across crashes, so each queue holds a camera's events in order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Hooks(Protocol):
-    """The hooks there are, and counts of their events; `HookRegistry` is one."""
+    """The hooks, and counters of their events; `HookRegistry` is one."""
 
     def all(self) -> list[Hook]: ...
 
@@ -35,7 +35,7 @@ class Hooks(Protocol):
 
 
 class EventQueue(Protocol):
-    """Where a hook's events wait; `Queue` is one."""
+    """Holds a hook's events until they are delivered; `Queue` is one."""
 
     async def ensure(self, plan: QueuePlan) -> None: ...
 
@@ -48,7 +48,7 @@ class FanOut:
     def __init__(
         self, hooks: Hooks, queue_of: Callable[[int], EventQueue], default_limit: int, lists: Lists | None = None
     ) -> None:
-        """`default_limit`: events that may wait for a hook that names no limit of its own."""
+        """`default_limit`: events that may wait for a hook without a limit of its own."""
         self._hooks = hooks
         self._lists = lists
         self._queue_of = queue_of
@@ -56,9 +56,9 @@ class FanOut:
         self._made: dict[int, QueuePlan] = {}
 
     async def handle(self, result: stages_pb2.Result, _info: MessageInfo) -> None:
-        """Raises: EngineUnavailable; the result is then handled again, and queues drop what they have already."""
-        takers = [hook for hook in self._hooks.all() if hook.queueing and wanted(hook, result, self._lists)]
-        outcomes = await asyncio.gather(*(self._put(hook, result) for hook in takers), return_exceptions=True)
+        """Raises: EngineUnavailable; the result is then handled again, and queues drop duplicates."""
+        matching = [hook for hook in self._hooks.all() if hook.queueing and wanted(hook, result, self._lists)]
+        outcomes = await asyncio.gather(*(self._put(hook, result) for hook in matching), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

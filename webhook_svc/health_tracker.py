@@ -1,4 +1,4 @@
-"""How receivers fare, as this process sees it: every request is observed, and written down now and then."""
+"""Tracks the health of receivers: every request is observed, and the state is stored every few seconds."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from platelane.webhooks.response import Response
 log = structlog.get_logger(__name__)
 
 WRITE_EVERY: Final = 5.0
-"""Seconds between two writes of one hook's health: a receiver that is away fails hundreds of times in them."""
+"""Seconds between two writes of a hook's health; a receiver that is down can fail hundreds of times in between."""
 
 
 class Observer(Protocol):
-    """Who is told of every request to a receiver."""
+    """Observes every request to a receiver."""
 
     def observe(self, hook_id: int, response: Response, *, with_plate: bool) -> HookHealth:
-        """Take note of a request; how the receiver fares now."""
+        """Record a request; returns the receiver's current health."""
         ...
 
 
 class HealthTracker:
-    """Observes requests, and writes down what changed."""
+    """Observes requests, and stores changes of the receivers' health."""
 
     def __init__(self, store: HealthStore) -> None:
         self._store = store
-        self._known: dict[int, HookHealth] = {}
+        self._stored: dict[int, HookHealth] = {}
         self._observed: dict[int, Observed] = {}
 
     def observe(self, hook_id: int, response: Response, *, with_plate: bool) -> HookHealth:
-        """Take note of a request; how the receiver fares as far as this process knows."""
+        """Record a request; returns the receiver's health as far as this process knows it."""
         observed = self._observed.setdefault(hook_id, Observed())
         observed.add(response, with_plate=with_plate)
-        return self._known.get(hook_id, HookHealth()).after(observed)
+        return self._stored.get(hook_id, HookHealth()).after(observed)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Write every `WRITE_EVERY` seconds until `stop`, and once more then."""
+        """Store the observations every `WRITE_EVERY` seconds until `stop`, and once more at the end."""
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_EVERY):
@@ -51,7 +51,7 @@ class HealthTracker:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what was observed; what cannot be written now is kept."""
+        """Store the observations; those that cannot be stored now are kept for the next time."""
         pending, self._observed = self._observed, {}
         for hook_id, observed in pending.items():
             try:
@@ -60,7 +60,7 @@ class HealthTracker:
                 log.warning("hook_health_not_written", hook=hook_id, error=str(error))
                 self._observed[hook_id] = _joined(observed, self._observed.get(hook_id))
                 continue
-            self._known[hook_id] = after
+            self._stored[hook_id] = after
             if after.failing_since and not before.failing_since:
                 log.warning("hook_failing", hook=hook_id, last=str(after.responses[-1]))
             elif before.failing_since and not after.failing_since:
@@ -72,7 +72,7 @@ def _after(observed: Observed, health: HookHealth) -> HookHealth:
 
 
 def _joined(earlier: Observed, later: Observed | None) -> Observed:
-    """Both, one after the other."""
+    """Two consecutive sets of observations as one."""
     if later is None:
         return earlier
     before = Observed() if later.succeeded else earlier

@@ -1,4 +1,4 @@
-"""Mail to the owner of a hook that was disabled. Off unless PLATELANE_SMTP_URL names a server."""
+"""Mails the owner of a hook that was disabled, if PLATELANE_SMTP_URL names a server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mailer:
         self._receiver = settings.mail_to
 
     async def notify(self, hook: Hook, health: HookHealth) -> None:
-        """Tell the hook's owner that it was disabled. A mail that cannot be sent is logged, nothing more."""
+        """Tell the hook's owner that it was disabled. A mail that cannot be sent is only logged."""
         receiver = hook.mail or self._receiver
         if not self._url or not receiver:
             return
@@ -48,7 +48,7 @@ def notice(hook: Hook, health: HookHealth, sender: str, receiver: str) -> EmailM
     message.set_content(
         f"Webhook {hook.id} to {hook.site} was disabled.\n\n{hook.disabled_reason}\n\n"
         f"The last answers:\n{answers}\n\n"
-        f"Events wait for it, as far as its queue goes. Enable it again with:  platelane hooks enable {hook.id}\n"
+        f"Events still queue up, as far as its queue has room. To enable it:  platelane hooks enable {hook.id}\n"
     )
     return message
 

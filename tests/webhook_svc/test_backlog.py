@@ -38,7 +38,7 @@ async def test_what_waits_how_long_and_how_hooks_fare(bus: Bus, settings: Settin
         for name in ("one", "two"):
             await queue.put(hook, stages_pb2.Result(recognition=domain_pb2.Recognition(id=name)))
 
-    await Backlog(bus, hooks).look()
+    await Backlog(bus, hooks).update()
 
     assert [value("hooks", {"state": state}) for state in ("enabled", "off", "disabled")] == [1, 1, 1]
     assert [value("hook_queue_messages", {"hook": str(hook.id)}) for hook in (waiting, broken)] == [2, 2]
@@ -58,11 +58,11 @@ async def test_an_empty_queue_has_no_lag_and_a_deleted_hook_no_metrics(bus: Bus,
     await Queue(bus, hook.id).ensure(plan_of(hook, settings.webhook_queue))
     backlog, labels = Backlog(bus, hooks), {"hook": str(hook.id)}
 
-    await backlog.look()
+    await backlog.update()
     assert (value("hook_queue_messages", labels), value("hook_lag_seconds", labels)) == (0, 0)
 
     await hooks.delete(hook.id)
-    await backlog.look()
+    await backlog.update()
     assert (value("hook_queue_messages", labels), value("hook_lag_seconds", labels)) == (None, None)
 
 
@@ -71,12 +71,12 @@ async def test_what_nats_does_not_tell_is_left_out(
 ) -> None:
     hooks = await HookRegistry.open(bus)
     backlog = Backlog(bus, hooks)
-    await backlog.look()
+    await backlog.update()
     assert value("store_bytes", {"kind": "used"}) is not None
 
     monkeypatch.setattr("webhook_svc.backlog._PATIENCE", 0.2)
     server.kill()
-    await backlog.look()
+    await backlog.update()
 
     assert value("store_bytes", {"kind": "used"}) is None
     assert value("hooks", {"state": "enabled"}) == 0

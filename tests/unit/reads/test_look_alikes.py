@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reads.look_alikes import look, near, shared
+from reads.look_alikes import look_of, near, shared
 
 plates = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=9)
 
@@ -26,12 +26,12 @@ plates = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=9)
     ],
 )
 def test_near(one: str, other: str, expected: bool) -> None:
-    assert near(look(one), look(other)) is expected
+    assert near(look_of(one), look_of(other)) is expected
 
 
 @given(plates, st.integers(0, 9), st.sampled_from(["insert", "remove", "replace"]), st.sampled_from("ax7"))
 def test_what_is_near_shares_enough(plate: str, place: int, change: str, character: str) -> None:
-    wanted, place = look(plate), min(place, len(plate) - 1)
+    wanted, place = look_of(plate), min(place, len(plate) - 1)
     middle = {"insert": character + wanted[place], "remove": "", "replace": character}[change]
     other = wanted[:place] + middle + wanted[place + 1 :]
     beginning, end, ends = shared(wanted)
