@@ -41,7 +41,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     zones, lists, feed = ZoneStore(bus), WatchlistStore(bus), ResultFeed(bus, stop)
     hooks = await HookRegistry.open(bus)
     outcomes = Outcomes(bus)
-    jobs = JobClient(bus, zones, ImageRetention(bus, hooks), outcomes, settings)
+    jobs = JobClient(bus, accounts, zones, ImageRetention(bus, hooks), outcomes, settings)
     service.health.require("storage", jobs.stores)
     keyed = KeyedRequests(bus, jobs, outcomes, settings)
     for each in (tokens, zones, lists, outcomes, jobs, feed):

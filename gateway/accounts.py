@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -17,6 +19,12 @@ from platelane.usage import CallCounter, month_of
 
 EVERYBODY: Final = "everybody"
 """The account of the on-premise server, which knows no callers."""
+LAST: Final = 1_000
+"""Calls of a month, the last of an account, of which those under way are noted: more than can be at once."""
+_LATE: Final = 1.0
+"""Seconds after its deadline in which a call may still be counted."""
+_PAUSE: Final = 0.1
+"""Seconds after which it is looked once more whether a call is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,18 @@ class Counters(Protocol):
         """The same, by day such as `2026-11-30`; days without any may be missing."""
         ...
 
+    async def begin(self, account: str, until: float) -> int:
+        """Note a call that may be under way until then, unix seconds; its number, from 1."""
+        ...
+
+    async def before(self, account: str, number: int, now: float, longest: float) -> int:
+        """How many calls under way at `now` were noted before this one. None is for more than `longest` seconds."""
+        ...
+
+    async def end(self, number: int) -> None:
+        """Forget a call: it has been counted, or never will be."""
+        ...
+
 
 class Accounts:
     """The accounts of this server: one for everybody (on-premise), or one for each token (cloud)."""
@@ -72,6 +92,8 @@ class Accounts:
         self._counters = counters
         self._settings = settings
         self._clock = clock
+        self._longest = settings.async_deadline + settings.deadline
+        self._nearly_used_up: set[str] = set()
         self._of_settings = {fingerprint(each.get_secret_value()): Token(name="settings") for each in settings.tokens}
 
     def of(self, authorization: str | None) -> Account:
@@ -111,7 +133,7 @@ class Accounts:
     async def admit(self, account: Account, *, counts: bool = True) -> None:
         """Count an upload on the account's rate, across all gateways, and check that it has calls left, if it `counts`.
 
-        A call is counted when it is answered, so those that are in flight can exceed the month's maximum.
+        A call is counted when it is answered; that those under way are not too many is for `begin_call` to see.
 
         Raises:
             Throttled: too many in this second.
@@ -124,7 +146,35 @@ class Accounts:
         if account.rate_limit and uploads > account.rate_limit:
             raise Throttled(1)
         if counts and calls >= account.max_calls:
-            raise Forbidden("You do not have enough credits to perform this request.")
+            raise _used_up()
+        (self._nearly_used_up.add if account.max_calls - calls <= LAST else self._nearly_used_up.discard)(account.id)
+
+    async def begin_call(self, account: Account, until: float) -> int:
+        """Take one of the last calls of a month, before its job is sent; it is over at `until`, unix seconds.
+
+        For `end_call`, its number: 0 where it was not one of the last when it was admitted.
+
+        Raises:
+            Forbidden: those that are left are all under way.
+            EngineUnavailable: NATS, which counts, cannot be reached.
+        """
+        if account.id not in self._nearly_used_up:
+            return 0
+        number = await self._counters.begin(account.id, until + _LATE)
+        for pause in (_PAUSE, 0.0):
+            # in this order: one that is being counted may be counted twice for a moment, and never not at all
+            before = await self._counters.before(account.id, number, self._clock(), self._longest + _LATE)
+            if await self.calls(account) + before < account.max_calls:
+                return number
+            await asyncio.sleep(pause)
+        await self.end_call(number)
+        raise _used_up()
+
+    async def end_call(self, number: int) -> None:
+        """A call has been answered, or its job will never be. Where NATS is away, it ends by itself, later."""
+        if number:
+            with suppress(EngineUnavailable):
+                await self._counters.end(number)
 
     async def calls(self, account: Account) -> int:
         """The calls of this month.
@@ -161,6 +211,7 @@ class BusCounters:
         self._bus = bus
         self._calls = CallCounter(bus)
         self._rates = bus.stream(topology.RATES)
+        self._requests = bus.stream(topology.KV_REQUESTS)
 
     async def add_upload(self, account: str, second: int) -> int:
         return await self._rates.add(subjects.rate(account, second), 1)
@@ -173,6 +224,22 @@ class BusCounters:
         self._check()
         return await self._calls.by_day(account, month)
 
+    async def begin(self, account: str, until: float) -> int:
+        subject = subjects.call_under_way(account, secrets.token_hex(8))
+        return await self._requests.put(subject, f"{until:.3f}".encode()) or 0
+
+    async def before(self, account: str, number: int, now: float, longest: float) -> int:
+        records, _ = await self._requests.last(subjects.call_under_way(account, "*"), number)
+        # who began one may have died, or have had a clock that was wrong
+        return sum(record.sequence < number and 0 < float(record.data) - now <= longest for record in records)
+
+    async def end(self, number: int) -> None:
+        await self._requests.delete(number)
+
     def _check(self) -> None:
         if not self._bus.connected:
             raise EngineUnavailable("NATS, which counts the calls, cannot be reached.")
+
+
+def _used_up() -> Forbidden:
+    return Forbidden("You do not have enough credits to perform this request.")

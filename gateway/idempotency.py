@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.accounts import Account
 from gateway.intake import Fields, Photograph
 from gateway.jobs import Answer, JobClient, accepted_at, answer_of, new_job_id
 from gateway.outcomes import Outcomes
 from platelane.bus import Bus, subjects, topology
-from platelane.errors import BadRequest, DeadlineExceeded, EngineUnavailable, KeyReused, Overloaded
+from platelane.errors import BadRequest, DeadlineExceeded, EngineUnavailable, Forbidden, KeyReused, Overloaded
 from platelane.pb.v1 import stages_pb2
 from platelane.runtime.clock import jumps
 from platelane.runtime.settings import Settings
@@ -27,7 +28,7 @@ class RequestKey:
     """A request that may be sent again. `digest` is of what it asks for, on the endpoint that it asks. `waited` is how
     many seconds it took to tell whether it is known."""
 
-    account: str
+    account: Account
     key: str
     digest: bytes
     waited: float = 0.0
@@ -35,7 +36,7 @@ class RequestKey:
     @property
     def subject(self) -> str:
         """Where it is kept."""
-        return _subject(self.account, self.key)
+        return _subject(self.account.id, self.key)
 
 
 def checked_key(value: str | None) -> str | None:
@@ -90,7 +91,7 @@ class KeyedRequests:
         job = await self._begun(photograph, request, patience, patience)
         del photograph
         until = min(_deadline(job), time.time() + end - time.monotonic())
-        reply = await self._outcomes.wait(request.account, job.job_id, until)
+        reply = await self._outcomes.wait(request.account.id, job.job_id, until)
         if reply is None:
             raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
         return answer_of(reply)
@@ -112,7 +113,7 @@ class KeyedRequests:
                 known = stages_pb2.KeyedRequest.FromString(record.data)
                 if known.digest != request.digest:
                     raise KeyReused
-                if not await self._is_to_be_repeated(request.account, known):
+                if not await self._is_to_be_repeated(request.account.id, known):
                     return known
             now = time.time()
             new = stages_pb2.KeyedRequest(
@@ -124,7 +125,7 @@ class KeyedRequests:
                 continue  # another request with this key was faster
             try:
                 await self._jobs.begin(photograph, request.account, new.job_id, now, seconds)
-            except Overloaded:  # after other errors it may have been sent after all
+            except (Forbidden, Overloaded):  # after other errors it may have been sent after all
                 await self._bucket.delete(sequence)
                 raise
             return new

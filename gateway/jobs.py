@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from google.protobuf.message import DecodeError
 
+from gateway.accounts import Account, Accounts
 from gateway.image_retention import ImageRetention
 from gateway.intake.photograph import Photograph
 from gateway.outcomes import Outcomes
@@ -63,9 +64,16 @@ class JobClient:
     """Sends jobs and waits for their replies on one inbox, for the life of the process."""
 
     def __init__(
-        self, bus: Bus, zones: ZoneStore, images: ImageRetention, outcomes: Outcomes, settings: Settings
+        self,
+        bus: Bus,
+        accounts: Accounts,
+        zones: ZoneStore,
+        images: ImageRetention,
+        outcomes: Outcomes,
+        settings: Settings,
     ) -> None:
         self._bus = bus
+        self._accounts = accounts
         self._outcomes = outcomes
         self._zones = zones
         self._images = images
@@ -132,7 +140,7 @@ class JobClient:
             self._take_place(client, -1)
 
     async def recognize(
-        self, photograph: Photograph, account: str, patience: float | None = None, *, droppable: bool = False
+        self, photograph: Photograph, account: Account, patience: float | None = None, *, droppable: bool = False
     ) -> Answer:
         """Have a photograph read; the call is counted on `account`.
 
@@ -141,6 +149,7 @@ class JobClient:
 
         Raises:
             BadImage, BadRequest: a stage cannot use the photograph or its options.
+            Forbidden: the account has no call left.
             Overloaded: the queue is full.
             EngineUnavailable: NATS or the engine is out of reach, or NATS does not store.
             DeadlineExceeded: no answer within the deadline.
@@ -149,8 +158,9 @@ class JobClient:
         accepted = time.time()
         patience = min(self._settings.deadline, math.inf if patience is None else patience)
         deadline = accepted + patience - photograph.waited
+        call = await self._accounts.begin_call(account, deadline)
         job_id = new_job_id(accepted)
-        context = _context(photograph, account, job_id, accepted, deadline, self._inbox)
+        context = _context(photograph, account.id, job_id, accepted, deadline, self._inbox)
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(context, photograph))
         sending.add_done_callback(partial(self._sent, job_id))
@@ -159,10 +169,13 @@ class JobClient:
         try:
             async with asyncio.timeout(deadline - time.time()):
                 await (sending if droppable else asyncio.shield(sending))
-                return answer_of(await reply)
+                ended = await reply
         except TimeoutError:
             log.warning("deadline_exceeded", job=job_id)
             raise DeadlineExceeded(f"The answer was not ready within {patience:g} seconds.") from None
+        except Overloaded:
+            await self._accounts.end_call(call)
+            raise
         except asyncio.CancelledError:
             if droppable:
                 self._bus.connection.spawn(self._bus.cancel(job_id))
@@ -171,25 +184,39 @@ class JobClient:
             raise
         finally:
             del self._waiting[job_id]
+        await self._accounts.end_call(call)
+        return answer_of(ended)
 
-    async def begin(self, photograph: Photograph, account: str, job_id: str, accepted: float, seconds: float) -> None:
+    async def begin(
+        self, photograph: Photograph, account: Account, job_id: str, accepted: float, seconds: float
+    ) -> None:
         """Send a photograph on its way, to be read within `seconds`; its end will be among the outcomes.
 
         Raises:
+            Forbidden: the account has no call left; nothing was sent.
             Overloaded: the queue is full; nothing was sent.
             EngineUnavailable: NATS has not confirmed that it has the photograph.
         """
-        reply_to = subjects.outcome(account, job_id)
-        context = _context(photograph, account, job_id, accepted, accepted + seconds, reply_to)
-        await self._outcomes.expect(account, job_id)
+        deadline = accepted + seconds
+        call = await self._accounts.begin_call(account, deadline)
+        context = _context(photograph, account.id, job_id, accepted, deadline, subjects.outcome(account.id, job_id))
+        await self._outcomes.expect(account.id, job_id)
         try:
             async with asyncio.timeout(self._settings.deadline):
                 await self._send(context, photograph)
         except TimeoutError:
             raise EngineUnavailable("NATS did not answer in time.") from None
         except Overloaded:
-            await self._outcomes.forget(account, job_id)
+            await self._outcomes.forget(account.id, job_id)
+            await self._accounts.end_call(call)
             raise
+        if call:
+            self._bus.connection.spawn(self._end_later(call, account.id, job_id, deadline))
+
+    async def _end_later(self, call: int, account: str, job_id: str, deadline: float) -> None:
+        with suppress(EngineUnavailable):
+            await self._outcomes.wait(account, job_id, deadline)
+        await self._accounts.end_call(call)
 
     async def finish(self, work: Coroutine[Any, Any, T], patience: float) -> T:
         """The result of work that is done although its caller leaves; it then keeps a place until it is.

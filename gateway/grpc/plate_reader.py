@@ -235,10 +235,8 @@ class PlateReader:
             photograph = await self._intake.photograph(fields)
             if key:
                 told = await asyncio.to_thread(digest, "Recognize", fields, photograph)
-                return await self._keyed.recognize(photograph, RequestKey(account.id, key, told))
-            recognition = self._jobs.recognize(
-                photograph, account.id, patience=context.time_remaining(), droppable=True
-            )
+                return await self._keyed.recognize(photograph, RequestKey(account, key, told))
+            recognition = self._jobs.recognize(photograph, account, patience=context.time_remaining(), droppable=True)
             del fields, photograph, upload, arrival
             return await recognition
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import blurring
-from gateway.accounts import Accounts
+from gateway.accounts import Account, Accounts
 from gateway.http.disconnect import address, while_connected
 from gateway.http.idempotency_key import KeyReader
 from gateway.http.responses import JsonResponse
@@ -69,11 +69,11 @@ class BlurRoutes:
         del fields  # the upload in it may be base64, and the photograph is what is needed
         photograph.options.vehicles = False
         with self._jobs.admitted(client):
-            blurred = self._blurred(photograph, account.id, intensity, request_key)
+            blurred = self._blurred(photograph, account, intensity, request_key)
             return JsonResponse(await while_connected(request, blurred))
 
     async def _blurred(
-        self, photograph: Photograph, account: str, intensity: int, key: RequestKey | None
+        self, photograph: Photograph, account: Account, intensity: int, key: RequestKey | None
     ) -> dict[str, Any]:
         if key:
             answer = await self._keyed.recognize(photograph, key)

@@ -17,7 +17,7 @@ from gateway.intake import Fields, Photograph
 class Key:
     """A key whose request has not been read yet."""
 
-    account: str
+    account: Account
     value: str
     waited: float
     """Seconds that it took to tell whether it is known."""
@@ -46,4 +46,4 @@ class KeyReader:
         value = checked_key(request.headers.get("idempotency-key"))
         again = value is not None and await self._keyed.is_known(account.id, value)
         await self._accounts.admit(account, counts=not again)
-        return None if value is None else Key(account.id, value, time.monotonic() - begun)
+        return None if value is None else Key(account, value, time.monotonic() - begun)

@@ -63,15 +63,15 @@ class RecognitionRoutes:
             photograph = replace(photograph, filename=cloud_prefix(datetime.now(UTC)) + photograph.filename)
         with self._jobs.admitted(client):
             if prefers_async(request.headers.getlist("prefer")):
-                return _accepted(await self._submit(photograph, account.id, request_key))
+                return _accepted(await self._submit(photograph, account, request_key))
             if request_key:
                 recognition = self._keyed.recognize(photograph, request_key)
             else:
-                recognition = self._jobs.recognize(photograph, account.id)
+                recognition = self._jobs.recognize(photograph, account)
             del photograph  # nothing holds the picture while the engine works on it
             return self._answer(await while_connected(request, recognition), account)
 
-    async def _submit(self, photograph: Photograph, account: str, key: RequestKey | None) -> str:
+    async def _submit(self, photograph: Photograph, account: Account, key: RequestKey | None) -> str:
         """Start a job that no caller waits for; returns its id."""
         if key:
             return await self._keyed.submit(photograph, key)

@@ -24,6 +24,8 @@ from platelane.bus.inbox import status
 from platelane.errors import Fault, Overloaded
 
 _WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
+_TOO_MANY: Final = "413"
+"""The status where more messages match than the server sends at once."""
 _GONE: Final = 10043
 """JetStream's error code where a message has been deleted before."""
 
@@ -65,10 +67,15 @@ class Stream:
         """The last message of each matching subject, and the last sequence that the answering replica knows.
 
         A replica that lags behind message number `at_least` is asked again, unless that message has been removed.
+
+        Raises:
+            Overloaded: there are more than 1,024 of them.
         """
 
         async def read(patience: float) -> tuple[list[Record], int]:
             *found, end = await self._direct_once({"multi_last": [subject]}, patience)
+            if status(end) == _TOO_MANY:
+                raise Overloaded("NATS keeps more messages than it tells at once.")
             if status(end) == StatusCode.NO_MESSAGES:
                 records, known = [], 0
             else:

@@ -167,6 +167,11 @@ def rate(account: str, second: int) -> str:
     return f"platelane.rate.{encode(account)}.{second}"
 
 
+def call_under_way(account: str, call: str) -> str:
+    """Where one of the last calls of an account's month is noted while it is under way; `*` for all of them."""
+    return entry("requests", f"{encode(account)}.under_way.{call}")
+
+
 def entry(bucket: str, key: str) -> str:
     """An entry of a key-value bucket, under the subject that NATS' own tools use."""
     return f"$KV.{bucket}.{key}"

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from gateway.accounts import Account, Accounts, BusCounters
 from gateway.idempotency import KeyedRequests, RequestKey
 from gateway.image_retention import ImageRetention
 from gateway.intake import Photograph
@@ -21,7 +22,8 @@ from platelane.webhooks.registry import HookRegistry
 
 @pytest.fixture
 async def jobs(bus: Bus, hooks: HookRegistry, settings: Settings) -> JobClient:
-    return JobClient(bus, ZoneStore(bus), ImageRetention(bus, hooks), Outcomes(bus), settings)
+    accounts = Accounts({}, BusCounters(bus), settings)
+    return JobClient(bus, accounts, ZoneStore(bus), ImageRetention(bus, hooks), Outcomes(bus), settings)
 
 
 async def test_work_that_takes_too_long_goes_on_without_its_caller(jobs: JobClient) -> None:
@@ -43,4 +45,6 @@ async def test_asking_whether_a_request_is_known_is_part_of_its_time(
     keyed = KeyedRequests(bus, jobs, Outcomes(bus), settings)
     photograph = Photograph(b"picture", domain_pb2.Options(), "camera", "a.jpg", 1)
     with pytest.raises(DeadlineExceeded):
-        await keyed.recognize(photograph, RequestKey("account", "key", b"digest", waited=settings.deadline))
+        await keyed.recognize(
+            photograph, RequestKey(Account("account", 0, 1), "key", b"digest", waited=settings.deadline)
+        )

@@ -24,7 +24,16 @@ from platelane.runtime.settings import Settings
 from platelane.tokens import account, fingerprint
 from tests.support import free_port
 
-from .conftest import PATIENCE, Engine, Gateway, NatsServer, running_gateway, running_nats
+from .conftest import (
+    BROKEN_CAMERA,
+    PATIENCE,
+    SLOW_CAMERA,
+    Engine,
+    Gateway,
+    NatsServer,
+    running_gateway,
+    running_nats,
+)
 from .test_http import connected, request
 
 PATH = "/v1/plate-reader/"
@@ -238,6 +247,39 @@ def test_the_months_calls_hold_across_gateways(cloud: Cloud, picture: bytes) -> 
     assert after["usage"] == {**used, "calls": 5}
     [row] = [line for line in cloud.command("list").stdout.splitlines() if "quota" in line]
     assert [cell.strip() for cell in row.split("│")][-4:-1] == ["0 (default)", "5", "5"]
+
+
+def test_the_last_calls_are_not_used_twice_by_those_that_come_at_once(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("at once", "--max-calls", "3")
+    cloud.wait_for(b"no picture", token, 400)
+    with ThreadPoolExecutor(8) as pool:
+        sent = [pool.submit(cloud.read, picture, f"Token {token}", each % 2, SLOW_CAMERA) for each in range(8)]
+        answers = [each.result().status_code for each in sent]
+    assert sorted(answers) == [201] * 3 + [403] * 5
+    used = statistics(cloud, token)["usage"]
+    assert isinstance(used, dict)
+    assert used["calls"] == 3
+
+
+def test_what_is_not_waited_for_uses_up_calls_and_what_fails_gives_them_back(cloud: Cloud, picture: bytes) -> None:
+    token = cloud.create("not waited for", "--max-calls", "2")
+    cloud.wait_for(b"no picture", token, 400)
+
+    def post(camera: str) -> int:
+        with cloud.gateways[0].client() as client:
+            headers = {"Authorization": f"Token {token}", "Prefer": "respond-async"}
+            answer = client.post(PATH, data={"camera_id": camera}, files={"upload": picture}, headers=headers)
+            return answer.status_code
+
+    assert [post(SLOW_CAMERA) for _ in range(4)] == [202, 202, 403, 403]
+    end = time.monotonic() + PATIENCE
+    while (used := statistics(cloud, token)["usage"]) and isinstance(used, dict) and used["calls"] < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    broken = cloud.create("broken", "--max-calls", "1")
+    cloud.wait_for(b"no picture", broken, 400)
+    answers = [cloud.read(picture, f"Token {broken}", 0, camera) for camera in (BROKEN_CAMERA, BROKEN_CAMERA, "", "")]
+    assert [answer.status_code for answer in answers] == [400, 400, 201, 403]
 
 
 def test_only_recognised_pictures_use_up_calls(cloud: Cloud, picture: bytes) -> None:

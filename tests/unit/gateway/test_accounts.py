@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.accounts import EVERYBODY, Account, Accounts
+from gateway.accounts import EVERYBODY, LAST, Account, Accounts
 from platelane.errors import Forbidden, Throttled
 from platelane.runtime.settings import Settings
 from platelane.tokens import Token, account, fingerprint
@@ -22,6 +22,8 @@ class Counted:
 
     made: dict[str, int] = field(default_factory=dict)
     uploads: dict[tuple[str, int], int] = field(default_factory=dict)
+    under_way: dict[int, tuple[str, float]] = field(default_factory=dict)
+    begun: int = 0
 
     async def add_upload(self, account: str, second: int) -> int:
         self.uploads[account, second] = self.uploads.get((account, second), 0) + 1
@@ -33,6 +35,18 @@ class Counted:
 
     async def calls_by_day(self, account: str, month: str) -> dict[str, int]:
         return {f"{month}-30": self.made[account]} if account in self.made else {}
+
+    async def begin(self, account: str, until: float) -> int:
+        self.begun += 1
+        self.under_way[self.begun] = (account, until)
+        return self.begun
+
+    async def before(self, account: str, number: int, now: float, longest: float) -> int:
+        others = (call for each, call in self.under_way.items() if each < number and call[0] == account)
+        return sum(0 < until - now <= longest for _, until in others)
+
+    async def end(self, number: int) -> None:
+        del self.under_way[number]
 
 
 def accounts(known: dict[str, Token] | None = None, counters: Counted | None = None, **settings: object) -> Accounts:
@@ -98,6 +112,44 @@ async def test_calls_of_the_month_are_limited(made: int, admitted: bool) -> None
     else:
         with pytest.raises(Forbidden, match="credits"):
             await found.admit(caller)
+
+
+async def test_calls_under_way_count_among_the_last_ones() -> None:
+    counters, caller = Counted({"someone": 97}), Account("someone", 0, 100)
+    found = accounts(counters=counters)
+    for _ in range(4):
+        await found.admit(caller)
+    first, second, third = [await found.begin_call(caller, NOW + 9) for _ in range(3)]
+    with pytest.raises(Forbidden, match="credits"):
+        await found.begin_call(caller, NOW + 9)
+    assert sorted(counters.under_way) == [first, second, third], "one that was refused is not under way"
+    counters.made["someone"] += 1
+    await found.end_call(first)  # it was counted
+    with pytest.raises(Forbidden):
+        await found.begin_call(caller, NOW + 9)
+    await found.end_call(second)  # it failed
+    assert await found.begin_call(caller, NOW + 9)
+    await found.admit(other := Account("other", 0, 100))
+    assert await found.begin_call(other, NOW + 9), "those of others are not its own"
+
+
+async def test_a_call_whose_gateway_died_is_under_way_until_its_deadline() -> None:
+    counters, caller = Counted({"someone": 99}, under_way={0: ("someone", NOW - 1)}), Account("someone", 0, 100)
+    found = accounts(counters=counters)
+    await found.admit(caller)
+    assert await found.begin_call(caller, NOW + 9)
+
+
+async def test_calls_under_way_are_not_noted_where_more_are_left_than_can_be() -> None:
+    counters, caller = Counted(), Account("someone", 0, LAST + 1)
+    found = accounts(counters=counters)
+    await found.admit(caller)
+    number = await found.begin_call(caller, NOW + 9)
+    await found.end_call(number)
+    assert counters.begun == 0
+    counters.made["someone"] = 1
+    await found.admit(caller)
+    assert await found.begin_call(caller, NOW + 9) == 1
 
 
 async def test_on_premise_nothing_is_limited() -> None:
