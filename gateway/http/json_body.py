@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.intake import body
 from gateway.intake.body import Limits
+from platelane import validation
 from platelane.errors import BadRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -34,10 +35,7 @@ async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_
     try:
         return await asyncio.to_thread(model.model_validate_json, received)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        reason = problem["msg"].removeprefix("Value error, ")
-        raise BadRequest(f"{where}: {reason}." if where else f"{reason}.") from error
+        raise BadRequest(validation.first_problem(error)) from error
 
 
 async def read_object(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:

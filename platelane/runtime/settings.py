@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from platelane import validation
 from platelane.errors import CannotStart
 from platelane.resources import MODELS
 
@@ -33,11 +35,15 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PLATELANE_", frozen=True, extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+        env_prefix="PLATELANE_",
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
     )
 
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma-separated")
-    nats_user: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="NATS user name, if the server requires one")
+    nats_user: str = Field("", description="NATS user name, if the server requires one")
     nats_password: SecretStr = Field(SecretStr(""), description="password of that user")
     nats_ca: str = Field("", description="CA certificate file (PEM) that verifies NATS; connections then require TLS")
     nats_cert: str = Field("", description="client certificate file (PEM) for NATS, if it requires one")
@@ -56,7 +62,6 @@ class Settings(BaseSettings):
     )
     nats_sync_interval: str = Field(
         SYNC_INTERVAL,
-        pattern="^(always|[1-9][0-9]{0,5}(s|ms))$",
         description="how often nats-server flushes its files to disk: a duration such as `120s`, or `always`",
     )
     triton_url: str = Field(
@@ -219,6 +224,25 @@ class Settings(BaseSettings):
         """Copies of what lives seconds."""
         return self.nats_work_replicas or self.nats_replicas
 
+    @field_validator("nats_user")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if not re.fullmatch("[A-Za-z0-9_-]*", value):
+            raise ValueError("a user's name has only letters, digits, - and _")
+        return value
+
+    @field_validator("nats_sync_interval")
+    @classmethod
+    def _interval(cls, value: str) -> str:
+        if not re.fullmatch("always|[1-9][0-9]{0,5}(s|ms)", value):
+            raise ValueError("it is `always`, or a time such as 120s or 500ms")
+        return value
+
+    @field_validator("profile", "log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
     @field_validator("keep_crops", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -241,10 +265,9 @@ def read_settings() -> Settings:
     except ValidationError as error:
         # a default that follows from other settings is missing only because one of those is wrong
         problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
-        raise CannotStart("\n".join(map(_explained, problems))) from None
+        said = (validation.sentence(problem, _variable(problem)) for problem in problems)
+        raise CannotStart("\n".join(dict.fromkeys(said))) from None
 
 
-def _explained(problem: ErrorDetails) -> str:
-    """What is wrong with a variable, without the words of the library that checks them."""
-    name = f"{Settings.model_config['env_prefix']}{problem['loc'][0]}".upper()
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+def _variable(problem: ErrorDetails) -> str:
+    return f"{Settings.model_config['env_prefix']}{problem['loc'][0]}".upper()

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from platelane import validation
 from platelane.dscore import Dscore
 from platelane.errors import CannotStart
 from platelane.text_score import TextScore
@@ -181,7 +182,7 @@ class ModelRepository:
         try:
             return TypeAdapter(kind).validate_json(self._read(file))
         except ValidationError as error:
-            raise CannotStart(f"{file} is not valid: {error.errors()[0]['msg']}.") from error
+            raise CannotStart(f"{file} is not valid. {validation.first_problem(error, 'It')}") from error
 
     def _lines(self, model: str, name: str) -> tuple[str, ...]:
         return tuple(self._read(self._root / model / f"{name}.txt").splitlines())

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from platelane import validation
 from platelane.errors import BadRequest
 from platelane.webhooks.wildcards import checked, checked_pattern
 
@@ -75,7 +76,7 @@ class HookSettings(BaseModel):
     """Whether each camera's events come in order, for which one that fails holds up those behind it."""
     max_queued: int | None = Field(None, ge=1, le=1_000_000)
     """Events that may wait, the oldest is dropped; None: PLATELANE_WEBHOOK_QUEUE."""
-    mail: str = Field("", max_length=300, pattern=r"^([^@\s,]+@[^@\s,]+)?$")
+    mail: str = Field("", max_length=300)
     """Who is told when the hook is disabled; empty: PLATELANE_MAIL_TO."""
 
     @field_validator("target")
@@ -97,6 +98,13 @@ class HookSettings(BaseModel):
                 raise ValueError(f"the value of {name} must be printable ASCII")
         return headers
 
+    @field_validator("mail")
+    @classmethod
+    def _mail_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^@\s,]+@[^@\s,]+", value):
+            raise ValueError("it must be one mail address, or empty")
+        return value
+
     @field_validator("secret")
     @classmethod
     def _key(cls, secret: str) -> str:
@@ -117,10 +125,7 @@ class HookSettings(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            where = ".".join(map(str, problem["loc"]))
-            reason = problem["msg"].removeprefix("Value error, ")
-            raise BadRequest(f"{where}: {reason}." if where else f"{reason}.") from error
+            raise BadRequest(validation.first_problem(error)) from error
 
 
 class Hook(HookSettings):

@@ -68,7 +68,7 @@ def test_wrong_options_are_explained(arguments: tuple[str, ...], message: str) -
 def test_a_wrong_setting_is_named() -> None:
     result = platelane("settings", PLATELANE_PORT="99999")
     assert result.returncode == 1
-    assert result.stderr == "Error: PLATELANE_PORT: Input should be less than or equal to 65535\n"
+    assert result.stderr == "Error: PLATELANE_PORT must be at most 65535.\n"
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,21 @@ def test_a_service_that_waits_for_nats_says_so(start: Start) -> None:
     assert log[0]["servers"] == "nats://127.0.0.1:1"
 
 
-def test_a_setting_that_cannot_be_used_is_named_in_one_line() -> None:
+def test_settings_that_cannot_be_used_are_named_in_a_line_each() -> None:
     command = [sys.executable, "-m", "gateway"]
-    environment = {**os.environ, "PLATELANE_PORT": "99999"}
+    wrong = {"port": "99999", "profile": "clud", "fetch_networks": "10.0.0.0/99", "nats_sync_interval": "5h"}
+    wrong |= {"outcome_hours": "inf", "nats_user": "a b"}
+    environment = {**os.environ, **{f"PLATELANE_{name.upper()}": value for name, value in wrong.items()}}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    said = "PLATELANE_PORT: Input should be less than or equal to 65535\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "PLATELANE_NATS_USER: a user's name has only letters, digits, - and _.",
+        "PLATELANE_NATS_SYNC_INTERVAL: it is `always`, or a time such as 120s or 500ms.",
+        "PLATELANE_PORT must be at most 65535.",
+        "PLATELANE_PROFILE must be 'sdk' or 'cloud'.",
+        "PLATELANE_FETCH_NETWORKS must be a network such as 10.1.0.0/16.",
+        "PLATELANE_OUTCOME_HOURS must be a finite number.",
+    ]
 
 
 def test_connection_that_the_server_ends_for_good(start: Start) -> None:

@@ -63,5 +63,5 @@ def test_missing_label_files_are_explained() -> None:
 
 
 def test_figures_that_are_none_are_explained() -> None:
-    with pytest.raises(CannotStart, match=r"labels\.txt is not valid: Invalid JSON"):
+    with pytest.raises(CannotStart, match=r"labels\.txt is not valid\. It is not valid JSON"):
         SHIPPED.fitted(MODELS / "detector" / "labels.txt", Dscore)
