@@ -179,6 +179,21 @@ def test_interrupted_while_it_loads(tmp_path: Path) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
+def test_interrupted_within_a_library_that_it_loads(tmp_path: Path) -> None:
+    """Some of them take what Ctrl-C raises for an error of theirs."""
+    swallowed = "except KeyboardInterrupt:\n    raise ImportError('cannot be loaded') from None\n"
+    (tmp_path / "typer.py").write_text(f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n{swallowed}")
+    in_front = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{in_front}; from platelane.cli import main; main()"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize(
     ("variable", "url"), [("NATS_URL", "nats://far.example:4222"), ("TRITON_URL", "far.example:8001")]
 )
