@@ -7,14 +7,20 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from gateway.results_query import History
-from platelane.bus import Bus, subjects, topology
-from platelane.errors import NotFound
+from platelane.bus import Bus, questions, subjects, topology
+from platelane.errors import BadRequest, EngineUnavailable, NotFound
+from platelane.pb.v1 import reads_pb2
 from platelane.read_id import ReadId
 from platelane.regions import named, table
 from platelane.webhooks.wildcards import folded, is_pattern
 
 LONGEST_PLATE: Final = 16
 """Letters and digits, as many as can be learnt."""
+MOST_CORRECTIONS: Final = 50_000
+"""Of one account, as many as go into a folder to learn from: less than the bucket has room for."""
+_COUNTED_EVERY: Final = 1_000
+"""Corrections of an account; other gateways keep some meanwhile."""
+_PATIENCE: Final = 3.0
 _DELETED: Final = {"KV-Operation": "DEL"}
 
 
@@ -79,12 +85,21 @@ class Corrections:
     """
 
     def __init__(self, bus: Bus, history: History) -> None:
+        self._bus = bus
         self._history = history
+        self._left: dict[str, int] = {}
+        """How many an account may keep before they are counted again."""
         self._kept = bus.stream(topology.KV_CORRECTIONS)
 
     async def put(self, read: ReadId, correction: Correction, owner: str) -> None:
-        """Keep what is said in place of what was said before. Raises Overloaded where there is no room for more."""
+        """Keep what is said in place of what was said before.
+
+        Raises:
+            BadRequest: the account has as many as it may have.
+            Overloaded: there is no room for more.
+        """
         await self._check(read, owner)
+        await self._check_number(owner)
         await self._kept.put(subjects.correction(str(read)), correction.model_dump_json(exclude_none=True).encode())
 
     async def delete(self, read: ReadId, owner: str) -> None:
@@ -100,3 +115,20 @@ class Corrections:
         sightings = result.recognition.sightings if result and owner in ("", result.account) else ()
         if read.index >= len(sightings) or not folded(sightings[read.index].plate.text):
             raise NotFound("There is no such read, or it is not kept any more.")
+
+    async def _check_number(self, owner: str) -> None:
+        if self._left.get(owner, 0) <= 0:
+            left = min(MOST_CORRECTIONS - await self._number(owner), _COUNTED_EVERY)
+            if left <= 0:
+                raise BadRequest(f"The limit of {MOST_CORRECTIONS} corrections is reached; take some back first.")
+            self._left[owner] = left
+        self._left[owner] -= 1
+
+    async def _number(self, owner: str) -> int:
+        """How many are kept; none where the index, which knows, is away."""
+        wanted = reads_pb2.ReadFilter(account=owner)
+        question = reads_pb2.ReadsRequest(filter=wanted, count_corrections=reads_pb2.CountCorrections())
+        try:
+            return int((await questions.ask(self._bus, question, _PATIENCE))["corrections"])
+        except (BadRequest, EngineUnavailable):  # an older one does not know the question
+            return 0

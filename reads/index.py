@@ -225,6 +225,7 @@ _ANSWERS: Final[dict[str, Callable[[Connection, reads_pb2.ReadFilter, Any], dict
     "find_results": queries.find_results,
     "list_cameras": lambda connection, wanted, _: queries.cameras(connection, wanted),
     "measure_accuracy": lambda connection, wanted, _: queries.accuracy(connection, wanted),
+    "count_corrections": lambda connection, wanted, _: queries.corrections(connection, wanted),
 }
 
 

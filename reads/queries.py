@@ -13,7 +13,7 @@ from platelane.errors import BadRequest
 from platelane.pb.v1 import reads_pb2
 from reads import tallies
 from reads.conditions import conditions, divided, owners_of
-from reads.models import PLACES, Account, Camera, Plate, Read
+from reads.models import PLACES, Account, Camera, Correction, Plate, Read
 
 Json = dict[str, Any]
 
@@ -156,6 +156,13 @@ def accuracy(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
             for row in rows
         ]
     }
+
+
+def corrections(connection: Connection, wanted: reads_pb2.ReadFilter) -> Json:
+    """How many corrections of an account's reads are kept."""
+    corrected = select(func.count()).select_from(Correction).join(Read, Read.name == Correction.name)
+    owners = owners_of(connection, wanted.account)
+    return {"corrections": connection.execute(corrected.where(Read.account_id.in_(owners))).scalar_one()}
 
 
 def _reads() -> Select[Any]:

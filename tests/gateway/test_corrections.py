@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import time
@@ -12,9 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import corrections
+from gateway.corrections import Correction, Corrections
 from gateway.jobs import new_job_id
+from gateway.results_query import History
 from platelane.bus import Bus, subjects, topology
+from platelane.errors import BadRequest
 from platelane.pb.v1 import domain_pb2, stages_pb2
+from platelane.read_id import ReadId
 from platelane.runtime.settings import Settings
 from platelane.tokens import account, fingerprint
 
@@ -144,6 +150,33 @@ async def test_other_paths_and_reads_there_are_not(client: httpx.Client, server:
     elsewhere = {"origin": "https://elsewhere.example"}
     assert client.put(f"/v1/reads/{known}/correction", json={"accepted": True}, headers=elsewhere).status_code == 403
     assert client.get("/v1/reads/corrections.zip", headers=elsewhere).status_code == 403
+
+
+async def test_an_account_has_a_number_of_them_and_others_have_theirs(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrections, "MOST_CORRECTIONS", 2)
+    bus = await Bus.connect(Settings(nats_url=server.url), "test")
+    kept, said = Corrections(bus, History(bus)), Correction(accepted=True)
+    mine = [ReadId.parse(await see(server, f"many{number}", "many")) for number in range(3)]
+    other = ReadId.parse(await see(server, "few", "few"))
+
+    async def counted(owner: str, expected: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while await kept._number(owner) != expected:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.05)
+
+    for read in mine[:2]:
+        await kept.put(read, said, "many")
+    await counted("many", 2)
+    with pytest.raises(BadRequest, match="limit of 2 corrections"):
+        await kept.put(mine[2], said, "many")
+    await kept.put(other, said, "few")
+    await kept.delete(mine[0], "many")
+    await counted("many", 1)
+    await kept.put(mine[2], said, "many")
+    await bus.close()
 
 
 async def test_a_token_corrects_and_sees_its_own(server: NatsServer) -> None:

@@ -318,3 +318,17 @@ def test_plates_that_were_looked_at_are_counted_by_camera(index: Asked) -> None:
     body = index.transact(queries.accuracy, reads_pb2.ReadFilter(account="everybody"))
     assert body == {"cameras": [{"camera_id": "gate", "reviewed": 3, "correct": 2}]}
     assert index.plates(account="everybody", reviewed=True) == ["a3", "a2", "a1"]
+
+
+def test_corrections_are_counted_by_account(index: Asked) -> None:
+    index.add(result(1, "a1"), result(2, "a2"), result(3, "a3", account="other"))
+    for second, said in {1: {"color": "red"}, 2: {"plate": "b2"}, 3: {"accepted": True}, 4: {"accepted": True}}.items():
+        index.transact(writing.correct, f"{job(second)}.0", said)
+
+    def count(account: str) -> queries.Json:
+        return index.transact(queries.corrections, reads_pb2.ReadFilter(account=account))
+
+    assert count("everybody") == {"corrections": 2}
+    assert count("other") == {"corrections": 1}
+    assert count("") == {"corrections": 3}
+    assert count("nobody") == {"corrections": 0}

@@ -102,8 +102,12 @@ class MeasureAccuracy(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CountCorrections(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class ReadsRequest(_message.Message):
-    __slots__ = ("filter", "search", "group", "count", "find_results", "list_cameras", "measure_accuracy")
+    __slots__ = ("filter", "search", "group", "count", "find_results", "list_cameras", "measure_accuracy", "count_corrections")
     FILTER_FIELD_NUMBER: _ClassVar[int]
     SEARCH_FIELD_NUMBER: _ClassVar[int]
     GROUP_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +115,7 @@ class ReadsRequest(_message.Message):
     FIND_RESULTS_FIELD_NUMBER: _ClassVar[int]
     LIST_CAMERAS_FIELD_NUMBER: _ClassVar[int]
     MEASURE_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_CORRECTIONS_FIELD_NUMBER: _ClassVar[int]
     filter: ReadFilter
     search: SearchReads
     group: GroupReads
@@ -118,7 +123,8 @@ class ReadsRequest(_message.Message):
     find_results: FindResults
     list_cameras: ListCameras
     measure_accuracy: MeasureAccuracy
-    def __init__(self, filter: _Optional[_Union[ReadFilter, _Mapping]] = ..., search: _Optional[_Union[SearchReads, _Mapping]] = ..., group: _Optional[_Union[GroupReads, _Mapping]] = ..., count: _Optional[_Union[CountReads, _Mapping]] = ..., find_results: _Optional[_Union[FindResults, _Mapping]] = ..., list_cameras: _Optional[_Union[ListCameras, _Mapping]] = ..., measure_accuracy: _Optional[_Union[MeasureAccuracy, _Mapping]] = ...) -> None: ...
+    count_corrections: CountCorrections
+    def __init__(self, filter: _Optional[_Union[ReadFilter, _Mapping]] = ..., search: _Optional[_Union[SearchReads, _Mapping]] = ..., group: _Optional[_Union[GroupReads, _Mapping]] = ..., count: _Optional[_Union[CountReads, _Mapping]] = ..., find_results: _Optional[_Union[FindResults, _Mapping]] = ..., list_cameras: _Optional[_Union[ListCameras, _Mapping]] = ..., measure_accuracy: _Optional[_Union[MeasureAccuracy, _Mapping]] = ..., count_corrections: _Optional[_Union[CountCorrections, _Mapping]] = ...) -> None: ...
 
 class ReadsError(_message.Message):
     __slots__ = ("status", "detail")
