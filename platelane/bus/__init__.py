@@ -1,6 +1,6 @@
-"""The bus: NATS JetStream behind a few words.
+"""The bus: a small interface to NATS JetStream.
 
-`Bus` publishes, `Worker` handles, `topology` says what streams there are, `apply` makes them.
+`Bus` publishes, `Worker` handles messages, `topology` defines the streams, and `apply` creates them.
 """
 
 from __future__ import annotations

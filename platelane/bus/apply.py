@@ -1,7 +1,7 @@
-"""Makes streams and consumers what `topology` says. Run by `platelane topology apply`, and by nobody else.
+"""Creates and updates streams and consumers as `topology` defines them. Only `platelane topology apply` runs it.
 
-Safe to run again, and by several at once. Streams come first and consumers last, so that a consumer of this version
-stands for all streams of this version.
+It is idempotent, and several processes may run it at once. Streams come first and consumers last, so the existence of a
+consumer of this version implies that of all streams of this version.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REQUEST_PATIENCE: Final = 3.0
 _PAUSE: Final = 0.2
 _STREAM_NAME_TAKEN: Final = 10058
 _NO_PEERS: Final = 10005
-"""The error of a cluster that has too few servers for a stream's copies: a moment after its start, or while one is
+"""The error of a cluster that has too few servers for a stream's copies, as after its start, or while a server is
 replaced."""
 _MOST_REPLICAS: Final = 5
 _DURATIONS: Final = frozenset({"max_age", "duplicate_window", "ack_wait"})
@@ -40,21 +40,21 @@ _DURATIONS: Final = frozenset({"max_age", "duplicate_window", "ack_wait"})
 
 
 class Action(StrEnum):
-    """What was done about a stream or consumer."""
+    """What was done with a stream or consumer."""
 
     MADE = "made"
     CHANGED = "changed"
     LEFT = "left"
-    """It was as it should be."""
+    """It already was as it should be."""
     MOVED = "moved"
     REMOVED = "removed"
     UNUSED = "unused"
-    """It is a partition that nobody uses with these settings."""
+    """It is a partition that these settings do not use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One stream or consumer, what was done about it, and in what it differs from before."""
+    """What was done with one stream or consumer, and the differences."""
 
     action: Action
     what: str
@@ -69,14 +69,13 @@ async def apply(
     prune: bool = False,
     patience: float = PATIENCE,
 ) -> list[Change]:
-    """Make every stream and consumer what it should be; what was done, in order.
+    """Create or update every stream and consumer; returns what was done, in order.
 
-    `force` replaces what a newer version has made; `prune` removes partitions that are no longer used.
+    `force` replaces the topology of a newer version; `prune` removes partitions that are no longer used.
 
     Raises:
         EngineUnavailable: JetStream did not answer for `patience` seconds.
-        Fault: the server refuses a definition, for a reason that waiting does not mend, or a newer version has made
-            what is there.
+        Fault: the server refuses a definition for good, or the existing topology is of a newer version.
     """
     manager = _Manager(connection, patience)
     if not force:
@@ -89,9 +88,9 @@ async def apply(
 
 
 async def ensure_stream(connection: Connection, config: StreamConfig) -> Change:
-    """Make a stream, or change the one that is there.
+    """Create a stream, or update the existing one.
 
-    Changing comes first: asked to make a stream that is there, the server wants room for another one.
+    An existing stream must be updated, not created: for a creation, the server would require free room for another one.
 
     Raises:
         nats.errors.Error, TimeoutError: the server does not answer, or refuses.
@@ -105,14 +104,14 @@ async def ensure_stream(connection: Connection, config: StreamConfig) -> Change:
         except APIError as error:
             if error.err_code != _STREAM_NAME_TAKEN:
                 raise
-            return await ensure_stream(connection, config)  # somebody else has made it in this moment
+            return await ensure_stream(connection, config)  # another process has just created it
         return Change(Action.MADE, what)
     after = await _ask(connection, f"STREAM.UPDATE.{config.name}", wanted)
     return _changed(what, before["config"], after["config"])
 
 
 class _Manager:
-    """JetStream's own API, with patience."""
+    """JetStream's management API, with retries."""
 
     def __init__(self, connection: Connection, patience: float) -> None:
         self._connection = connection
@@ -135,7 +134,7 @@ class _Manager:
         return await self._patiently(what, ensure)
 
     async def names(self) -> list[str]:
-        """Of all streams."""
+        """The names of all streams."""
         found: list[str] = []
         while True:
             page = await self.ask("the list of streams", "STREAM.NAMES", {"offset": len(found)})
@@ -177,14 +176,14 @@ async def _refuse_to_go_back(manager: _Manager) -> None:
             found = topology.Version.of((await manager.info(name))["config"].get("metadata"))
             if found.number > topology.VERSION:
                 raise Fault(
-                    f"Version {found.number} of the topology is in place ({name}), and this Platelane has version "
+                    f"The topology in NATS has version {found.number} ({name}), but this Platelane has version "
                     f"{topology.VERSION}. Run `platelane topology apply` of the newer Platelane, or go back to this "
                     "one with `platelane topology apply --force`."
                 )
 
 
 async def _spread(manager: _Manager, settings: Settings) -> list[Change]:
-    """Divide the leaders of the streams of work among the servers of a cluster, which would put them anywhere."""
+    """Spread the leaders of the work streams evenly over the servers of a cluster, which would place them anywhere."""
     configs = {str(config.name): config for config in topology.streams(settings)}
     places = {name: _place(await manager.info(name)) for name in configs}
     servers = frozenset(server for place in places.values() if place for server in place.servers)
@@ -201,7 +200,7 @@ async def _spread(manager: _Manager, settings: Settings) -> list[Change]:
 
 
 def _place(info: Mapping[str, Any]) -> leaders.Place | None:
-    """Where a stream is; None where there is no cluster, or no leader at the moment."""
+    """Where a stream is; None without a cluster, or without a leader at the moment."""
     cluster = info.get("cluster") or {}
     leader = cluster.get("leader")
     others = (replica["name"] for replica in cluster.get("replicas") or () if not replica.get("offline"))
@@ -209,7 +208,7 @@ def _place(info: Mapping[str, Any]) -> leaders.Place | None:
 
 
 async def _move(manager: _Manager, config: StreamConfig, server: str, servers: int) -> Change:
-    """Have a stream led by a server; where there is only one copy, another is made there and the old one given up."""
+    """Make a server the leader of a stream; a stream with one copy gets another there, and then drops the old one."""
     name, what = str(config.name), f"stream {config.name}"
     alone = config.num_replicas == 1
     try:
@@ -217,7 +216,7 @@ async def _move(manager: _Manager, config: StreamConfig, server: str, servers: i
             await manager.stream(config.evolve(num_replicas=min(_MOST_REPLICAS, servers)))
             await manager.until(f"a copy of {what} on {server}", lambda: _has_copy(manager, name, server))
         await manager.until(f"{server} the leader of {what}", lambda: _lead(manager, name, server))
-    except EngineUnavailable as error:  # it works where it is, too
+    except EngineUnavailable as error:  # the stream works where it is, too
         return Change(Action.LEFT, what, (error.detail,))
     finally:
         if alone:
@@ -226,7 +225,7 @@ async def _move(manager: _Manager, config: StreamConfig, server: str, servers: i
 
 
 async def _lead(manager: _Manager, stream: str, server: str) -> bool:
-    """Whether it is led by this server; asks for that where it is not."""
+    """Whether the stream is led by this server; if not, asks its leader to step down in favour of it."""
     place = _place(await manager.info(stream))
     if place and place.leader != server:
         request = {"placement": {"preferred": server}}
@@ -257,7 +256,7 @@ async def _ask(connection: Connection, request: str, content: Mapping[str, Any])
 
 
 def _passes(refusal: APIError) -> bool:
-    """Whether waiting may mend it: there is no leader yet, or too few servers, because one is still away."""
+    """Whether a retry may succeed: there is no leader yet, or too few servers, because one is still down."""
     return isinstance(refusal, ServiceUnavailableError) or refusal.err_code == _NO_PEERS
 
 
@@ -268,7 +267,7 @@ def _changed(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
 
 
 def _own(value: object) -> object:
-    """Without what the server itself writes into metadata; what is not set and what is empty are alike."""
+    """A value without the metadata that the server itself adds; unset and empty values become None."""
     if isinstance(value, dict):
         return {key: each for key, each in value.items() if not key.startswith("_nats.")}
     return value or None

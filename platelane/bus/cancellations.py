@@ -1,4 +1,4 @@
-"""Jobs that nobody waits for any more: cancelling one is its deadline coming at once."""
+"""Cancelled jobs. Cancelling a job ends work on it as if its deadline had passed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REMEMBERED: Final = 4_096
 
 
 class Cancellations:
-    """The latest cancelled jobs, and the time limits of those that are being worked on."""
+    """The latest cancelled jobs, and the time limits of the jobs in progress."""
 
     def __init__(self) -> None:
         self._cancelled: dict[str, None] = {}
@@ -21,7 +21,7 @@ class Cancellations:
         return job_id in self._cancelled
 
     async def add(self, job_id: bytes) -> None:
-        """A job was cancelled: what works on it here ends now, and what comes later is not begun."""
+        """Cancel a job: work on it in this process ends now, and later messages of it are not handled."""
         name = job_id.decode()
         self._cancelled[name] = None
         if len(self._cancelled) > REMEMBERED:

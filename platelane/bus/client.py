@@ -1,4 +1,4 @@
-"""What the services say to each other: stored messages, plain ones, and the streams they share."""
+"""How services communicate: stored messages, plain (core NATS) messages, and access to streams."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from platelane.runtime.settings import Settings
 log = structlog.get_logger(__name__)
 
 SEND_PATIENCE: Final = 3.0
-"""Seconds that a plain message is offered while nobody listens."""
+"""Seconds for which a plain message is repeated while nobody receives it."""
 CONFIRM_PATIENCE: Final = 0.3
-"""Seconds that the sender itself waits for the receiver to say that it has it."""
+"""Seconds that the sender itself waits for the receiver's confirmation."""
 
 _CONFIRM: Final = {"Platelane-Confirm": "yes"}
-"""Header of plain messages: the receiver is to answer that it has it. (JetStream answers publishers the same way.)"""
+"""Header of plain messages that asks the receiver for a confirmation, as JetStream confirms stored messages."""
 
 
 class Bus:
-    """A process's way to all others. After an outage of NATS everything goes on where it was."""
+    """A process's access to the bus. After an outage of NATS, everything continues."""
 
     def __init__(self, connection: Connection, settings: Settings, service: str) -> None:
         """Use `connect`."""
         self.connection = connection
         self.settings = settings
         self.requirements = Requirements(connection, settings, topology.REQUIRED.get(service, ()))
-        """What the service needs of the topology; nothing where it is none of ours."""
+        """The streams and consumers that the service needs; none if the name is not one of our services."""
 
     @classmethod
     async def connect(cls, settings: Settings, name: str, patience: float | None = None) -> Bus:
@@ -68,7 +68,7 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether NATS is there right now."""
+        """Whether there is a connection to NATS right now."""
         return self.client.is_connected
 
     async def publish(
@@ -92,9 +92,9 @@ class Bus:
         return not PubAck.from_response(answer).duplicate
 
     async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
-        """Store a job's message in the partition of its camera, until the job's deadline; otherwise as `publish`.
+        """Store a job's message in the partition of its camera, retried until the job's deadline; else as `publish`.
 
-        `step` tells the messages of one job apart; a message of the same job and step is stored once.
+        `step` identifies the message within its job; a message of the same job and step is stored only once.
         """
         context = message.context
         message_id = f"{context.id}.{step}" if step else context.id
@@ -107,11 +107,11 @@ class Bus:
         return topology.partition_of(context.camera_id, context.id, self.settings)
 
     async def send(self, subject: str, message: Message) -> None:
-        """Send a plain message to the `subscribe` of another process, and wait until it has arrived there.
+        """Send a plain message to a `subscribe` in another process, and wait until it has arrived there.
 
-        Nothing is stored. But while nobody listens, or who does says nothing, the message is offered again, in the
-        background, for `SEND_PATIENCE` seconds: a receiver that reconnects after an outage may come back later than the
-        sender, and one that is frozen must hold up nobody else's messages. It may arrive twice.
+        Nothing is stored. But while nobody listens, or the receiver does not confirm, the message is repeated in the
+        background for `SEND_PATIENCE` seconds: after an outage, the receiver may reconnect later than the sender, and a
+        frozen receiver must not delay messages to others. A message may arrive twice.
 
         Raises:
             EngineUnavailable: NATS was away all the time.
@@ -144,7 +144,7 @@ class Bus:
             await self.client.flush()
 
     async def cancel(self, job_id: str) -> None:
-        """Have workers drop a job, as far as they have not finished it; nothing happens where they cannot be told."""
+        """Tell workers to drop a job. Best effort: finished work stays, and nothing happens while NATS is away."""
         with contextlib.suppress(NatsError):
             await self.client.publish(subjects.CANCELLED, job_id.encode())
 
@@ -153,11 +153,11 @@ class Bus:
         return self.client.new_inbox()
 
     def stream(self, name: str, patience: float | None = None) -> Stream:
-        """What a stream holds; its methods wait for NATS for `patience` seconds (the settings' deadline)."""
+        """Access to a stream; its methods wait for NATS for `patience` seconds (default: the settings' deadline)."""
         return Stream(self.connection, name, self.settings.deadline if patience is None else patience)
 
     async def waiting(self, consumer: topology.Consumer) -> tuple[int, int]:
-        """Messages that wait for a worker of a consumer, and those that workers have, in all partitions.
+        """The number of messages waiting for a consumer, and of those held by its workers, in all partitions.
 
         Raises:
             EngineUnavailable: NATS does not answer within a second.
@@ -169,7 +169,7 @@ class Bus:
         return sum(int(info["num_pending"]) for info in found), sum(int(info["num_ack_pending"]) for info in found)
 
     async def all_streams(self, patience: float) -> list[dict[str, Any]]:
-        """Configuration and state of every stream; NATS tells of 256 at a time.
+        """Configuration and state of every stream; NATS lists 256 at a time.
 
         Raises:
             EngineUnavailable: NATS does not answer within `patience` seconds.
@@ -188,7 +188,7 @@ class Bus:
         await self.connection.close()
 
     async def _deliver(self, subject: str, data: bytes, deadline: float) -> bool:
-        """Whether anybody listened."""
+        """Whether there was a receiver."""
 
         async def deliver(patience: float) -> bool:
             try:

@@ -1,4 +1,4 @@
-"""A connection to NATS that heals itself, and requests that are repeated until they are answered."""
+"""A connection to NATS that reconnects, and requests that are repeated until they are answered."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 
 _REFUSED: Final = "Authorization Violation"
 _PING_INTERVAL: Final = 2
-"""Seconds. A server that answers to none of two pings is given up for another one before a request's deadline has come:
-one that a network has cut off hangs up on nobody."""
+"""Seconds. After two unanswered pings, the client tries another server, well before a request's deadline. Without pings
+it would not notice a server that the network has cut off, because that does not close the connection."""
 _QUIET: Final = 2.0
-"""Seconds after which a service that still waits for NATS says so."""
+"""Seconds after which a service that is still waiting for NATS logs that."""
 _PENDING_SIZE: Final = 128 << 20
 _SLOWEST: Final = 16 << 20
-"""Bytes a second; what is larger gets more time before it is sent again."""
+"""Assumed bytes a second: larger messages get more time before they are sent again."""
 _IN_PROCESS: Final = 10158
-"""JetStream's error code where a first attempt under the same message id has not come through the cluster yet."""
+"""JetStream's error code while an earlier attempt with the same message id is still being replicated."""
 
 
 class Connection:
@@ -55,7 +55,7 @@ class Connection:
         self.lost = asyncio.Event()
         """Set when the server has ended the connection for good."""
         self.online = asyncio.Event()
-        """Set while the server is there."""
+        """Set while connected."""
         self._listeners: set[Callable[[], None]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._problem: Exception | None = None
@@ -86,13 +86,13 @@ class Connection:
             raise Fault(f"NATS cannot be used at {_public(servers)}: {reason(error)}.") from error
         finally:
             connected = connecting.done()
-            while not connecting.done():  # the library takes no notice where an attempt fails in the same moment
+            while not connecting.done():  # the library swallows a cancellation if an attempt fails at the same moment
                 connecting.cancel()
                 await asyncio.wait({connecting}, timeout=0.1)
         if not connected:
             await connection.close()
             problem = reason(connection._problem)
-            hint = " PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD say who asks." if _REFUSED in problem else ""
+            hint = " Set PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD." if _REFUSED in problem else ""
             because = f": {problem}" if problem else ""
             raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{because}.{hint}")
         connection.online.set()
@@ -107,7 +107,7 @@ class Connection:
             user=settings.nats_user or None,
             password=settings.nats_password.get_secret_value() or None,
             tls=nats_context(settings),
-            # users may listen to their own inboxes only: others' hold what is not for them
+            # a user may only listen to inboxes under its own name
             inbox_prefix=f"_INBOX.{settings.nats_user}" if settings.nats_user else "_INBOX",
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
@@ -125,7 +125,7 @@ class Connection:
         self._listeners.add(listener)
 
     def off_reconnect(self, listener: Callable[[], None]) -> None:
-        """Call it no more."""
+        """Stop calling `listener`."""
         self._listeners.discard(listener)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -169,7 +169,7 @@ class Connection:
             EngineUnavailable: no answer until the deadline.
         """
         patience, pause = 1.0, 0.02
-        end = time.monotonic() + deadline - time.time()  # a clock that jumps meanwhile changes nothing
+        end = time.monotonic() + deadline - time.time()  # so that a jump of the clock meanwhile has no effect
         problem: Exception | None = None
         try:
             while (left := end - time.monotonic()) > 0:
@@ -192,14 +192,14 @@ class Connection:
                 pause = min(2 * pause, 0.5)
             raise EngineUnavailable("NATS did not answer in time") from problem
         finally:
-            del problem  # refers to this frame, and so to itself and to what was to be sent
+            del problem  # its traceback refers to this frame: a cycle that would keep the message alive
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
         self._closing = True
         for task in self._background:
             task.cancel()
-        # the server may be away already; the client library then writes to a transport that has been closed
+        # if the server has gone already, the client library writes to a closed transport
         with contextlib.suppress(NatsError, OSError, RuntimeError):
             if self.client.is_connected:
                 await self.client.drain()
@@ -207,11 +207,11 @@ class Connection:
                 await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
-        # whoever opens the connection tells of what comes before; after that it comes at every attempt
-        said = not self._opened or str(error) == str(self._problem)
+        # `open` reports errors before the first connection; later ones recur at every attempt, and are logged once
+        known = not self._opened or str(error) == str(self._problem)
         if self._problem is None or not isinstance(error, OSError):
-            self._problem = error  # the server's word tells more than that it hung up
-        level = logging.DEBUG if said or isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
+            self._problem = error  # the server's own error is more informative than a closed connection
+        level = logging.DEBUG if known or isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
         log.log(level, "nats_error", error=reason(error))
 
     async def _on_disconnect(self) -> None:
@@ -241,15 +241,15 @@ class _Client(Client):
     async def _send_publish(
         self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
     ) -> None:
-        """The library would copy the payload four times, in one go."""
+        """Send large payloads without the four copies that the library would make, which block the event loop."""
         if payload_size < LARGE:
             await super()._send_publish(subject, reply, payload, payload_size, headers)
             return
-        # names may be members of an enumeration, which an f-string would call by their Python names
+        # header names may be enumeration members, which an f-string would format as their Python names
         lines = "".join(part for name, value in (headers or {}).items() for part in (name, ": ", value, "\r\n"))
         head = f"NATS/1.0\r\n{lines}\r\n".encode()
         command = f"HPUB {subject} {reply} {len(head)} {len(head) + payload_size}\r\n".encode()
-        # one after the other, with nothing of others between them
+        # appended together, so that nothing else gets between them
         self._pending += [command, head, payload]
         self._pending_data_size += len(command) + len(head) + payload_size
         self.stats["out_msgs"] += 1
@@ -258,14 +258,14 @@ class _Client(Client):
         await self._flush_pending()
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
-        """The library's PING overtakes what is pending: `flush` would return before the server knows a subscription."""
+        """Queue the PING. The library's overtakes pending data, so `flush` could return before a subscription holds."""
         self._pongs.append(asyncio.get_running_loop().create_future() if future is None else future)
         self._pending.append(PING_PROTO)
         self._pending_data_size += len(PING_PROTO)
         await self._flush_pending()
 
     def _connect_command(self) -> bytes:
-        """The library would send the password to a server that says it speaks no TLS, whoever it is."""
+        """Refuse servers without TLS if TLS is required; the library would send them the password."""
         if "tls" in self.options and not self._server_info.get("tls_required"):
             raise SecureConnWantedError
         return super()._connect_command()

@@ -1,4 +1,4 @@
-"""The stream DEAD, for an operator: what was given up, and what can still be done about it."""
+"""Lets an operator list, replay and drop the dead letters in the stream DEAD."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOOK: Final = "HOOK_"
 
 @dataclass(frozen=True, slots=True)
 class DeadMessage:
-    """A message that was given up; `number` is its place in DEAD, `stream` where it came from."""
+    """A message that was given up; `number` is its sequence in DEAD, `stream` the stream it came from."""
 
     number: int
     at: datetime
@@ -33,7 +33,7 @@ class DeadMessage:
 
     @property
     def context(self) -> stages_pb2.JobContext:
-        """The job that it belongs to; empty where it belongs to none."""
+        """The job that it belongs to; empty if it belongs to none."""
         if self.stream not in topology.JOB_STREAMS:
             return stages_pb2.JobContext()
         try:
@@ -43,7 +43,7 @@ class DeadMessage:
 
     @property
     def body(self) -> bytes:
-        """What a person can open: a job's picture as it was uploaded, otherwise the message."""
+        """The picture of a job as it was uploaded; of other messages, the message itself."""
         if self.stream == topology.JOBS:
             try:
                 return stages_pb2.Job.FromString(self.data).image or self.data
@@ -53,29 +53,29 @@ class DeadMessage:
 
 
 class DeadStore:
-    """Every method raises EngineUnavailable where NATS does not answer."""
+    """Every method raises EngineUnavailable if NATS does not answer."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._stream = bus.stream(topology.DEAD)
 
     async def list(self, stream: str = "*", start: int = 1, limit: int = PAGE) -> list[DeadMessage]:
-        """Up to `limit` messages of a stream, or of all, the oldest first, from number `start` on."""
+        """Up to `limit` messages that came from a stream, or from all, oldest first, starting at number `start`."""
         records = await self._stream.read(subjects.dead(stream), start, limit)
         return [_message(record) for record in records]
 
     async def get(self, number: int) -> DeadMessage:
-        """Raises NotFound where there is none with this number."""
+        """Raises NotFound if there is none with this number."""
         found = await self.list(start=number, limit=1)
         if not found or found[0].number != number:
             raise NotFound(f"There is no dead letter with the number {number}.")
         return found[0]
 
     async def replay(self, message: DeadMessage, seconds: float) -> None:
-        """Put a message where it came from, and take it out of here. A job gets `seconds`, and nobody waits for it.
+        """Put a message back into its stream, and drop it here. A job gets a deadline of `seconds`, and no caller.
 
         Raises:
-            BadRequest: it cannot be done again.
+            BadRequest: the message cannot be replayed.
         """
         data = message.data
         if message.stream == topology.JOBS:
@@ -90,7 +90,7 @@ class DeadStore:
         await self.drop(message.number)
 
     async def drop(self, number: int) -> None:
-        """Forget a message; nothing happens where it is gone already."""
+        """Delete a message; nothing happens if it is gone already."""
         await self._stream.delete(number)
 
 
@@ -101,7 +101,7 @@ def _message(record: Record) -> DeadMessage:
 
 
 def _with_deadline(data: bytes, seconds: float) -> bytes:
-    """The same job, with so much time from now on."""
+    """The same job with a deadline `seconds` from now."""
     try:
         job = stages_pb2.Job.FromString(data)
     except DecodeError as error:

@@ -1,14 +1,13 @@
-"""What was tried too often: kept for an operator, taken out of its queue, and its caller told."""
+"""Messages that failed too often: stored for an operator, removed from their queue, and their callers notified."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from dataclasses import dataclass
-from typing import Final
 
 from google.protobuf.message import DecodeError
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
 from platelane.bus import topology
 from platelane.bus.client import Bus
@@ -18,13 +17,10 @@ from platelane.errors import Undecodable
 from platelane.pb.v1.stages_pb2 import FAILURE_KIND_INTERNAL, DeadLetter, Part
 from platelane.runtime import metrics
 
-_GONE: Final = 10043
-"""JetStream's error code where a message has been deleted before."""
-
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """The server's word that a message has been delivered as often as its consumer allows."""
+    """The server's notice that a message has been delivered as often as its consumer allows."""
 
     stream: str
     consumer: str
@@ -46,7 +42,7 @@ class Advisory:
 
 
 class DeadLetters:
-    """Moves exhausted messages of all streams to the DEAD stream; any number of these may run."""
+    """Moves exhausted messages of all streams to the DEAD stream; several processes may do so at once."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -60,9 +56,8 @@ class DeadLetters:
     async def _bury(self, advisory: Advisory, _info: MessageInfo) -> None:
         stream, sequence = advisory.stream, advisory.sequence
         whole = topology.undivided(stream)
-        manager = self._bus.client.jsm()
         try:
-            message = await manager.get_msg(stream, seq=sequence)
+            message = await self._bus.client.jsm().get_msg(stream, seq=sequence)
         except NotFoundError:
             return
         data = message.data or b""
@@ -72,11 +67,7 @@ class DeadLetters:
         if whole in topology.JOB_STREAMS:
             await self._tell_caller(data)
         if whole in topology.WORK_QUEUES:
-            try:
-                await manager.delete_msg(stream, sequence)
-            except APIError as error:
-                if error.err_code != _GONE:
-                    raise
+            await self._bus.stream(stream).delete(sequence)
 
     async def _tell_caller(self, data: bytes) -> None:
         try:

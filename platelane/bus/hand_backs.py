@@ -1,4 +1,4 @@
-"""Deliveries that workers gave back alive: those that are left over ended with the death of whoever had them."""
+"""Counts deliveries that live workers returned. All other failed deliveries ended with the death of their worker."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from platelane.bus.client import Bus
 from platelane.errors import PlatelaneError
 
 _PATIENCE: Final = 2.0
-"""Seconds that a message waits for its hand-back to be counted before it is given back all the same."""
+"""Seconds that a message waits for its hand-back to be counted before it is returned anyway."""
 
 
 class HandBacks:
-    """The stream HANDED_BACK: a counter for each message that was given back."""
+    """The stream HANDED_BACK: a counter for each message that was returned."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def count(self, message: Msg) -> None:
-        """Whoever has this message lives, and is about to give it back. Counting it twice changes nothing."""
+        """Count that a live worker is about to return this message. Counting a delivery twice has no effect."""
         try:
             await self._add(message, _PATIENCE)
         except (PlatelaneError, NatsError, APIError):
             self._bus.connection.spawn(self._add(message, self._bus.settings.deadline))
 
     async def deaths(self, message: Msg) -> int:
-        """How many of those who had this message before did not give it back.
+        """How many earlier workers had this message and did not return it.
 
         Raises:
             EngineUnavailable: NATS does not answer.

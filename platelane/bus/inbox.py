@@ -1,6 +1,6 @@
 """One subscription for the answers to all requests of a connection.
 
-The client library has one too, but it takes a single answer, and its requests outlive the connection they were sent on.
+The client library has one too, but it only accepts single answers, and its requests outlive their connection.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nats.js.api import Header, StatusCode
 
 
 class Inbox:
-    """Requests, whose answers are told apart by the last token of the subject they come to."""
+    """Sends requests, and matches answers to them by the last token of the answer's subject."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -25,7 +25,7 @@ class Inbox:
 
     async def open(self) -> None:
         """Start listening, for the life of the connection."""
-        self._prefix = self._client.new_inbox()  # whose first words are known once it is connected
+        self._prefix = self._client.new_inbox()  # its prefix is only known once connected
         await self._client.subscribe(f"{self._prefix}.*", cb=self._receive)
 
     async def request(self, subject: str, data: bytes, headers: dict[str, str] | None, timeout: float) -> Msg:
@@ -44,7 +44,7 @@ class Inbox:
         """Send a request and wait for all its answers.
 
         Raises:
-            MaxPayloadError: the server would end the connection over a message as large as that.
+            MaxPayloadError: the message is so large that the server would close the connection.
             NoRespondersError: nobody listens on the subject.
             StaleConnectionError: the connection broke; the request may or may not have arrived.
             TimeoutError: not all answers came in `timeout` seconds.
@@ -55,7 +55,7 @@ class Inbox:
         complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_answer(answer: Msg) -> None:
-            if complete.done():  # two servers may hold themselves for the leader who is to answer
+            if complete.done():  # two servers may both believe that they are the leader, and answer
                 return
             answers.append(answer)
             if is_last(answer):
@@ -76,7 +76,7 @@ class Inbox:
         return answers
 
     def disconnected(self) -> None:
-        """Nobody waits any longer for an answer that went with the connection."""
+        """End all requests: their answers were lost with the connection."""
         for complete in self._waiting:
             if not complete.done():
                 complete.set_exception(StaleConnectionError())
@@ -87,7 +87,7 @@ class Inbox:
 
 
 def _size(headers: dict[str, str] | None) -> int:
-    """Bytes of headers on the wire, which the server counts and the client library does not."""
+    """Bytes of the headers on the wire, which count towards the server's limit but not the client library's."""
     if not headers:
         return 0
     lines = sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
@@ -95,5 +95,5 @@ def _size(headers: dict[str, str] | None) -> int:
 
 
 def status(msg: Msg) -> str | None:
-    """The status of a message that the server itself sent; None for a real one."""
+    """The status of a message that the server itself sent; None for any other message."""
     return msg.headers.get(Header.STATUS) if msg.headers and not msg.data else None

@@ -1,4 +1,4 @@
-"""Which server of a cluster should lead which stream, so that the work is divided among them."""
+"""Chooses which server of a cluster should lead which stream, so that the work is spread evenly."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from platelane.bus import topology
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The server that leads a stream, and all that could."""
+    """The server that leads a stream, and all servers that could."""
 
     leader: str
     servers: frozenset[str]
 
 
 def spread(places: Mapping[str, Place]) -> dict[str, str]:
-    """The leader that each stream should have: the partitions of a stream apart, and as few moves as that allows.
+    """The leader that each stream should have: different ones for the partitions of a stream, with few moves.
 
-    What is spread stays as it is.
+    Streams that are already spread evenly keep their leaders.
     """
     led: Counter[str] = Counter()
     led_of: Counter[tuple[str, str]] = Counter()

@@ -1,4 +1,4 @@
-"""A small key-value bucket, all of it in memory, and a change there a moment after it is stored."""
+"""A copy of a small key-value bucket in memory, updated shortly after each change."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 RECONCILE_EVERY: Final = 2.0
-"""Seconds after which the bucket is compared, whatever messages came: no change stays unknown for longer."""
+"""Seconds between comparisons with the bucket itself: no change stays unnoticed for longer."""
 _PAGE: Final = 500
 _DELETED: Final = {"KV-Operation": "DEL"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[T]):
-    """`value` is None where it was deleted, or cannot be read."""
+    """`value` is None if the entry was deleted, or cannot be decoded."""
 
     sequence: int
     value: T | None
@@ -37,9 +37,9 @@ class _Entry(Generic[T]):
 class Mirror(Generic[T]):
     """The entries of a bucket, decoded; keys are subject tokens joined by dots.
 
-    The stream sends on what it has stored, as plain messages, of which any may be lost. So their sequence numbers are
-    watched: where one is missing, the stream is read on from there. Every `RECONCILE_EVERY` seconds the stream itself
-    is asked how far it is, which also finds the loss of the last message, and streams that were made anew.
+    The stream republishes what it stores as plain messages, any of which may be lost. So the mirror checks their
+    sequence numbers, and reads the stream from the first missing one. Every `RECONCILE_EVERY` seconds it also asks for
+    the stream's last sequence, which reveals the loss of the latest message, and streams that were recreated.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Mirror(Generic[T]):
         decode: Callable[[bytes], T],
         is_key: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """`decode` raises ValueError for what is not understood, which is then left out; `is_key` says which keys
-        count at all."""
+        """`decode` raises ValueError for entries that it does not understand, which are then left out; `is_key` says
+        which keys are valid."""
         self._bus = bus
         self._bucket = bucket
         self._decode = decode
@@ -58,21 +58,21 @@ class Mirror(Generic[T]):
         self._stream = bus.stream(f"KV_{bucket}")
         self._entries: dict[str, _Entry[T]] = {}
         self._created = ""
-        """When the stream was made that the entries are from."""
+        """When the stream of these entries was created."""
         self._position = 0
-        """Up to this sequence nothing is missing."""
-        self._look = asyncio.Event()
+        """Nothing is missing up to this sequence."""
+        self._check = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 
     async def start(self) -> None:
-        """Read what is there, and keep up from now on, for the life of the connection.
+        """Read the bucket, and follow its changes from now on, for the life of the connection.
 
         Raises:
             EngineUnavailable: NATS does not answer.
         """
         await self._bus.client.subscribe(subjects.changed(self._bucket, ">"), cb=self._on_change)
         await self._reconcile()
-        self._bus.connection.on_reconnect(self._look.set)
+        self._bus.connection.on_reconnect(self._check.set)
         self._bus.connection.spawn(self._follow())
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -89,13 +89,13 @@ class Mirror(Generic[T]):
         return ((key, entry.value) for key, entry in self._entries.items() if entry.value is not None)
 
     def names(self) -> Iterator[str]:
-        """All keys, also of entries that cannot be read."""
+        """All keys, including those of entries that cannot be decoded."""
         return (key for key, entry in self._entries.items() if not entry.deleted)
 
     async def put(self, key: str, data: bytes, expected: int | None = None) -> bool:
-        """Store an entry; this mirror knows it at once, the others a moment later.
+        """Store an entry; this mirror has it at once, others a moment later.
 
-        False if the entry's sequence is not `expected` (0: there is none) any more; nothing is stored then.
+        Returns False, and stores nothing, if the entry's sequence is no longer `expected` (0: no entry).
 
         Raises:
             Overloaded: the bucket is full.
@@ -112,7 +112,7 @@ class Mirror(Generic[T]):
         if sequence is None:
             return False
         self._keep(key, sequence, data)
-        self._tell()
+        self._notify()
         return True
 
     async def _on_change(self, message: Msg) -> None:
@@ -121,45 +121,45 @@ class Mirror(Generic[T]):
         if sequence == self._position + 1:
             self._position = sequence
         elif sequence > self._position:
-            self._look.set()
-        self._tell()
+            self._check.set()
+        self._notify()
 
     async def _follow(self) -> None:
-        told = False
+        warned = False
         while not self._bus.client.is_closed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONCILE_EVERY):
-                    await self._look.wait()
-            self._look.clear()
+                    await self._check.wait()
+            self._check.clear()
             try:
                 await self._reconcile()
-                told = False
+                warned = False
             except (PlatelaneError, NatsError) as error:
-                if not told:
+                if not warned:
                     log.warning("bucket_not_read", bucket=self._bucket, error=str(error))
-                told = True
+                warned = True
 
     async def _reconcile(self) -> None:
-        """Read what is missing, and forget what is not there any more."""
+        """Read missing entries, and drop entries that no longer exist."""
         info = await self._stream.info()
         if info is None:
             return
         if info["created"] != self._created or info["state"]["last_seq"] < self._position:
-            # another stream; what is known stays in use until that one has been read
+            # the stream was recreated; the old entries stay in use until the new ones have been read
             self._entries, self._position = await self._read({}, 0)
             self._created = info["created"]
-            self._tell()
+            self._notify()
         elif info["state"]["last_seq"] > self._position:
             before = self._position
             self._entries, position = await self._read(self._entries, before)
             self._position = max(self._position, position)
             if position > before:
-                self._tell()
+                self._notify()
         if len(self._entries) > info["state"]["messages"]:
             await self._forget_purged()
 
     async def _read(self, entries: dict[str, _Entry[T]], position: int) -> tuple[dict[str, _Entry[T]], int]:
-        """The entries with what the stream has behind `position`, and the new position."""
+        """The entries, updated with what the stream has after `position`; and the new position."""
         while page := await self._stream.read(subjects.entry(self._bucket, ">"), position + 1, _PAGE):
             for record in page:
                 key = record.subject.removeprefix(subjects.entry(self._bucket, ""))
@@ -168,7 +168,7 @@ class Mirror(Generic[T]):
         return entries, position
 
     async def _forget_purged(self) -> None:
-        """Entries that were deleted without a trace; the stream's leader knows."""
+        """Drop entries that were purged without a deletion marker, according to the stream's leader."""
         state = await self._stream.state(subjects.entry(self._bucket, ">")) or {}
         there = {subject.removeprefix(subjects.entry(self._bucket, "")) for subject in state.get("subjects") or ()}
         purged = [
@@ -179,10 +179,10 @@ class Mirror(Generic[T]):
         for key in purged:
             del self._entries[key]
         if purged:
-            self._tell()
+            self._notify()
 
     def _keep(self, key: str, sequence: int, data: bytes, entries: dict[str, _Entry[T]] | None = None) -> None:
-        """Take an entry in, unless a later one is known. A deleted entry has no data."""
+        """Keep an entry, unless a later one is known. A deleted entry has no data."""
         entries = self._entries if entries is None else entries
         known = entries.get(key)
         if known is None or known.sequence < sequence:
@@ -197,6 +197,6 @@ class Mirror(Generic[T]):
             log.error("undecodable_entry", bucket=self._bucket, key=key, error=str(error))
             return None
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in tuple(self._listeners):
             listener()

@@ -1,4 +1,4 @@
-"""What a handler says about a message it was given."""
+"""The outcomes that a message handler can return."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The message has been dealt with."""
+    """The message has been handled."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """The same message again, `seconds` from now, to whichever worker is free."""
+    """Deliver the message again `seconds` from now, to any free worker."""
 
     seconds: float
     reason: str
@@ -20,7 +20,7 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """The same message again, `seconds` from now, because it is not its time yet: nothing has failed."""
+    """Deliver the message again `seconds` from now, because it is not due yet: nothing has failed."""
 
     seconds: float
 

@@ -16,7 +16,7 @@ from platelane.pb.v1.stages_pb2 import JobContext
 READ_PATIENCE: Final = 5.0
 """Seconds that reading the parts of a job may take."""
 FORGET_PATIENCE: Final = 1.0
-"""Seconds that removing them may take; what is left goes by its age."""
+"""Seconds that removing them may take; remaining parts expire."""
 
 
 class Parts:
@@ -26,9 +26,9 @@ class Parts:
         self._bus = bus
 
     async def of(self, context: JobContext, at_hand: int = 0) -> dict[str, bytes]:
-        """The parts of a job that are there, by stage.
+        """The stored parts of a job, by stage.
 
-        The part with the sequence `at_hand` is among them, even where a replica that lags behind answers first.
+        They include the part with sequence `at_hand`, even if a replica that lags behind answers first.
 
         Raises:
             EngineUnavailable: NATS did not answer in `READ_PATIENCE` seconds.
@@ -39,13 +39,13 @@ class Parts:
         return {subjects.stage_of(record.subject): record.data for record in records}
 
     async def forget(self, context: JobContext) -> None:
-        """Remove the parts of a job. What cannot be removed now goes by its age."""
+        """Remove the parts of a job. Parts that cannot be removed now will expire."""
         stream, subject = self._partition(context, FORGET_PATIENCE)
         with contextlib.suppress(APIError, EngineUnavailable):
             await stream.purge(filter=subject)
 
     def _partition(self, context: JobContext, patience: float) -> tuple[Stream, str]:
-        """The stream that has the parts of a job, and their subject there."""
+        """The stream that holds the parts of a job, and their subject there."""
         number = self._bus.partition_of(context)
         stream = self._bus.stream(topology.partitions(topology.PARTS, self._bus.settings)[number], patience)
         return stream, subjects.in_partition(subjects.parts(context.id), number)

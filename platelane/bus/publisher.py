@@ -1,4 +1,4 @@
-"""What a handler needs of the bus to hand on what it made."""
+"""What handlers need from the bus to publish their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One outstanding pull request: the next message arrives the moment the server has one."""
+"""Keeps one pull request outstanding, so the next message arrives as soon as the server has one."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _PAUSE: Final = 0.2
 class Pull:
     """Messages of a consumer, one at a time, on an inbox that lives as long as this object.
 
-    The client library's own fetch sets up timers and tasks for every batch; here the acknowledgement of a message asks
-    for the next, and nothing is polled.
+    The client library's own fetch sets up timers and tasks for every batch. Here, the acknowledgement of a message asks
+    for the next one, without polling.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Pull:
         hand_back: Callable[[Msg], Awaitable[None]],
         missing: Callable[[], None] | None = None,
     ) -> None:
-        """`hand_back` gives away what came too late.
+        """`hand_back` returns messages that arrive after the end.
 
-        `missing` is called, again and again, while there is no such consumer; by default the bus looks.
+        `missing` is called repeatedly while the consumer does not exist; by default the bus checks its requirements.
         """
         self._bus = bus
         self._hand_back = hand_back
@@ -63,7 +63,7 @@ class Pull:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Messages that came too late go to others."""
+        """Messages that arrive too late go to other workers."""
         self._bus.connection.off_reconnect(self._wake)
         with contextlib.suppress(NatsError, TimeoutError):
             if self._subscription is not None:
@@ -84,7 +84,7 @@ class Pull:
         return None
 
     async def acknowledge(self, message: Msg) -> None:
-        """The message has been dealt with; asks for the next one in the same breath."""
+        """Acknowledge a handled message, and ask for the next one in the same request."""
         if self._stopped or not self._arrived.empty():
             await message.ack()
             return
@@ -92,7 +92,7 @@ class Pull:
         self._asked = True
 
     def stop(self) -> None:
-        """Let `next` return."""
+        """Make `next` return None."""
         self._stopped = True
         self._wake()
 
@@ -103,7 +103,7 @@ class Pull:
         self._arrived.put_nowait(message)
 
     async def _answer(self) -> Msg | None:
-        """The message that answers the request, or None when the request is over without one."""
+        """The message that answers the request, or None if the request ends without one."""
         while True:
             try:
                 async with asyncio.timeout(2 * _HEARTBEAT):

@@ -1,4 +1,4 @@
-"""Who is there: every process answers a plain message with how it is. Nothing is stored."""
+"""Health of all processes: each answers a plain message with its state. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from platelane.bus.client import Bus
 PATIENCE: Final = 2.5
 """Seconds that answers may take; a check may take two."""
 MOST: Final = 1_000
-"""Answers that are looked at."""
+"""The most answers that are read."""
 _REPLICAS: Final = 0.2
-"""Seconds that more answers are waited for once each service has given one."""
+"""Seconds to wait for answers of further replicas once each service has answered."""
 
 
 class Pulse(BaseModel):
-    """How a process is: its checks, the largest batch of each model that it uses, and `metrics.stage_counts`."""
+    """The state of a process: its checks, the largest batch of each model that it uses, and `metrics.stage_counts`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class Pulse(BaseModel):
 
 
 async def answer(bus: Bus, state: Callable[[], Awaitable[Pulse]]) -> None:
-    """Answer with `state` whenever somebody asks, for the life of the connection."""
+    """Answer every request with `state`, for the life of the connection."""
 
     async def receive(message: Msg) -> None:
         with contextlib.suppress(NatsError):
@@ -45,7 +45,7 @@ async def answer(bus: Bus, state: Callable[[], Awaitable[Pulse]]) -> None:
 
 
 async def ask(bus: Bus, services: Collection[str], patience: float = PATIENCE) -> list[Pulse]:
-    """The answers of all processes. It takes `patience` seconds only where one of `services` does not answer.
+    """The answers of all processes. It only takes `patience` seconds if one of `services` does not answer.
 
     Raises:
         NatsError: the connection is closed.

@@ -1,4 +1,4 @@
-"""Questions of the gateway to the index of reads, and their answers: plain messages, nothing is stored."""
+"""The gateway's questions to the index of reads, and the answers. They are plain messages; nothing is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 PATIENCE: Final = 15.0
 """Seconds that an answer may take."""
 AT_ONCE: Final = 64
-"""Questions that one process takes; more are refused."""
+"""Questions that one process answers at once; more are refused."""
 _QUEUE: Final = "reads"
 _ERRORS: Final[dict[int, type[PlatelaneError]]] = {400: BadRequest, 404: NotFound, 503: EngineUnavailable}
 
@@ -34,7 +34,7 @@ _ERRORS: Final[dict[int, type[PlatelaneError]]] = {400: BadRequest, 404: NotFoun
 async def answering(
     bus: Bus, answer: Callable[[reads_pb2.ReadsRequest], Awaitable[dict[str, Any]]]
 ) -> AsyncIterator[None]:
-    """Answer questions, each process of the service some of them, until the block is left."""
+    """Answer questions until the block is left; the processes of the service share them."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def reply(message: Msg) -> None:
@@ -65,7 +65,7 @@ async def ask(bus: Bus, question: reads_pb2.ReadsRequest, patience: float = PATI
 
     Raises:
         BadRequest, NotFound: as the index says.
-        EngineUnavailable: the index is not there, or does not answer in time.
+        EngineUnavailable: the index is not running, or does not answer in time.
     """
     data, deadline = question.SerializeToString(), time.time() + patience
     try:

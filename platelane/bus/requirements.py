@@ -1,6 +1,6 @@
-"""What a service needs of the topology, looked at when it starts and whenever NATS may have lost it.
+"""The streams and consumers that a service needs, checked when it starts and whenever NATS may have lost them.
 
-A service makes nothing: it says what is missing and the command that mends it, and waits.
+A service creates none of them: it logs what is missing and the command that fixes it, and waits.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-MEND: Final = "platelane topology apply"
-"""The command that makes what is missing."""
+REMEDY: Final = "platelane topology apply"
+"""The command that creates what is missing."""
 
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
@@ -32,7 +32,7 @@ _ASK_PATIENCE: Final = 2.0
 class _Problem:
     text: str
     certain: bool = True
-    """Whether NATS has said so, and not failed to answer."""
+    """False if NATS just did not answer."""
 
 
 class Requirements:
@@ -42,40 +42,40 @@ class Requirements:
         self._connection = connection
         self._subjects = [each for one in required for each in _subjects(one, settings)]
         self._met = asyncio.Event()
-        self._looking: asyncio.Lock = asyncio.Lock()
+        self._checking: asyncio.Lock = asyncio.Lock()
 
     @property
     def met(self) -> bool:
-        """Whether everything was there at the last look."""
+        """Whether nothing was missing at the last check."""
         return self._met.is_set()
 
     async def problems(self) -> list[str]:
-        """What is missing or of another version now, in words, and what NATS does not tell."""
+        """Descriptions of what is missing or has the wrong version now, and of what NATS did not answer about."""
         return [problem.text for problem in await self._problems()]
 
     async def wait(self) -> None:
-        """Return once everything is there, however long that takes; what is missing is logged once."""
-        async with self._looking:
-            said: list[str] = []
+        """Return once nothing is missing, however long that takes; what is missing is logged once."""
+        async with self._checking:
+            logged: list[str] = []
             pause = _FIRST_PAUSE
             while problems := await self._problems():
                 certain = [problem.text for problem in problems if problem.certain]
                 if certain:  # a server that is slow to answer has not lost anything
                     self._met.clear()
-                    if certain != said:
-                        log.error("topology_not_ready", problems=certain, mend=MEND)
-                        said = certain
+                    if certain != logged:
+                        log.error("topology_not_ready", problems=certain, remedy=REMEDY)
+                        logged = certain
                 else:
                     log.info("topology_not_known", problems=[problem.text for problem in problems])
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             self._met.set()
-            if said:
+            if logged:
                 log.info("topology_ready")
 
     def recheck(self) -> None:
-        """Look again, in the background: the server may have come back without its files."""
-        if not self._looking.locked():
+        """Check again in the background, because the server may have come back without its files."""
+        if not self._checking.locked():
             self._connection.spawn(self.wait())
 
     async def _problems(self) -> list[_Problem]:
@@ -95,13 +95,13 @@ class Requirements:
         if found.oldest_service > topology.VERSION:
             return _Problem(
                 f"{what} is of version {found.number}, for services of version {found.oldest_service} and newer; this "
-                f"one is of version {topology.VERSION}: upgrade it, or go back with {MEND} --force"
+                f"one is of version {topology.VERSION}: upgrade it, or go back with {REMEDY} --force"
             )
         return None
 
 
 def _subjects(required: str | Consumer, settings: Settings) -> list[tuple[str, str]]:
-    """What to ask about, in words and as the subject of a request."""
+    """What to check: its description, and the subject of the request."""
     if isinstance(required, Consumer):
         return [
             (f"consumer {each.name} of {each.stream}", f"$JS.API.CONSUMER.INFO.{each.stream}.{each.name}")

@@ -1,7 +1,7 @@
-"""Streams of counters, each a subject whose last message holds the sum, and what remains of their increments.
+"""Removes old increments from streams of counters. A counter is a subject whose last message holds the sum.
 
-The server remembers the ids of what was counted within `topology.COUNT_WINDOW` seconds; when it restarts, it learns
-them again from the messages that are stored. So increments stay that long, and go then.
+The server remembers the ids of increments for `topology.COUNT_WINDOW` seconds; when it restarts, it reads them from the
+stored messages. So increments are kept for that long.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _EVERY: Final = 60.0
 
 
 async def roll_up(stream: Stream, pattern: str = ">", before: float | None = None) -> int:
-    """Remove increments on matching subjects, but for each one's last message; how many went.
+    """Remove all increments on matching subjects except the last; returns how many were removed.
 
-    Those from before a time in Unix seconds go, by default all that the server need not know any more.
+    Only increments from before `before` (Unix seconds) are removed; by default, all that the server no longer needs.
 
-    Any number of processes may do so at once.
+    Several processes may do so at once.
 
     Raises:
         EngineUnavailable: NATS does not answer.
@@ -40,13 +40,13 @@ async def roll_up(stream: Stream, pattern: str = ">", before: float | None = Non
     for subject, messages in (state or {}).get("subjects", {}).items():
         last = await stream.get(subject) if messages > 1 else None
         if last:
-            # the server removes what is before that sequence
+            # the server removes messages before that sequence
             removed += await stream.purge(filter=subject, seq=min(last.sequence, recent or last.sequence))
     return removed
 
 
 async def every_minute(work: Callable[[], Awaitable[int]], stop: asyncio.Event) -> None:
-    """Roll up by `work` until `stop`; what fails is tried again a minute later."""
+    """Call `work` every minute until `stop`; a failure is retried a minute later."""
     while not stop.is_set():
         try:
             if removed := await work():

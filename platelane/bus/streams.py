@@ -1,7 +1,7 @@
-"""What streams hold, read and changed by subject: records that are kept, counters, history.
+"""Reads and writes the messages of streams by subject: records, counters, history.
 
-Where a stream keeps one message a subject it is a key-value bucket; those are named `KV_<bucket>`, with the subjects
-`$KV.<bucket>.>`, so that NATS' own tools show them as such.
+A stream that keeps one message per subject is a key-value bucket. Those are named `KV_<bucket>`, with the subjects
+`$KV.<bucket>.>`, so NATS' own tools show them as buckets.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from platelane.errors import Fault, Overloaded
 
 _WRONG_LAST_SEQUENCE: Final = frozenset({10071, 10164})
 _TOO_MANY: Final = "413"
-"""The status where more messages match than the server sends at once."""
+"""The status if more messages match than the server sends at once."""
 _GONE: Final = 10043
-"""JetStream's error code where a message has been deleted before."""
+"""JetStream's error code if a message has already been deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A stored message; `sequence` is its number in the stream, `stored` when it came, unix seconds."""
+    """A stored message; `sequence` is its number in the stream, `stored` when it was stored, in unix seconds."""
 
     subject: str
     sequence: int
@@ -46,7 +46,7 @@ class Record:
 
 
 class Stream:
-    """One stream. Every method raises EngineUnavailable where NATS does not answer within `patience` seconds."""
+    """One stream. Every method raises EngineUnavailable if NATS does not answer within `patience` seconds."""
 
     def __init__(self, connection: Connection, name: str, patience: float) -> None:
         self._connection = connection
@@ -66,10 +66,11 @@ class Stream:
     async def last(self, subject: str, at_least: int = 0) -> tuple[list[Record], int]:
         """The last message of each matching subject, and the last sequence that the answering replica knows.
 
-        A replica that lags behind message number `at_least` is asked again, unless that message has been removed.
+        If the replica has not reached sequence `at_least` yet, the request is repeated, unless that message has been
+        removed.
 
         Raises:
-            Overloaded: there are more than 1,024 of them.
+            Overloaded: more than 1,024 subjects match.
         """
 
         async def read(patience: float) -> tuple[list[Record], int]:
@@ -89,17 +90,15 @@ class Stream:
 
     async def first_since(self, moment: float) -> int | None:
         """The sequence of the first message that was stored at `moment` (unix seconds) or later."""
-        start = datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
         try:
-            answer = await self._api("MSG.GET", {"start_time": start, "next_by_subj": ">"})
+            answer = await self._api("MSG.GET", {"start_time": _time_stamp(moment), "next_by_subj": ">"})
         except NotFoundError:
             return None
         return int(answer["message"]["seq"])
 
     async def first_on(self, subject: str, moment: float) -> Record | None:
         """The first message on a matching subject that was stored at `moment` (unix seconds) or later."""
-        start = datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
-        found = await self._direct({"start_time": start, "next_by_subj": subject, "batch": 1})
+        found = await self._direct({"start_time": _time_stamp(moment), "next_by_subj": subject, "batch": 1})
         return _record(found[0]) if len(found) > 1 else None
 
     async def read(self, subject: str, start: int, limit: int) -> list[Record]:
@@ -110,7 +109,7 @@ class Stream:
     async def put(
         self, subject: str, data: bytes, expected: int | None = None, headers: dict[str, str] | None = None
     ) -> int | None:
-        """Store a message; its sequence. None if the subject's last one is not number `expected` (0: none) any more.
+        """Store a message and return its sequence. None if `expected` (0: none) is no longer the subject's last one.
 
         Raises:
             Overloaded: the stream is full.
@@ -127,7 +126,7 @@ class Stream:
         return PubAck.from_response(answer).seq
 
     async def add(self, subject: str, amount: int, message_id: str = "") -> int:
-        """Add to a counter, once for each `message_id` within the stream's window; its new value.
+        """Add to a counter and return its new value; each `message_id` counts once within the stream's window.
 
         Raises:
             Overloaded: the stream is full.
@@ -148,7 +147,7 @@ class Stream:
         return counter(record.data) if record else 0
 
     async def delete(self, sequence: int) -> None:
-        """Remove one message; nothing happens where it is gone already."""
+        """Remove one message; nothing happens if it is gone already."""
         try:
             await self._api("MSG.DELETE", {"seq": sequence})
         except NotFoundError:
@@ -158,7 +157,7 @@ class Stream:
                 raise
 
     async def state(self, subject: str = "") -> dict[str, Any] | None:
-        """Numbers of messages and bytes, first and last sequence; None where there is no such stream.
+        """Numbers of messages and bytes, first and last sequence; None if there is no such stream.
 
         With `subject`, `subjects` holds the number of messages of each matching one, 100,000 at most.
         """
@@ -167,14 +166,14 @@ class Stream:
         return state
 
     async def info(self, subject: str = "") -> dict[str, Any] | None:
-        """When it was `created`, its `config`, and its `state` as above; None where there is no such stream."""
+        """When it was `created`, its `config`, and its `state` as above; None if there is no such stream."""
         try:
             return await self._api("INFO", {"subjects_filter": subject} if subject else {})
         except NotFoundError:
             return None
 
     async def purge(self, **selection: object) -> int:
-        """Remove what `selection` (`filter`, `keep`, `seq`) says, all if nothing; how many went."""
+        """Remove the messages of `selection` (`filter`, `keep`, `seq`), by default all; returns how many."""
         try:
             return int((await self._api("PURGE", selection))["purged"])
         except NotFoundError:
@@ -188,14 +187,14 @@ class Stream:
         return await self._connection.persist(lambda patience: self._direct_once(request, patience), self._deadline())
 
     async def _direct_once(self, request: dict[str, Any], patience: float) -> list[Msg]:
-        """All answers, the last of which has a status."""
+        """All answers; the last one is only a status."""
         subject, data = f"$JS.API.DIRECT.GET.{self.name}", json.dumps(request).encode()
         return await self._connection.inbox.gather(
             subject, data, None, patience, lambda answer: status(answer) is not None
         )
 
     async def _is_stored(self, sequence: int, patience: float) -> bool:
-        """What the leader says; a replica may lag behind."""
+        """Whether the leader has the message; a replica may lag behind."""
         request = json.dumps({"seq": sequence}).encode()
         try:
             await self._connection.ask_once(f"$JS.API.STREAM.MSG.GET.{self.name}", request, patience)
@@ -208,11 +207,11 @@ class Stream:
 
 
 class _Lagging(NatsError):
-    """A replica answered that has not heard of the newest messages."""
+    """The replica that answered does not have the newest messages yet."""
 
 
 def refusal(subject: str, error: APIError) -> Overloaded | Fault:
-    """The error to raise where the server does not store a message."""
+    """The error to raise if the server does not store a message."""
     if error.err_code in FULL:
         return Overloaded(f"The queue is full: {error.description}.")
     return Fault(f"NATS refuses a message on {subject}: {error.description}")
@@ -230,7 +229,11 @@ def _record(message: Msg) -> Record:
     )
 
 
+def _time_stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+
+
 def _unix(time_stamp: str) -> float:
-    # nanoseconds, which Python 3.11 does not read
+    # the time has nanoseconds, which Python 3.11 cannot parse
     seconds, _, fraction = time_stamp.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{seconds}+00:00").timestamp() + float(f"0.{fraction or 0}")

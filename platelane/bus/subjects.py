@@ -16,7 +16,7 @@ PLATES: Final = "plates"
 VEHICLES: Final = "vehicles"
 
 CANCELLED: Final = "platelane.cancelled"
-"""A plain message, the id of a job that nobody waits for any more."""
+"""A plain message with the id of a job whose caller has left."""
 ALL_RESULTS: Final = "platelane.results.>"
 STORED_RESULTS: Final = "platelane.stored.>"
 """Plain messages from the server, without data: `platelane.stored.<camera>.<job>` for each result it has stored."""
@@ -24,7 +24,7 @@ READS: Final = "platelane.reads"
 """Plain messages: questions to the index of reads."""
 
 PULSE: Final = "platelane.pulse"
-"""A plain message that every process answers with how it is."""
+"""A plain message that every process answers with its state."""
 
 WORD_LIMIT: Final = 1_000
 """UTF-8 bytes of one encoded word; NATS refuses protocol lines over 4,096 bytes, and a byte takes up to three."""
@@ -46,17 +46,17 @@ def encode(word: str) -> str:
 
 
 def decode(token: str) -> str:
-    """The text that `encode` made this token of."""
+    """The text that `encode` turned into this token."""
     return "" if token == _EMPTY else unquote(token, encoding="utf-8", errors="surrogatepass")
 
 
 def in_partition(subject: str, number: int) -> str:
-    """The subject of a job's message (or a pattern of such) in a partition; partition 0 has the plain one."""
+    """The subject of a job's message (or a pattern) in a partition; partition 0 has the plain subject."""
     return f"{subject}.{number}" if number else subject
 
 
 def part(job_id: str, stage: str) -> str:
-    """Where a stage (`DETECTION`, `PLATES` or `VEHICLES`) leaves its part of a job."""
+    """The part of a job that a stage (`DETECTION`, `PLATES` or `VEHICLES`) publishes."""
     return f"platelane.parts.{job_id}.{stage}"
 
 
@@ -66,17 +66,17 @@ def parts(job_id: str) -> str:
 
 
 def handed_back(stream: str, sequence: int | str) -> str:
-    """The counter of deliveries of a stream's message that workers gave back."""
+    """The counter of how often workers returned a message of a stream."""
     return f"platelane.handed_back.{stream}.{sequence}"
 
 
 def stage_of(part: str) -> str:
-    """The stage that left its part on this subject."""
+    """The stage that published the part on this subject."""
     return part.split(".")[3]
 
 
 def result(camera_id: str, job_id: str) -> str:
-    """Where the result of a job goes."""
+    """The result of a job."""
     return f"platelane.results.{encode(camera_id)}.{job_id}"
 
 
@@ -86,7 +86,7 @@ def results(camera_id: str) -> str:
 
 
 def result_of_job(job_id: str) -> str:
-    """The result of a job, whichever its camera."""
+    """The result of a job, regardless of its camera."""
     return f"platelane.results.*.{job_id}"
 
 
@@ -95,47 +95,47 @@ RETRY: Final = "retry"
 
 
 def delivery(hook_id: int | str, share: str) -> str:
-    """Where the events of a webhook queue up, those of a camera in the same share."""
+    """The queue of a webhook's events; events of one camera are in the same share."""
     return f"platelane.deliveries.{hook_id}.{share}"
 
 
 def hook_health(hook_id: int) -> str:
-    """Where it is kept how a webhook's receiver fares."""
+    """The health of a webhook's receiver."""
     return f"$KV.HOOK_HEALTH.{hook_id}"
 
 
 def hook_count(hook_id: str, what: str) -> str:
-    """The counter of a webhook's events that `what` happened to."""
+    """The counter of a webhook's events to which `what` (such as delivered, dropped) happened."""
     return f"platelane.counts.{hook_id}.{what}"
 
 
 def image(job_id: str) -> str:
-    """Where a picture is kept that somebody wants to see again."""
+    """The picture of a job, kept for webhooks."""
     return f"$KV.IMAGES.{job_id}"
 
 
 def crops(job_id: str) -> str:
-    """Where small pictures of a job's plates and vehicles are kept."""
+    """The small pictures of a job's plates and vehicles."""
     return f"$KV.CROPS.{job_id}"
 
 
 def correction(read_id: str) -> str:
-    """Where it is kept what a person said about a read, whose id is `<job>.<place>`."""
+    """A person's correction of a read, whose id is `<job>.<index>`."""
     return entry("corrections", read_id)
 
 
 def camera_picture(account: str, camera_id: str) -> str:
-    """Where the last picture of an account's camera is kept."""
+    """The last picture of an account's camera."""
     return f"$KV.CAMERAS.{encode(account)}.{encode(camera_id)}"
 
 
 def dead(stream: str) -> str:
-    """Where the dead letters of a stream are kept."""
+    """The dead letters of a stream."""
     return f"platelane.dead.{stream}"
 
 
 def outcome(account: str | None, job_id: str) -> str:
-    """Where the end of a job is kept that may be asked for later; None for whichever account."""
+    """The outcome of a job that may be asked for later; `account` None stands for any account."""
     return f"platelane.outcomes.{'*' if account is None else encode(account)}.{job_id}"
 
 
@@ -178,5 +178,5 @@ def entry(bucket: str, key: str) -> str:
 
 
 def changed(bucket: str, key: str) -> str:
-    """Where an entry is sent on once it is stored."""
+    """The plain message by which the server republishes an entry once it is stored."""
     return f"platelane.changed.{bucket}.{key}"

@@ -1,12 +1,12 @@
-"""The streams and durable consumers that everything runs on, as data. `apply` makes them; services check them.
+"""The streams and durable consumers that everything runs on, as data. `apply` creates them; services check them.
 
-Two classes of data: work (jobs, crops, parts, hand-backs, rates) lives seconds, and what is kept must survive. Each
-has its number of copies. Storage is always files: a stream in memory vanishes, definition and all, when nats-server
-restarts.
+There are two classes of data: work (jobs, crops, parts, hand-backs, rates), which lives for seconds, and durable data.
+Each class has its own number of copies. Storage is always files: a stream in memory, including its definition, is lost
+when nats-server restarts.
 
-JOBS, CROPS and PARTS are divided into partitions by camera, each a stream of its own that may have its leader on
-another server. Partition 0 has the plain name and subjects (`JOBS`, `platelane.jobs.detect`), the others their number
-behind both (`JOBS_2`, `platelane.jobs.detect.2`).
+JOBS, CROPS and PARTS are split into partitions by camera. Each partition is a separate stream, whose leader may be on
+another server. Partition 0 has the plain name and subjects (`JOBS`, `platelane.jobs.detect`); the others append their
+number to both (`JOBS_2`, `platelane.jobs.detect.2`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from platelane.runtime.settings import Settings
 VERSION: Final = 7
 """Raised with every change of a definition; kept in the metadata of streams and consumers.
 
-1 is what services made for themselves, without saying so.
+Streams of version 1 were made by the services themselves, and have no such metadata.
 """
 OLDEST_SERVICE: Final = 2
 """The oldest version whose services can work on these streams; kept beside `VERSION`."""
@@ -41,7 +41,7 @@ OUTCOMES: Final = "OUTCOMES"
 RATES: Final = "RATES"
 HANDED_BACK: Final = "HANDED_BACK"
 TOKENS: Final = "tokens"
-"""Bucket of the tokens that the cloud profile knows."""
+"""Bucket of the tokens of the cloud profile."""
 ZONES: Final = "zones"
 """Bucket of the cameras' detection zones."""
 WATCHLISTS: Final = "watchlists"
@@ -51,7 +51,7 @@ HOOKS: Final = "HOOKS"
 REQUESTS: Final = "requests"
 """Bucket of requests with an Idempotency-Key."""
 CORRECTIONS: Final = "corrections"
-"""Bucket of what people said about reads."""
+"""Bucket of people's corrections of reads."""
 KV_CORRECTIONS: Final = f"KV_{CORRECTIONS}"
 KV_REQUESTS: Final = f"KV_{REQUESTS}"
 KV_TOKENS: Final = f"KV_{TOKENS}"
@@ -67,39 +67,39 @@ KV_CAMERAS: Final = "KV_CAMERAS"
 JOB_STREAMS: Final = frozenset({JOBS, CROPS, PARTS})
 """Streams whose messages begin with a JobContext. They are divided into partitions."""
 WORK: Final = (JOBS, CROPS, PARTS)
-"""The same, in the order of a job's way."""
+"""The same streams, in the order in which a job passes through them."""
 WORK_QUEUES: Final = frozenset({JOBS, CROPS, ADVISORIES})
-"""Streams that keep a message until it has been dealt with."""
+"""Streams that keep a message until it has been handled."""
 COUNT_WINDOW: Final = 120.0
-"""Seconds in which what is counted again changes nothing: more than twice the longest deadline of a job."""
+"""Seconds within which a repeated count has no effect: more than twice the longest deadline of a job."""
 
 _DISPATCH_ATTEMPTS: Final = 1_000
-"""A result fails to be dispatched only while NATS does, so it is not given up."""
+"""Dispatching a result only fails while NATS is failing, so it is not given up."""
 _MOST_INCREMENTS: Final = 100_000
-"""Of one counter, should nobody roll them up."""
+"""Limit of the increments of one counter, in case nobody rolls them up."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
 _MIB: Final = 1 << 20
 _LEAST_ROOM: Final = 16 * _MIB
-"""For messages of the largest size even in the smallest queue."""
+"""Room for messages of the largest size, even in the smallest queue."""
 _VERSION_KEY: Final = "platelane.topology"
 _OLDEST_SERVICE_KEY: Final = "platelane.oldest_service"
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A durable pull consumer. What is None comes from the settings."""
+    """A durable pull consumer. Fields that are None are taken from the settings."""
 
     stream: str
     name: str
     filter: str | None = None
     max_deliver: int | None = None
     max_ack_pending: int = 4_096
-    """1 keeps the order, whatever dies."""
+    """1 preserves the order of messages, even across crashes."""
 
     def attempts(self, settings: Settings) -> int:
-        """Times a message is delivered before it is a dead letter."""
+        """Deliveries after which a message becomes a dead letter."""
         return self.max_deliver or settings.max_deliver
 
     def partitions(self, settings: Settings) -> list[Consumer]:
@@ -133,42 +133,42 @@ REQUIRED: Final[Mapping[str, tuple[str | Consumer, ...]]] = {
     "reads": (RESULTS, KV_CORRECTIONS),
     "webhook_svc": (FAN_OUT, *_HOOK_STREAMS),
 }
-"""What each service cannot work without. Consumers are made after all streams, so one stands for those too."""
+"""What each service needs to work. Consumers are created after all streams, so a consumer implies its streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What the metadata of a stream or consumer says about who made it."""
+    """The version of the topology in the metadata of a stream or consumer."""
 
     number: int
     oldest_service: int
 
     @classmethod
     def of(cls, metadata: Mapping[str, str] | None) -> Version:
-        """Version 1 where the metadata says nothing."""
-        said = metadata or {}
-        return cls(int(said.get(_VERSION_KEY, 1)), int(said.get(_OLDEST_SERVICE_KEY, 1)))
+        """Version 1 if there is no such metadata."""
+        metadata = metadata or {}
+        return cls(int(metadata.get(_VERSION_KEY, 1)), int(metadata.get(_OLDEST_SERVICE_KEY, 1)))
 
 
 def partitions(stream: str, settings: Settings) -> list[str]:
-    """The names of a stream's partitions; a stream that is not divided is its only one."""
+    """The names of a stream's partitions; a stream that is not partitioned is its only one."""
     number = settings.nats_partitions if stream in JOB_STREAMS else 1
     return [stream, *(f"{stream}_{each}" for each in range(1, number))]
 
 
 def undivided(stream: str) -> str:
-    """The name of the stream that this is a partition of; its own where it is none."""
+    """The name of the stream that this is a partition of; its own name if it is not a partition."""
     name, _, number = stream.partition("_")
     return name if name in JOB_STREAMS and re.fullmatch("[1-9][0-9]*", number) else stream
 
 
 def partition_of(camera_id: str, job_id: str, settings: Settings) -> int:
-    """The partition that a job belongs to: that of its camera, or any where it names none."""
+    """The partition that a job belongs to: that of its camera, or any partition if it has none."""
     return zlib.crc32((camera_id or job_id).encode("utf-8", "surrogatepass")) % settings.nats_partitions
 
 
 def streams(settings: Settings) -> list[StreamConfig]:
-    """Every stream, what is kept before work."""
+    """Every stream: durable data first, then work."""
     kept = [each.evolve(num_replicas=settings.nats_replicas) for each in _kept(settings)]
     work = [each.evolve(num_replicas=settings.work_replicas) for each in _work(settings)]
     return [each.evolve(storage=StorageType.FILE, metadata=_metadata()) for each in (*kept, *work)]
@@ -180,10 +180,10 @@ def consumers(settings: Settings) -> list[tuple[str, ConsumerConfig]]:
 
 
 def _work(settings: Settings) -> list[StreamConfig]:
-    """What lives seconds.
+    """The streams of work.
 
-    A queue refuses what is over its limit (the caller gets 503) instead of dropping the oldest. Work outlives its
-    deadline only where no worker is left to drop it, and parts where some never come; their age ends that.
+    A queue refuses messages over its limit (the caller gets 503) instead of dropping the oldest. `max_age` removes work
+    whose deadline has passed if no worker is left to drop it, and parts of jobs that never get all of their parts.
     """
     age = max(3 * settings.deadline, settings.async_deadline + settings.deadline)
     queue = StreamConfig(
@@ -246,9 +246,9 @@ def _work(settings: Settings) -> list[StreamConfig]:
 
 
 def _kept(settings: Settings) -> list[StreamConfig]:
-    """What must survive.
+    """The streams of durable data.
 
-    The server learns message ids again from what is stored when it restarts, so a counter of calls keeps its latest
+    When the server restarts, it reads known message ids from the stored messages, so counters keep their latest
     increments until they are rolled up.
     """
     result_age = settings.results_days * _DAY
@@ -374,7 +374,7 @@ def _kept(settings: Settings) -> list[StreamConfig]:
 
 
 def _mirrored(bucket: str) -> StreamConfig:
-    """A key-value bucket that tells of each change once it is stored: see `Mirror`."""
+    """A key-value bucket that republishes each change once it is stored: see `Mirror`."""
     return StreamConfig(
         name=f"KV_{bucket}",
         subjects=[subjects.entry(bucket, ">")],
@@ -390,7 +390,7 @@ def _mirrored(bucket: str) -> StreamConfig:
 
 
 def _changes(bucket: str) -> RePublish:
-    """Tells of what is stored in a bucket."""
+    """Republishes what is stored in a bucket."""
     return RePublish(src=subjects.entry(bucket, ">"), dest=subjects.changed(bucket, ">"))
 
 

@@ -1,4 +1,4 @@
-"""How bytes go to NATS: large messages in pieces, so that the event loop has its turn and nothing is copied."""
+"""Writes to NATS: large messages go out in pieces, so that the event loop is not blocked and nothing is copied."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from urllib.parse import ParseResult
 from nats.aio.transport import TcpTransport
 
 LARGE: Final = 1 << 20
-"""Bytes from which on a message goes out in pieces."""
+"""Bytes from which a message is written in pieces."""
 _PIECE: Final = 256 << 10
 
 
 class PiecewiseTransport(TcpTransport):
-    """Keeps what is large until `drain`, which the client library calls next, and writes it there piece by piece."""
+    """Keeps large data until `drain`, which the client library calls next, and writes it there piece by piece."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._waiting: deque[memoryview] = deque()
 
     def __bool__(self) -> bool:
-        """The library would replace one that is not connected yet by one of its own."""
+        """Always true: the library would replace a transport that is false, because not connected yet, by its own."""
         return True
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        """What waited for a connection that is gone is lost with it, as what was under way is."""
+        """Discard data for the previous connection: it is lost, like data that was already on its way."""
         self._waiting.clear()
         await super().connect(uri, buffer_size, connect_timeout)
 

@@ -44,12 +44,12 @@ GRACE: Final = 5.0
 """Seconds that work in flight gets to finish after a stop."""
 LONGEST_PAUSE: Final = 60.0
 DEATHS: Final = 2
-"""Workers that may die of a job; it gets no third."""
+"""After killing this many workers, a job is not given to another one."""
 INTERNAL_ERROR: Final = "The photograph could not be processed."
 
 
 class Wire(Protocol):
-    """What can be read from the bytes of a message: every protobuf class, for one."""
+    """A type that can be parsed from the bytes of a message, such as every protobuf class."""
 
     @classmethod
     def FromString(cls, s: bytes, /) -> Self: ...  # noqa: N802
@@ -59,13 +59,13 @@ M = TypeVar("M", bound=Wire)
 
 
 async def fail(bus: Bus, context: JobContext, kind: FailureKind, detail: str) -> None:
-    """Tell the caller of a job that it ends without an answer."""
+    """Tell the caller of a job that it failed."""
     if context.reply_subject:
         await bus.send(context.reply_subject, Reply(job_id=context.id, failure=Failure(kind=kind, detail=detail)))
 
 
 async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> None:
-    """Keep a message where an operator finds it."""
+    """Store a message as a dead letter, for an operator."""
     log.error("dead_letter", stream=stream, subject=letter.subject, reason=letter.reason)
     kind = topology.undivided(stream)
     if await bus.publish(subjects.dead(kind), letter, message_id):
@@ -73,7 +73,7 @@ async def bury(bus: Bus, stream: str, message_id: str, letter: DeadLetter) -> No
 
 
 def _translate(context: JobContext) -> None:
-    """A clock that was set while a job was on its way leaves it the time that it had."""
+    """Shift the times of a job by as much as the clock has jumped since, so that its remaining time stays the same."""
     if context.deadline_us and context.accepted_us and (jumped := jumps.since(context.accepted_us / 1e6)):
         log.info("clock_jumped", job=context.id, seconds=round(jumped, 1))
         context.accepted_us += round(jumped * 1e6)
@@ -81,19 +81,19 @@ def _translate(context: JobContext) -> None:
 
 
 def pause_after(failures: int) -> float:
-    """Seconds until a message is tried again whose handler failed so often in a way that nobody expected."""
+    """Seconds until a message is tried again after this many unexpected failures of its handler."""
     return min(LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 30))
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """The caller has been told why there is no answer."""
+    """The job has failed, and its caller has been told why."""
 
     reason: str
 
 
 class Worker(Generic[M]):
-    """Handles the messages of one consumer, `in_flight` at a time, and at least one of each partition."""
+    """Handles the messages of one consumer, `in_flight` at a time, but at least one from each partition."""
 
     def __init__(
         self,
@@ -119,10 +119,10 @@ class Worker(Generic[M]):
         self._stage = consumer.name if consumer in topology.CONSUMERS else "deliverer"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; then finish what is in flight, as far as `GRACE` allows, and hand back the rest."""
+        """Work until `stop`; then finish work in flight for up to `GRACE` seconds, and return the rest."""
         if self._of_jobs:
             await self._bus.subscribe(subjects.CANCELLED, self._cancelled.add)
-            metrics.JOBS_EXPIRED.labels(self._stage)  # 0, so that the first one is seen as an increase
+            metrics.JOBS_EXPIRED.labels(self._stage)  # starts at 0, so that the first one counts as an increase
         metrics.dead_letter(self._consumer.stream, 0)
         if self._consumer in topology.CONSUMERS:
             metrics.watch(self._consumer.name, partial(self._bus.waiting, self._consumer))
@@ -160,7 +160,7 @@ class Worker(Generic[M]):
         except (PlatelaneError, NatsError) as error:
             log.warning("message_not_settled", subject=message.subject, error=str(error))
             if self._of_jobs:
-                await self._hand_backs.count(message)  # it is given to somebody else after `ack_wait`
+                await self._hand_backs.count(message)  # another worker gets it after `ack_wait`
         finally:
             self._busy.remove(message)
 
@@ -232,7 +232,7 @@ class Worker(Generic[M]):
                 await self._term(message, reason)
 
     async def _hand_back(self, message: Msg, delay: float | None = None) -> None:
-        """Let whoever is free have it, `delay` seconds from now."""
+        """Return the message to its queue, to be delivered again `delay` seconds from now."""
         if self._of_jobs:
             await self._hand_backs.count(message)
         await message.nak(delay=delay)
@@ -247,7 +247,7 @@ class Worker(Generic[M]):
         metrics.JOBS_EXPIRED.labels(self._stage).inc()
 
     async def _keep_alive(self) -> None:
-        """Tell the server about slow handlers, so that their messages do not go to somebody else as well."""
+        """Tell the server about messages in progress, so that it does not give them to other workers as well."""
         while True:
             await asyncio.sleep(self._bus.settings.ack_wait / 3)
             for message in tuple(self._busy):
@@ -257,5 +257,5 @@ class Worker(Generic[M]):
                     log.debug("not_kept_alive", error=str(error))
 
     async def _term(self, message: Msg, reason: str) -> None:
-        """The library's own term() has no reason."""
+        """Terminate a message with a reason, which the library's own term() does not support."""
         await self._bus.client.publish(message.reply, Msg.Ack.Term + b" " + reason.encode())

@@ -1,4 +1,4 @@
-"""Jumps of the clock: what was to be done by a moment of the old clock is to be done as much later, or sooner."""
+"""Detects jumps of the clock, so that moments on the old clock can be translated to the new one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 _LEAST: Final = 1.0
-"""Seconds; what is less comes of setting a clock gently, or of looking at two of them one after the other."""
+"""Seconds; smaller differences come from gradual adjustment, or from reading the two clocks one after the other."""
 _LONGEST: Final = 3_600.0
-"""Seconds that anything lives whose moments are translated."""
+"""Longest lifetime, in seconds, of anything whose moments are translated."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Jump:
-    """From one time to another, unix seconds; `seen` by the clock that never jumps."""
+    """From one time to another, in unix seconds; `seen` is on the clock that never jumps."""
 
     before: float
     after: float
@@ -28,7 +28,7 @@ class _Jump:
 
 
 class Jumps:
-    """The jumps that this process has seen. A machine that was asleep has a clock that jumped."""
+    """The jumps that this process has seen. Suspending a machine counts as a jump too."""
 
     def __init__(self, now: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
         """`now`: the clock, unix seconds. `steady`: one that never jumps."""
@@ -37,20 +37,20 @@ class Jumps:
         self._offset = now() - steady()
         self._jumps: list[_Jump] = []
 
-    def look(self) -> None:
-        """To be called every few seconds: a jump is told from drifting by the time between two looks."""
+    def check(self) -> None:
+        """Check for a jump. Call it every few seconds, because slow drift must not add up to a jump."""
         steady = self._steady()
         offset = self._now() - steady
         if abs(offset - self._offset) >= _LEAST:
             self._jumps.append(_Jump(self._offset + steady, offset + steady, steady))
         self._offset = offset
-        # later, moments of the new clock would look like some of the old
+        # after that, moments on the new clock could be mistaken for moments on the old one
         self._jumps = [each for each in self._jumps if steady - each.seen < min(_LONGEST, abs(each.size) / 2)]
 
     def since(self, moment: float) -> float:
-        """Seconds by which the clock has jumped since `moment`, unix seconds of a little while ago: how much is to be
-        added to what was reckoned then. Negative where it was set back."""
-        self.look()
+        """Seconds by which the clock has jumped since `moment` (recent unix seconds): add them to times computed then.
+        Negative if the clock was set back."""
+        self.check()
         added = 0.0
         for jump in self._jumps:
             if abs(moment + added - jump.before) < abs(moment + added - jump.after):
@@ -59,11 +59,11 @@ class Jumps:
 
 
 jumps: Final = Jumps()
-"""Those of this process."""
+"""The jumps that this process has seen."""
 
 
 async def watch() -> None:
-    """Look, for the life of the process."""
+    """Check for jumps, for the life of the process."""
     while True:
-        jumps.look()
+        jumps.check()
         await asyncio.sleep(_LEAST)

@@ -146,7 +146,7 @@ async def test_what_a_newer_version_has_made_is_not_replaced(
         assert Action.CHANGED in done(await apply(connection, settings))
     before = await described(bus)
 
-    with pytest.raises(Fault, match=rf"Version {topology.VERSION + 1} of the topology .*--force"):
+    with pytest.raises(Fault, match=rf"topology in NATS has version {topology.VERSION + 1} .*--force"):
         await apply(connection, settings)
     assert await described(bus) == before
 

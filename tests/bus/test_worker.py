@@ -287,7 +287,7 @@ async def test_a_job_keeps_its_time_when_the_clock_is_set(
 
     await bus.publish(subjects.DETECT, accepted("before", -size), "before")
     ahead = 0.0
-    jumps.look()
+    jumps.check()
     await bus.publish(subjects.DETECT, accepted("after", 0.0), "after")
     async with running(detector(bus, handler)):
         await queue_is_empty(bus)

@@ -70,7 +70,7 @@ def test_a_refused_name_is_said_once(topology: Command, tmp_path: Path) -> None:
     finally:
         server.kill()
     assert refused.returncode == 1
-    said = "Authorization Violation. PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD say who asks."
+    said = "Authorization Violation. Set PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD."
     assert refused.stderr == f"Error: NATS cannot be reached at {server.url}: {said}\n"
     assert refused.stdout.count("Authorization") == refused.stdout.count("nats_not_reached_yet") == 1
 

@@ -273,7 +273,7 @@ def test_a_service_waits_for_its_queue_and_says_what_makes_it(start: Start, serv
         "stopped",
     ]
     assert "consumer detector of JOBS is missing" in log[0]["problems"]
-    assert log[0]["mend"] == "platelane topology apply"
+    assert log[0]["remedy"] == "platelane topology apply"
 
 
 def test_a_service_that_waits_for_its_queue_can_be_stopped(start: Start) -> None:

@@ -29,7 +29,7 @@ def test_what_was_reckoned_before_a_jump_moves_with_the_clock_and_what_was_recko
     jumps = clocks.jumps()
     before = clocks.now
     clocks.steady += 3
-    jumps.look()
+    jumps.check()
     clocks.ahead += size
     clocks.steady += 1  # nobody looks at once
     assert jumps.since(before) == pytest.approx(size)
@@ -44,11 +44,11 @@ def test_jumps_add_up() -> None:
     jumps = clocks.jumps()
     first = clocks.now
     clocks.ahead += HOUR
-    jumps.look()
+    jumps.check()
     clocks.steady += 20
     second = clocks.now
     clocks.ahead -= HOUR
-    jumps.look()
+    jumps.check()
     clocks.steady += 20
     assert [jumps.since(moment) for moment in (first, second, clocks.now)] == pytest.approx([0, -HOUR, 0])
 
@@ -60,7 +60,7 @@ def test_a_clock_that_is_set_gently_does_not_jump() -> None:
     for _ in range(100):
         clocks.ahead += 0.5
         clocks.steady += 1
-        jumps.look()
+        jumps.check()
     assert jumps.since(before) == 0
 
 
