@@ -1,1 +1,1 @@
-"""Runs a whole Platelane on one machine: nats-server, Triton and the six services, on loopback."""
+"""Runs a whole Platelane on one machine: nats-server, Triton and all services, on loopback."""

@@ -1,4 +1,4 @@
-"""What NATS may keep on this machine's disk: limits of the streams that fit what is free."""
+"""Fits the limits of the streams to the free space on this machine's disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from platelane.errors import CannotStart
 from platelane.runtime.settings import Settings
 
 _SHARE: Final = 0.9
-"""Of what is free; logs and others want some too."""
+"""Share of the free space that streams may use; logs and other programs need some too."""
 _LEAST: Final = {"results_bytes": 10_000_000, "crops_bytes": 10_000_000, "image_bytes": 10_000_000, "queue_limit": 64}
 _STEPS: Final = 20
 _RESTART_BYTES: Final = 100_000_000
@@ -23,7 +23,7 @@ def reserved(settings: Settings) -> int:
 
 
 def room(store: Path) -> int:
-    """Bytes that the files in `store` may take: what they take now, and most of what is free."""
+    """Bytes that the files in `store` may take: what they take now, plus most of the free space."""
     stored = sum(file.stat().st_blocks * 512 for file in store.rglob("*") if file.is_file()) if store.exists() else 0
     return stored + round(_SHARE * shutil.disk_usage(_existing(store)).free)
 
@@ -34,15 +34,15 @@ def total(store: Path) -> int:
 
 
 def has_room_again(store: Path) -> bool:
-    """Whether a server that found the disk full would work if it were started again."""
+    """Whether there is enough free space for a server that ran out of it to work after a restart."""
     return shutil.disk_usage(store).free > _RESTART_BYTES
 
 
 def fitted(settings: Settings, store: Path) -> Settings:
-    """The settings, with less kept where the disk has no room for more: results and pictures first, then the queue.
+    """The settings with lower limits if the disk has no room for more: results and pictures first, then the queue.
 
     Raises:
-        CannotStart: there is not even room for the least.
+        CannotStart: there is not even room for the lowest limits.
     """
     available = room(store)
     for step in range(_STEPS + 1):
@@ -62,7 +62,7 @@ def fitted(settings: Settings, store: Path) -> Settings:
 
 
 def explained(before: Settings, after: Settings, store: Path) -> tuple[str, ...]:
-    """What `fitted` changed, in words; nothing where it changed nothing."""
+    """A description of what `fitted` changed; empty if it changed nothing."""
     if before == after:
         return ()
     kept = (

@@ -1,4 +1,4 @@
-"""What the supervisor runs, as values: programs, and the order in which they start and stop."""
+"""The programs that the supervisor runs, and the order in which they start and stop, as values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 async def _nothing_more(_pid: int) -> None:
-    """Most programs are ready when they say so."""
+    """The default of `Program.on_ready`: most programs are ready when their `ready_url` says so."""
 
 
 def _nothing_left() -> None:
@@ -17,14 +17,14 @@ def _nothing_left() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to start, and how to tell that it is ready.
+    """How to start a program, and how to tell that it is ready.
 
-    `environment` is added to the supervisor's own; `ready_url` answers 200 once the program can work; `address` is
-    where people and other programs reach it (empty for a worker, which listens to nobody); `folder` is where it runs
-    (None: where the supervisor does); `on_ready` gets the process id whenever that page has answered; the program is
-    ready when it returns, and cannot start when it raises a PlatelaneError. A program that says at `ready_url`, after
-    it was ready, that it cannot work any more is started again once `restart_helps` says so; without it, nobody asks.
-    `on_end` takes away what it left, after each of its ends.
+    `environment` is added to the supervisor's own. `ready_url` answers 200 once the program can work. `address` is
+    where people and other programs reach it (empty for workers, which do not listen). `folder` is its working directory
+    (None: the supervisor's). `on_ready` is called with the process id each time `ready_url` has answered; the program
+    is ready when it returns, and cannot start if it raises a PlatelaneError. If `restart_helps` is given, `ready_url`
+    is watched, and a program that reports there that it can no longer work is restarted once `restart_helps` returns
+    true. `on_end` cleans up after each end of the program.
     """
 
     name: str
@@ -42,7 +42,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything to run. Stages start one after another, the programs of one stage together; they stop in reverse."""
+    """Everything to run. Stages start one after another, the programs of a stage together; `stops` has the order of
+    stopping."""
 
     starts: tuple[tuple[Program, ...], ...]
     stops: tuple[tuple[str, ...], ...]
@@ -52,9 +53,9 @@ class Plan:
     state_dir: Path
     moved_ports: Mapping[int, int]
     grpc_address: str = ""
-    """Empty where the service is off."""
+    """Empty if the gRPC service is off."""
     notices: tuple[str, ...] = ()
-    """What is not as the settings say, for the person who starts it."""
+    """Deviations from the settings, to be shown to the user."""
 
     @property
     def logs(self) -> Path:

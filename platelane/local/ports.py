@@ -1,4 +1,4 @@
-"""Ports on this machine: the usual one where it is free, another one where it is not."""
+"""Free ports on this machine: the usual one if it is free, else another one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OTHERS = range(20_000, 32_000)  # below the range that the kernel gives to outg
 
 @dataclass(slots=True)
 class Ports:
-    """Hands out ports, each once, and remembers which usual ones were taken by somebody else."""
+    """Hands out each port once, and remembers which usual ports were taken by other programs."""
 
     moved: dict[int, int] = field(default_factory=dict)
     _given: set[int] = field(default_factory=set)

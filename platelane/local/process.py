@@ -1,4 +1,4 @@
-"""One program that the supervisor runs: started, waited for, stopped, and never left behind."""
+"""One program that the supervisor runs: starts it, waits for it, stops it, and never leaves it behind."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None before the first start and after the end."""
+        """The process id; None before the first start and after the end."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def start(self) -> None:
-        """Starts the program in a session of its own, so that a Ctrl-C reaches the supervisor alone."""
+        """Starts the program in its own session, so that Ctrl-C only reaches the supervisor."""
         self.started, self.is_ready = time.monotonic(), False
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -67,9 +67,9 @@ class Process:
                 ) from error
 
     async def ready(self, client: httpx.AsyncClient) -> float:
-        """Waits until the program can work; seconds since its start.
+        """Waits until the program can work; returns the seconds since its start.
 
-        Raises CannotStart, with the last log lines, when it ends first or takes longer than `start_seconds`.
+        Raises CannotStart, with the last log lines, if it ends first or takes longer than `start_seconds`.
         """
         answers = asyncio.create_task(self._answers(client))
         ends = asyncio.create_task(self.ended())
@@ -99,7 +99,7 @@ class Process:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def ended(self) -> str:
-        """Waits for the end of the process; how it ended, in words."""
+        """Waits for the end of the process; returns a description of how it ended."""
         if self._process is None:
             return "was not started"
         code = await self._process.wait()
@@ -107,16 +107,16 @@ class Process:
 
     @property
     def has_crashed(self) -> bool:
-        """Whether a fault of its own ended it, without a word about the reason."""
+        """Whether it crashed, that is, was ended by a signal such as SIGSEGV."""
         return self._process is not None and self._process.returncode in _CRASHES
 
     @property
     def was_killed(self) -> bool:
-        """Whether somebody else ended it."""
+        """Whether it was ended from outside."""
         return self._process is not None and self._process.returncode in _BY_OTHERS
 
     async def unwell(self, client: httpx.AsyncClient) -> str:
-        """What a program that runs says is wrong with it; empty where nothing is, or it says nothing."""
+        """The problem that a running program reports; empty if it reports none or does not answer."""
         try:
             answer = await client.get(self.program.ready_url)
         except httpx.HTTPError:
@@ -124,7 +124,7 @@ class Process:
         return "" if answer.status_code == 200 else answer.text.strip() or f"status {answer.status_code}"
 
     async def stop(self) -> None:
-        """Asks the program to finish, and after `stop_seconds` no longer asks."""
+        """Asks the program to finish, and kills it after `stop_seconds`."""
         if self._process is None:
             return
         if self.pid:
@@ -135,7 +135,7 @@ class Process:
         await self._process.wait()
 
     def kill(self) -> None:
-        """Ends the program and whatever it has started, at once, and takes away what they leave."""
+        """Kills the program and everything that it has started, and cleans up after it."""
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -154,7 +154,7 @@ class Process:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Runs in the child before its program: the kernel ends it when the supervisor is gone, even by SIGKILL."""
+    """Runs in the child before its program: makes the kernel kill it when the supervisor ends, even by SIGKILL."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the supervisor ended before the call above
         os._exit(1)

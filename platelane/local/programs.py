@@ -1,4 +1,4 @@
-"""Which programs make up a local Platelane, in the order in which they start, and where they listen."""
+"""The programs of a local Platelane, in the order in which they start, and where they listen."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _NATS_CONFIG = """\
 server_name: platelane
 listen: "{host}:{port}"
 http: "{host}:{monitor_port}"
-http_base_path: "{monitor_path}"  # a secret: other users of this machine reach the port as well
-max_payload: 33000000  # PLATELANE_UPLOAD_LIMIT, 32 MB at most, and what goes with a picture
+http_base_path: "{monitor_path}"  # secret, because other users of this machine can reach the port
+max_payload: 33000000  # PLATELANE_UPLOAD_LIMIT, at most 32 MB, and the metadata of a picture
 max_pending: 256MB
 authorization: {{user: platelane, password: "{password}"}}
 jetstream {{
   store_dir: {store}
   sync_interval: {sync_interval}
-  max_file_store: {limit}  # of the disk; each stream has a limit of its own, and they fit what is free
+  max_file_store: {limit}  # the size of the disk; the limits of the streams fit the free space
 }}
 """
 
@@ -56,22 +56,22 @@ def make_plan(
 ) -> Plan:
     """The programs of a local Platelane, on ports that are free now; `scale` has the number of processes by service.
 
-    With `fixed_port` the REST API is on the settings' port or nowhere.
+    With `fixed_port`, the REST API must be on the settings' port.
 
-    Raises CannotStart when a program is not installed, that port is taken, the disk is full, or the settings name
-    servers on other machines.
+    Raises CannotStart if a program is not installed, that port is taken, the disk is full, or the settings name servers
+    on other machines.
     """
     if settings.tls_cert:
         raise CannotStart(
-            "`platelane up` serves this machine, without TLS. Unset PLATELANE_TLS_CERT, or start the services by "
-            "themselves (`python -m gateway`, ...)."
+            "`platelane up` serves this machine, without TLS. Unset PLATELANE_TLS_CERT, or start the services "
+            "separately (`python -m gateway`, ...)."
         )
     ports = ports or Ports()
     state_dir = settings.state_dir
     store = state_dir / "nats"
-    asked, settings = settings, disk.fitted(settings, store)
+    requested, settings = settings, disk.fitted(settings, store)
     nats_port = ports.take(_usual_port("PLATELANE_NATS_URL", settings.nats_url))
-    # other users of this machine reach the port as well, and what NATS holds is not for them
+    # a password, because other users of this machine can reach the port
     nats_url = f"nats://platelane:{secrets.token_hex(32)}@{LOOPBACK}:{nats_port}"
     _usual_port("PLATELANE_TRITON_URL", settings.triton_url)
     triton_port = ports.take()
@@ -125,14 +125,14 @@ def make_plan(
 
     return Plan(
         starts=((nats,), (triton, *workers, *services["gateway"])),
-        # Once the gateway has answered whom it let in, nobody waits for the others; what they hold goes back to NATS.
+        # Once the gateway has answered its callers, nobody waits for the others; their work goes back to NATS.
         stops=(names("gateway"), (*names(*WORKERS), triton.name), (nats.name,)),
         url=url,
         nats_url=nats_url,
         triton_url=triton_url,
         state_dir=state_dir,
         moved_ports=dict(ports.moved),
-        notices=disk.explained(asked, settings, store),
+        notices=disk.explained(requested, settings, store),
         grpc_address=f"{urlsplit(url).netloc.rpartition(':')[0]}:{grpc_port}" if grpc_port else "",
     )
 
@@ -184,17 +184,17 @@ def nats_program(url: str, monitor_port: int, state_dir: Path, sync_interval: st
 
 
 def _check_nats(binary: str) -> None:
-    """Raises CannotStart for a server that has no message counters yet."""
-    # in a session of its own, so that a Ctrl-C ends us and not the answer
-    said = subprocess.run([binary, "--version"], capture_output=True, text=True, start_new_session=True).stdout
-    version = re.search(r"v(\d+)\.(\d+)", said)
+    """Raises CannotStart for a server that does not have message counters yet."""
+    # in its own session, so that Ctrl-C does not end it
+    output = subprocess.run([binary, "--version"], capture_output=True, text=True, start_new_session=True).stdout
+    version = re.search(r"v(\d+)\.(\d+)", output)
     if version is None or tuple(map(int, version.groups())) < NATS_VERSION:
-        wanted = ".".join(map(str, NATS_VERSION))
-        raise CannotStart(f"{binary} is {said.strip() or 'not a nats-server'}; Platelane needs {wanted} or newer.")
+        needed = ".".join(map(str, NATS_VERSION))
+        raise CannotStart(f"{binary} is {output.strip() or 'not a nats-server'}; Platelane needs {needed} or newer.")
 
 
 def _topology(settings: Settings, nats_url: str) -> Callable[[int], Awaitable[None]]:
-    """Makes streams and consumers whenever NATS has started: it may have lost its files."""
+    """Creates streams and consumers whenever NATS has started, because it may have lost its files."""
     ours = settings.model_copy(
         update={"nats_url": nats_url, "nats_user": "", "nats_password": SecretStr(""), "nats_ca": "", "nats_cert": ""}
     )
@@ -214,12 +214,12 @@ async def _free_shared_memory(pid: int) -> None:
 
 
 def _usual_port(variable: str, url: str) -> int:
-    """The port to try first. Another host's server is never used in silence, nor is one started in its place."""
+    """The port to try first. Raises CannotStart if the settings name a server on another host."""
     address = urlsplit(url if "://" in url else f"grpc://{url}")
     if address.hostname not in (LOOPBACK, "localhost"):
         raise CannotStart(
-            f"{variable} names {url}, but `platelane up` runs its own server on this machine. Unset it, "
-            "or start the services by themselves (`python -m gateway`, ...)."
+            f"{variable} is {url}, but `platelane up` runs its own server on this machine. Unset it, "
+            "or start the services separately (`python -m gateway`, ...)."
         )
     return address.port or 0
 

@@ -1,4 +1,4 @@
-"""Triton and the processes of its models share memory under names that outlive them when Triton is killed."""
+"""Cleans up the shared memory of Triton and its model processes, whose names outlive them if Triton is killed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 
 _FOLDER: Final = Path("/dev/shm")
 _YOUNG: Final = 60.0
-"""Seconds in which somebody may have made a name and not mapped it yet."""
+"""Seconds within which a new name may not have been mapped yet."""
 
 
 def free_shared_memory_with_its_users(pid: int) -> None:
-    """Takes away the names of the shared memory that a process has mapped, so that it goes with the last process.
+    """Removes the names of the shared memory that a process has mapped, so that it is freed with its last process.
 
-    To be called once all who share it have mapped it; they hold it by its descriptors from then on.
+    Call it once all processes that share the memory have mapped it; they no longer need the name then.
     """
     try:
         maps = Path(f"/proc/{pid}/maps").read_text()
@@ -27,18 +27,18 @@ def free_shared_memory_with_its_users(pid: int) -> None:
 
 
 def remove(prefix: str) -> None:
-    """Takes away all names that begin with `prefix`, whose users have ended."""
+    """Removes all names that begin with `prefix`; their processes must have ended."""
     for path in _FOLDER.glob(f"{prefix}*"):
         path.unlink(missing_ok=True)
 
 
 def remove_leftovers(prefix: str) -> None:
-    """Takes away names that begin with `prefix` and that nobody has mapped: those of programs that were killed."""
+    """Removes names that begin with `prefix` and that no process has mapped: those of programs that were killed."""
     names = {str(path) for path in _FOLDER.glob(f"{prefix}*") if _age(path) > _YOUNG}
     for maps in Path("/proc").glob("[0-9]*/maps") if names else ():
         try:
             text = maps.read_text()
-        except OSError:  # it has ended meanwhile, or is somebody else's, who has names of his own
+        except OSError:  # it has ended meanwhile, or belongs to another user, who has other names
             continue
         names = {name for name in names if name not in text}
     for name in names:

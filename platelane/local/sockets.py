@@ -1,4 +1,4 @@
-"""Unix sockets in a folder that other users of the machine cannot look into."""
+"""Unix sockets in a folder that other users of the machine cannot access."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Final
 from platelane.errors import CannotStart
 
 _NEW: Final = 60.0
-"""Seconds in which somebody may be about to listen."""
+"""Seconds within which a program may not be listening yet on a new socket."""
 
 
 def folder() -> Path:
-    """This user's folder for them. Its name is short, since the address of a socket may have no more than 107 bytes.
+    """This user's folder for sockets. Its name is short, since the address of a socket has at most 107 bytes.
 
     Raises:
         CannotStart: as `private`.
@@ -28,10 +28,10 @@ def folder() -> Path:
 
 
 def private(path: Path) -> Path:
-    """A folder that is this user's alone, made where it is missing.
+    """A folder that only this user can access, created if it is missing.
 
     Raises:
-        CannotStart: something is there that others can get into.
+        CannotStart: the existing folder is accessible to others.
     """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -39,12 +39,12 @@ def private(path: Path) -> Path:
     except OSError as error:
         raise CannotStart(f"{path}, where sockets are kept, cannot be used: {error.strerror}.") from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise CannotStart(f"{path}, where sockets are kept, is not a folder of this user alone. Remove it.")
+        raise CannotStart(f"{path}, where sockets are kept, is not a folder that only this user can access. Remove it.")
     return path
 
 
 def remove_leftovers(within: Path) -> None:
-    """Remove sockets of programs that were killed: nobody listens to them, and they have not been made just now."""
+    """Remove sockets of programs that were killed: nobody listens on them, and they are not new."""
     for path in within.iterdir():
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if not path.is_socket() or time.time() - path.stat().st_mtime < _NEW:

@@ -1,4 +1,4 @@
-"""The state file: what a running `platelane up` tells other programs about itself."""
+"""The state file, by which a running `platelane up` tells other programs about itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ProcessState(BaseModel):
 
 
 class State(BaseModel):
-    """Addresses and process ids of a running system; `ready` once a photo has been read through all of it."""
+    """Addresses and process ids of a running system; it is `ready` once a photo has been read end to end."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,12 +36,12 @@ class State(BaseModel):
 
 
 def write(state_dir: Path, state: State) -> None:
-    """Replaces the state file; the address of NATS in it has the password."""
+    """Replaces the state file. Its NATS address contains the password."""
     write_private(state_dir / FILE_NAME, state.model_dump_json(indent=2) + "\n")
 
 
 def write_private(path: Path, content: str) -> None:
-    """Replaces a file, for the eyes of its owner, in one step, so that nobody reads half of it."""
+    """Replaces a file atomically, readable only by its owner."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
@@ -67,6 +67,6 @@ def _alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's process, but there
+    except PermissionError:  # it exists, but belongs to another user
         return True
     return True

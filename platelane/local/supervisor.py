@@ -32,7 +32,7 @@ _UNWELL = 3  # times in a row
 
 
 class Listener(Protocol):
-    """Who is told what happens."""
+    """Is told about events."""
 
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
@@ -41,14 +41,14 @@ class Listener(Protocol):
 
 
 class Supervisor:
-    """One running system; `start`, then `stop`, also when the start was interrupted."""
+    """One running system. Call `start`, then `stop`, even if the start was interrupted."""
 
     def __init__(self, plan: Plan, listener: Listener) -> None:
         self._plan = plan
         self._listener = listener
         self._processes: dict[str, Process] = {}
         self._keepers: list[asyncio.Task[None]] = []
-        # Connections are not kept: Triton's exit waits for every one that is open.
+        # Connections are not kept alive, because Triton waits for open ones when it exits.
         self._client = httpx.AsyncClient(trust_env=False, timeout=2.0, limits=httpx.Limits(max_keepalive_connections=0))
         self._ready = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,9 +59,9 @@ class Supervisor:
         return [program.name for stage in self._plan.starts for program in stage]
 
     async def start(self) -> None:
-        """Returns once every program is ready; from then on each is started again when it dies: see `failed`.
+        """Returns once every program is ready; from then on, each is restarted when it dies (see `failed`).
 
-        Raises CannotStart when one does not start.
+        Raises CannotStart if one does not start.
         """
         self._plan.logs.mkdir(exist_ok=True)
         for stage in self._plan.starts:
@@ -79,11 +79,11 @@ class Supervisor:
                 self._keepers.append(asyncio.create_task(self._watch(process, restart_helps)))
 
     async def failed(self) -> None:
-        """Waits, usually for ever. Raises CannotStart when a program ends again and again."""
+        """Waits, usually forever. Raises CannotStart if a program keeps dying."""
         await self._failed
 
     async def _first_start(self, process: Process) -> None:
-        """Starts a program again where it crashes; one that ends with an exit code fails the start."""
+        """Starts a program, and again if it crashes; one that exits with a code fails the start."""
         for attempt in range(_FIRST_ATTEMPTS):
             await process.start()
             self._write_state()
@@ -106,12 +106,12 @@ class Supervisor:
         return log
 
     def mark_ready(self) -> None:
-        """Tells the readers of the state file that the system has answered."""
+        """Marks the system as ready in the state file."""
         self._ready = True
         self._write_state()
 
     async def _keep(self, process: Process) -> None:
-        """Starts a program again whenever it dies, after a delay that grows while it keeps dying, up to a limit."""
+        """Restarts a program whenever it dies, after a delay that grows, up to a limit, while it keeps dying."""
         delay, failures, problem = _FIRST_DELAY, 0, ""
         while True:
             how = await process.ended()
@@ -123,7 +123,7 @@ class Supervisor:
             if failures == _ATTEMPTS:
                 self._give_up(process, problem or f"{process.name} {how}.\n{process.log_tail()}")
                 return
-            with contextlib.suppress(OSError):  # where nobody can be told, programs are kept all the same
+            with contextlib.suppress(OSError):  # programs are kept running even if nobody can be told
                 self._listener.died(process, how, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY)
@@ -133,7 +133,7 @@ class Supervisor:
                 seconds = await process.ready(self._client)
             except (CannotStart, OSError) as error:  # a full disk, for one
                 problem = str(error)
-                process.kill()  # it may hang; `ended` then tells how it went
+                process.kill()  # in case it hangs; `ended` then says how it ended
             else:
                 problem = ""
                 with contextlib.suppress(OSError):
@@ -141,12 +141,12 @@ class Supervisor:
 
     def _give_up(self, process: Process, problem: str) -> None:
         if not self._failed.done():
-            often = f"So it went {_ATTEMPTS} times in a row. All of it is in {process.log}"
+            often = f"This happened {_ATTEMPTS} times in a row. The full log is in {process.log}"
             self._failed.set_exception(CannotStart(f"{problem}\n{often}"))
 
     async def _watch(self, process: Process, restart_helps: Callable[[], bool]) -> None:
-        """Ends a program that goes on saying that it cannot work, so that it is started again: NATS never recovers
-        from a disk that was full once."""
+        """Kills a program that keeps reporting that it cannot work, so that it is restarted: NATS does not recover from
+        a full disk by itself."""
         unwell = 0
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
@@ -192,13 +192,13 @@ class Supervisor:
         )
         try:
             state.write(plan.state_dir, now)
-        except OSError as error:  # a full disk, for one: what runs goes on all the same
+        except OSError as error:  # such as a full disk; the system keeps running
             log.warning("state_not_written", error=str(error))
 
 
 @contextlib.contextmanager
 def only_one(state_dir: Path) -> Iterator[None]:
-    """Holds the state directory for one supervisor; CannotStart when another one runs with it."""
+    """Locks the state directory for one supervisor. Raises CannotStart if another one uses it."""
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
         lock = (state_dir / "up.lock").open("w")

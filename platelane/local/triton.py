@@ -1,7 +1,7 @@
-"""Triton on this machine's processor: the real server, out of the PyPI wheel that carries it.
+"""Triton on this machine's CPU: the real server, from a PyPI wheel.
 
-The wheel (`nvidia-pytriton`) brings the server and its Python backend; `backends/onnxruntime` adds the backend that the
-models ask for.
+The wheel (`nvidia-pytriton`) contains the server and its Python backend; `backends/onnxruntime` adds the backend that
+the models need.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from platelane.local.triton_environment import Environment
 _BACKENDS: Final = "backends"
 _MODELS: Final = "models"
 _UNUSED: Final = "metadata,inference,shared-memory,model-config,model-repository,statistics,trace,logging"
-"""What HTTP offers besides the health that the supervisor asks for: closed, since others reach the port too."""
+"""The HTTP APIs that are closed, because other users can reach the port too. Only health checks stay open."""
 _NOBODY: Final = "no\nbody"
-"""What the header of a request for these would have to hold. Options are seen by all users of the machine, so that none
-of them could be a secret; and no header holds a line's end."""
+"""The header value that would open these APIs. It cannot be a secret, because all users can see a program's options, so
+it is a value that no header can have: one with a line break."""
 _MEMORY: Final = "platelane_triton_"
-"""Names of shared memory begin so, and go on with the port of the server that they are of."""
+"""Prefix of the names of shared memory; the server's port follows."""
 _HERE: Final = "/proc/self/cwd"
-"""The folder that Triton and the processes of its models run in, whatever its name is."""
+"""The working directory of Triton and its model processes, regardless of its real name."""
 
 
 def triton_program(
@@ -39,12 +39,12 @@ def triton_program(
     http_port: int,
     metrics_port: int = 0,
 ) -> Program:
-    """Triton with all models of a repository, which listens to this user; without a metrics port it has no metrics.
+    """Triton with all models of a repository, accessible only to this user; without a metrics port, without metrics.
 
-    Calls come over a socket at `grpc_address`. Its health is told on the loopback.
+    It is called over a socket at `grpc_address`, and reports its health over HTTP on loopback.
 
-    It runs in `folder`, which gets the backends (3 MB) and a link to the models. Triton is told of both by names that
-    no space or umlaut can get into: it hands paths to a shell without quotes, and its Python knows ASCII alone.
+    It runs in `folder`, which gets the backends (3 MB) and a link to the models. Both are passed to Triton by paths
+    without spaces or umlauts: it passes paths to a shell without quotes, and its Python only handles ASCII.
     """
     assemble_backends(environment, folder / _BACKENDS)
     _link(folder / _MODELS, model_repository.absolute())
@@ -77,7 +77,7 @@ def triton_program(
             "--log-info=false",
         ),
         environment={
-            # The models' Python is the one that is called python3 first; nothing of ours may get into it.
+            # Models run with the first python3 on the PATH; our own environment must not affect it.
             "PATH": os.pathsep.join((str(environment.folder / "bin"), os.environ.get("PATH", os.defpath))),
             "PYTHONPATH": "",
             "PYTHONHOME": "",
@@ -91,7 +91,7 @@ def triton_program(
 
 
 def grpc_address(http_port: int) -> str:
-    """Where this user calls the server whose health is told on that port; it puts the number behind any address.
+    """The gRPC address of this user's server with that HTTP port; Triton appends the port to the socket's path.
 
     Raises:
         CannotStart: as `sockets.folder`.
@@ -104,18 +104,18 @@ def _socket() -> str:
 
 
 def _clear(memory: str, http_port: int) -> None:
-    """Take away what a server leaves."""
+    """Remove what a server leaves behind."""
     shared_memory.remove(memory)
     Path(grpc_address(http_port).removeprefix("unix:")).unlink(missing_ok=True)
 
 
 def ready_url(http_port: int) -> str:
-    """Answers 200 when the server and all of its models are ready."""
+    """The URL that answers 200 when the server and all of its models are ready."""
     return f"http://{LOOPBACK}:{http_port}/v2/health/ready"
 
 
 def assemble_backends(environment: Environment, target: Path) -> None:
-    """A folder of backends as Triton wants it: real files only, since it refuses links that lead out of the folder."""
+    """Copies the backends into a folder for Triton, which refuses links that lead out of the folder."""
     python = environment.server / "backends" / "python"
     for source, folder in (
         (python / "libtriton_python.so", target / "python"),
@@ -125,12 +125,12 @@ def assemble_backends(environment: Environment, target: Path) -> None:
     ):
         _copy(source, folder / source.name)
     server = environment.server / "bin" / "tritonserver"
-    if not os.access(server, os.X_OK):  # the wheel does not say that it is a program
+    if not os.access(server, os.X_OK):  # the wheel does not mark it as executable
         server.chmod(0o755)
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies what changed; a server that is running keeps the file it has."""
+    """Copies a changed file; a running server keeps the old one."""
     if target.exists() and filecmp.cmp(source, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)

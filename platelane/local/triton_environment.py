@@ -1,4 +1,4 @@
-"""Triton's own virtual environment: made, found and checked.
+"""Creates, finds and checks Triton's own virtual environment.
 
 It is separate because Triton's Python backend needs numpy 1 and the services use numpy 2. In a checkout it is
 `.venv-triton` and `make` makes it; an installed Platelane keeps it in the state directory (`platelane setup`).
@@ -47,7 +47,7 @@ print(json.dumps({
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the virtual environment of the local Triton holds."""
+    """The virtual environment of the local Triton."""
 
     folder: Path
     python: str
@@ -56,7 +56,7 @@ class Environment:
     libraries: tuple[Path, ...]
     """Where the interpreter's shared library may be."""
     versions: dict[str, str]
-    """Installed versions by package, empty for one that is missing."""
+    """Installed versions by package; empty for missing packages."""
 
     @property
     def server(self) -> Path:
@@ -74,12 +74,12 @@ class Environment:
 
 
 def environment_folder(state_dir: Path) -> Path:
-    """Where Triton's environment is, or would be made."""
+    """Where Triton's environment is, or would be created."""
     return resources.ROOT / ".venv-triton" if resources.IN_CHECKOUT else state_dir / "triton-environment"
 
 
 def find_environment(folder: Path) -> Environment:
-    """The environment in a folder, checked. Raises CannotStart where it or this machine cannot run the server."""
+    """The environment in a folder, checked. Raises CannotStart if it or this machine cannot run the server."""
     check_machine()
     interpreter = folder / "bin" / "python"
     if not interpreter.exists():
@@ -90,9 +90,9 @@ def find_environment(folder: Path) -> Environment:
 
 
 def make_environment(folder: Path, say: Callable[[str], None]) -> Environment:
-    """The environment, made where it is missing or not what it should be; takes about a minute and 300 MB.
+    """The environment, created if it is missing or unusable, which takes about a minute and 300 MB.
 
-    Packages come from the index that pip is configured with. Raises CannotStart where that cannot be done.
+    Packages come from the index that pip is configured with. Raises CannotStart if that fails.
     """
     check_machine()
     try:
@@ -106,13 +106,13 @@ def make_environment(folder: Path, say: Callable[[str], None]) -> Environment:
             say("Fetching a Python 3.12 for Triton")
             _fetch_python(folder)
     say("Installing Triton for the CPU (about a minute)")
-    # without --no-deps, numpy 2 and a dozen packages that nobody uses would come along
+    # without --no-deps, numpy 2 and a dozen unused packages would be installed too
     _pip(str(folder / "bin" / "python"), "--no-deps", "--require-hashes", "-r", str(resources.TRITON_REQUIREMENTS))
     return find_environment(folder)
 
 
 def check_machine() -> None:
-    """Raises CannotStart where the wheel's server does not run."""
+    """Raises CannotStart if the wheel's server does not run on this machine."""
     if platform.system() != "Linux" or platform.machine() not in PROCESSORS:
         here = f"{platform.system()} on {platform.machine()}"
         raise CannotStart(f"Triton without Docker needs Linux on x86-64 or 64-bit ARM; this is {here}. {INSTEAD}")
@@ -146,7 +146,7 @@ def _check(environment: Environment) -> None:
 
 
 def _probe(folder: Path, interpreter: Path | str) -> Environment:
-    # in a session of its own, so that a Ctrl-C ends us and not the answer
+    # in its own session, so that Ctrl-C does not end it
     command = [interpreter, "-I", "-c", _PROBE]
     answer = subprocess.run(command, check=True, capture_output=True, start_new_session=True)
     found = json.loads(answer.stdout)
@@ -155,7 +155,7 @@ def _probe(folder: Path, interpreter: Path | str) -> Environment:
 
 
 def _interpreters() -> Iterator[str]:
-    """Pythons of this machine that Triton can run models with and that can make environments."""
+    """Python interpreters of this machine that can create environments and run Triton's models."""
     for name in (sys.executable, *_PYTHONS):
         python = shutil.which(name)
         if python is None or subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode:
@@ -166,7 +166,7 @@ def _interpreters() -> Iterator[str]:
 
 
 def _fetch_python(folder: Path) -> None:
-    """Makes the environment with a Python of its own. Raises CannotStart where none can be fetched."""
+    """Creates the environment with a downloaded Python. Raises CannotStart if none can be downloaded."""
     with tempfile.TemporaryDirectory() as tools:
         try:
             _pip(sys.executable, "--target", tools, "uv")
