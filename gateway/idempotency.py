@@ -19,6 +19,8 @@ from platelane.runtime.settings import Settings
 
 LONGEST_KEY: Final = 255
 _TRIES: Final = 20
+_CLOCK: Final = 0.001
+"""Seconds, to which a job's id tells when it was accepted."""
 _LATE: Final = 1.0
 """Seconds that an answer which was begun before the deadline may come after it."""
 
@@ -87,14 +89,20 @@ class KeyedRequests:
             Otherwise as `JobClient.recognize`.
         """
         patience = self._deadline - photograph.waited - request.waited
-        end = time.monotonic() + patience
+        end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.timing()
         job = await self._begun(photograph, request, patience, patience)
         del photograph
         until = min(_deadline(job), time.time() + end - time.monotonic())
         reply = await self._outcomes.wait(request.account.id, job.job_id, until)
+        is_first = accepted_at(job.job_id) >= begun - _CLOCK
         if reply is None:
+            if is_first:
+                timing.too_late()
             raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
-        return answer_of(reply)
+        answer = answer_of(reply)
+        if is_first:  # a repetition has waited for less than the whole time
+            timing.answered()
+        return answer
 
     async def submit(self, photograph: Photograph, request: RequestKey) -> str:
         """The job of the first request with this key, which goes on by itself. Raises as `recognize`."""

@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from gateway.accounts import Account, Accounts
+from gateway.concurrency_limit import ConcurrencyLimit, Timing
 from gateway.image_retention import ImageRetention
 from gateway.intake.photograph import Photograph
 from gateway.outcomes import Outcomes
@@ -82,9 +83,10 @@ class JobClient:
         self._inbox = bus.new_inbox()
         self._sending = asyncio.Semaphore(1)
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
+        self._limit = ConcurrencyLimit(settings.http_in_flight, settings.deadline)
         self._places: Counter[str] = Counter()
         """Those that are taken, by client."""
-        self._left: dict[str, str] = {}
+        self._left: dict[str, tuple[str, Timing]] = {}
         """Jobs whose callers have left, with their clients; each keeps its place until it ends."""
         self._abandoned: set[asyncio.Task[Any]] = set()
         """Other work whose callers have left; each keeps a place until it is done."""
@@ -107,37 +109,53 @@ class JobClient:
         """Hold one of the process's places for photographs, from when one has arrived until it is answered.
 
         Raises:
-            Overloaded: all are taken, or `client` has its share of them.
+            Overloaded: as `check_places`.
         """
-        most = self._settings.http_in_flight
+        self.check_places(client)
         with metrics.working("gateway"):
-            if self._places.total() + len(self._abandoned) >= most:
-                raise Overloaded("The server is busy: it is already working on as many images as it can.")
-            if client and self._places[client] >= max(1, round(most * _SHARE)):
-                raise Overloaded(
-                    "The server is busy: it is already working on as many images of this client as it may."
-                )
             self._take_place(client, 1)
             try:
                 yield
             finally:
                 self._take_place(client, -1)
 
+    def check_places(self, client: str = "") -> None:
+        """Raises Overloaded where all places for photographs are taken, or `client` has its share of them.
+
+        There are as many as can be answered in time, and at most as the settings say.
+        """
+        most = self._limit.places
+        if self._in_progress >= most:
+            raise _refused("The server is busy: it is already working on as many images as it can.")
+        if client and self._places[client] >= max(1, round(most * _SHARE)):
+            raise _refused("The server is busy: it is already working on as many images of this client as it may.")
+
+    def timing(self) -> Timing:
+        """Begin to wait for the answer to a photograph that has a place; there will be so many places as it tells."""
+        return self._limit.timing(self._in_progress)
+
+    @property
+    def _in_progress(self) -> int:
+        """Places that are taken."""
+        return self._places.total() + len(self._abandoned)
+
     def _take_place(self, client: str, number: int) -> None:
         self._places[client] += number
         if not self._places[client]:
             del self._places[client]
 
-    def _leave(self, job_id: str, client: str, deadline: float) -> None:
+    def _leave(self, job_id: str, client: str, timing: Timing, deadline: float) -> None:
         """The caller of a job has left; its place is taken until it ends, which is at its deadline at the latest."""
-        self._left[job_id] = client
+        self._left[job_id] = client, timing
         self._take_place(client, 1)
-        asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id)
+        asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id, Timing.too_late)
 
-    def _end(self, job_id: str) -> None:
-        client = self._left.pop(job_id, None)
-        if client is not None:
+    def _end(self, job_id: str, learn: Callable[[Timing], None]) -> None:
+        """A job has ended; nothing happens where its caller has not left."""
+        if job_id in self._left:
+            client, timing = self._left.pop(job_id)
             self._take_place(client, -1)
+            learn(timing)
 
     async def recognize(
         self, photograph: Photograph, account: Account, patience: float | None = None, *, droppable: bool = False
@@ -164,13 +182,14 @@ class JobClient:
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(context, photograph))
         sending.add_done_callback(partial(self._sent, job_id))
-        client = photograph.arrival.client if photograph.arrival else ""
+        client, timing = photograph.arrival.client if photograph.arrival else "", self.timing()
         del photograph  # nothing holds the picture while the engine works on it
         try:
             async with asyncio.timeout(deadline - time.time()):
                 await (sending if droppable else asyncio.shield(sending))
                 ended = await reply
         except TimeoutError:
+            timing.too_late()
             log.warning("deadline_exceeded", job=job_id)
             raise DeadlineExceeded(f"The answer was not ready within {patience:g} seconds.") from None
         except Overloaded:
@@ -180,10 +199,11 @@ class JobClient:
             if droppable:
                 self._bus.connection.spawn(self._bus.cancel(job_id))
             else:
-                self._leave(job_id, client, deadline)
+                self._leave(job_id, client, timing, deadline)
             raise
         finally:
             del self._waiting[job_id]
+        timing.answered()
         await self._accounts.end_call(call)
         return answer_of(ended)
 
@@ -247,7 +267,7 @@ class JobClient:
         error = None if sending.cancelled() else sending.exception()
         if error and job_id in self._left:  # whoever still waits is told by `recognize`
             log.warning("job_not_sent", error=str(error) or type(error).__name__)
-            self._end(job_id)
+            self._end(job_id, Timing.too_late)
 
     def _finished(self, working: asyncio.Task[Any]) -> None:
         error = None if working.cancelled() else working.exception()
@@ -261,7 +281,7 @@ class JobClient:
         except DecodeError:
             log.error("undecodable_reply", size=len(data))
             return
-        self._end(reply.job_id)
+        self._end(reply.job_id, Timing.answered)
         waiting = self._waiting.get(reply.job_id)
         if waiting and not waiting.done():
             waiting.set_result(reply)
@@ -280,6 +300,12 @@ class _Job:
         number = stages_pb2.Job.IMAGE_FIELD_NUMBER
         rest = stages_pb2.Job(context=self.context, options=self.options).SerializeToString()
         return b"".join((rest, _varint(number << 3 | _LENGTH_DELIMITED), _varint(len(self.image)), self.image))
+
+
+def _refused(reason: str) -> Overloaded:
+    """The error, which counts."""
+    metrics.ERRORS.labels("gateway", Overloaded.__name__).inc()
+    return Overloaded(reason)
 
 
 def _varint(value: int) -> bytes:

@@ -62,6 +62,7 @@ class BlurRoutes:
         account = self._accounts.of(request.headers.get("authorization"))
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
+        self._jobs.check_places(client)
         fields = await self._intake.fields(request, client, domain_pb2.MODE_REDACTION)
         intensity = fields.blur
         photograph = await self._intake.photograph(fields)

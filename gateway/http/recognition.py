@@ -55,6 +55,7 @@ class RecognitionRoutes:
             return error_response(200, "There is no image: send one in the field upload.")
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
+        self._jobs.check_places(client)  # before the upload is read: a refusal then costs little
         fields = await self._intake.fields(request, client)
         photograph = await self._intake.photograph(fields)
         request_key = await key.of("plate-reader", fields, photograph) if key else None

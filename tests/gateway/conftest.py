@@ -123,8 +123,11 @@ def applied(settings: Settings) -> None:
 class Engine:
     """Answers jobs like the stages do, in a thread of its own: the picture's digest and the regions asked for."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, workers: int = 16, slow: float = SLOW) -> None:
+        """`slow`: seconds that a picture of the slow camera takes one of the `workers`."""
         self._settings = settings
+        self._workers = workers
+        self._slow = slow
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -144,7 +147,7 @@ class Engine:
         self._bus = await Bus.connect(self._settings, "engine")
         self._ready.set()
         try:
-            await Worker(self._bus, topology.DETECTOR, stages_pb2.Job, self._answer, 16).run(self._stop)
+            await Worker(self._bus, topology.DETECTOR, stages_pb2.Job, self._answer, self._workers).run(self._stop)
         finally:
             await self._bus.close()
 
@@ -155,7 +158,7 @@ class Engine:
         if context.camera_id == BROKEN_CAMERA:
             raise BadImage("The image is broken or cut off.")
         if context.camera_id == SLOW_CAMERA:
-            await asyncio.sleep(SLOW)
+            await asyncio.sleep(self._slow)
         calls = await CallCounter(self._bus).count(context.account, datetime.now(UTC), f"{context.id}.count")
         reply = stages_pb2.Reply(job_id=context.id, recognition=_recognition(job), calls=calls)
         await self._bus.send(context.reply_subject, reply)

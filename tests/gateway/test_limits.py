@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import statistics
 import struct
 import threading
 import time
@@ -164,6 +165,40 @@ def test_one_client_gets_its_share_of_the_places(served: NatsServer, picture: by
             assert other.post(PATH, files={"upload": picture}, timeout=PATIENCE).status_code == 200
         for each in waiting:
             each.close()
+
+
+def test_a_slow_engine_answers_as_many_in_time_as_it_can_and_the_rest_is_refused_at_once(
+    tmp_path: Path, picture: bytes
+) -> None:
+    """If all 80 callers were let in, each would wait for longer than the deadline, and hardly any would be answered."""
+    workers, slow, settling, seconds = 2, 0.2, 3 * DEADLINE, 2 * DEADLINE
+    answered, late, refused = 0, 0, []
+    with (
+        running_nats(tmp_path) as nats,
+        Engine(Settings(nats_url=nats.url), workers, slow),
+        running_gateway(nats, http_in_flight=256) as gateway,
+        ThreadPoolExecutor(80) as pool,
+    ):
+        start = time.monotonic()
+
+        def call() -> None:
+            nonlocal answered, late
+            while (sent := time.monotonic()) < start + settling + seconds:
+                response = read(gateway, picture, SLOW_CAMERA)
+                if response.status_code == 200:
+                    answered += sent > start + settling
+                elif "busy" in response.json()["error"]:
+                    refused.append(time.monotonic() - sent)
+                    assert response.headers["retry-after"] == "1"
+                    time.sleep(1)
+                else:
+                    late += sent > start + settling
+
+        for calling in [pool.submit(call) for _ in range(80)]:
+            calling.result()
+    assert answered > seconds * workers / slow / 2
+    assert late < answered / 5
+    assert statistics.median(refused) < DEADLINE / 8
 
 
 def test_uploads_that_are_still_arriving_hold_no_place(narrow: Gateway, picture: bytes) -> None:

@@ -1,0 +1,78 @@
+"""How many photographs may be in progress at once so that each is still answered in time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+LEAST: Final = 4
+"""Photographs that are always let in, so that a recovery is noticed."""
+_SHARE: Final = 1 / 2
+"""Of the deadline: the longest time an answer should take. The rest is for photographs that take longer than others."""
+_GAIN: Final = 1 / 8
+"""Of the difference by which one answer raises the limit."""
+
+
+class ConcurrencyLimit:
+    """Learns from each answer, by Little's law: a photograph that found `n` in progress, itself included, and was
+    answered after `t` seconds saw `n / t` answers a second. That rate times the longest time an answer should take
+    is how many may be in progress.
+
+    With few photographs in progress the rate is not the highest possible one, but the limit it gives is far above
+    their number. A late answer lowers the limit at once, others raise it gradually.
+    """
+
+    def __init__(self, most: int, deadline: float) -> None:
+        """`most`: the upper bound, which is also where it starts. `deadline`: seconds."""
+        self._most = most
+        self._aim = deadline * _SHARE
+        self._limit = float(most)
+
+    @property
+    def places(self) -> int:
+        """Photographs that may be in progress."""
+        return round(self._limit)
+
+    def answered(self, found: int, seconds: float) -> None:
+        """A photograph that found so many in progress was answered after so many seconds."""
+        if seconds > self._aim:
+            self.too_late(found, seconds)
+        else:
+            supported = min(self._most, found * self._aim / max(seconds, 1e-3))
+            self._limit += _GAIN * max(0.0, supported - self._limit)
+
+    def too_late(self, found: int, seconds: float) -> None:
+        """It was not answered after so many seconds.
+
+        That says nothing where its caller was in a hurry, or where so few were in progress that they would be let in
+        anyway: it is something else then that takes long.
+        """
+        if seconds > self._aim and found > LEAST:
+            self._limit = max(min(self._most, LEAST), min(self._limit, found * self._aim / seconds))
+
+    def timing(self, found: int) -> Timing:
+        """Begin to wait for the answer to a photograph that found so many in progress, itself included.
+
+        Where there are no others nothing queues any more, and what was learnt about the last queue is forgotten.
+        """
+        if found <= 1:
+            self._limit = float(self._most)
+        return Timing(self, found, time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A wait that the limit learns from when it ends; it need not."""
+
+    _limit: ConcurrencyLimit
+    _found: int
+    _start: float
+
+    def answered(self) -> None:
+        """The answer has come."""
+        self._limit.answered(self._found, time.monotonic() - self._start)
+
+    def too_late(self) -> None:
+        """It has not come, and nobody waits any more."""
+        self._limit.too_late(self._found, time.monotonic() - self._start)
