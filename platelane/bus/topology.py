@@ -190,7 +190,7 @@ def _work(settings: Settings) -> list[StreamConfig]:
         retention=RetentionPolicy.WORK_QUEUE,
         discard=DiscardPolicy.NEW,
         max_age=age,
-        duplicate_window=min(2 * _MINUTE, age),
+        duplicate_window=_window(age),
     )
     share = -(-settings.queue_limit // settings.nats_partitions)
     largest = max(2 * settings.upload_limit, _LEAST_ROOM)
@@ -234,7 +234,7 @@ def _work(settings: Settings) -> list[StreamConfig]:
             name=HANDED_BACK,
             subjects=[subjects.handed_back("*", "*")],
             max_age=age,
-            duplicate_window=min(2 * _MINUTE, age),
+            duplicate_window=_window(age),
         ),
         counters.evolve(
             name=RATES,
@@ -252,111 +252,76 @@ def _kept(settings: Settings) -> list[StreamConfig]:
     increments until they are rolled up.
     """
     result_age = settings.results_days * _DAY
-    window = min(2 * _MINUTE, result_age)
+    image_age, outcome_age = settings.image_hours * _HOUR, settings.outcome_hours * _HOUR
     kept = StreamConfig(
-        retention=RetentionPolicy.LIMITS, discard=DiscardPolicy.OLD, max_age=result_age, duplicate_window=window
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_age=result_age,
+        duplicate_window=_window(result_age),
+        allow_direct=True,
+    )
+    bucket = kept.evolve(max_msgs_per_subject=1)
+    counters = kept.evolve(
+        max_age=None,
+        duplicate_window=COUNT_WINDOW,
+        max_msgs_per_subject=_MOST_INCREMENTS,
+        allow_msg_counter=True,
     )
     return [
         kept.evolve(
             name=RESULTS,
             subjects=[subjects.ALL_RESULTS],
             max_bytes=settings.results_bytes,
-            allow_direct=True,
             republish=RePublish(src=subjects.ALL_RESULTS, dest=subjects.STORED_RESULTS, headers_only=True),
         ),
-        kept.evolve(
-            name=DEAD,
-            subjects=["platelane.dead.*"],
-            max_bytes=256 * _MIB,
-            allow_direct=True,
-        ),
-        kept.evolve(
-            name=USAGE,
-            subjects=[subjects.ALL_USAGE],
-            max_age=None,
-            duplicate_window=COUNT_WINDOW,
-            max_msgs_per_subject=_MOST_INCREMENTS,
-            allow_direct=True,
-            allow_msg_counter=True,
-        ),
-        kept.evolve(
-            name=HOOK_COUNTS,
-            subjects=[subjects.hook_count("*", "*")],
-            max_age=None,
-            duplicate_window=COUNT_WINDOW,
-            max_msgs_per_subject=_MOST_INCREMENTS,
-            allow_direct=True,
-            allow_msg_counter=True,
-        ),
-        kept.evolve(
+        kept.evolve(name=DEAD, subjects=["platelane.dead.*"], max_bytes=256 * _MIB),
+        counters.evolve(name=USAGE, subjects=[subjects.ALL_USAGE]),
+        counters.evolve(name=HOOK_COUNTS, subjects=[subjects.hook_count("*", "*")]),
+        bucket.evolve(
             name=KV_HOOKS,
             subjects=[subjects.entry(HOOKS, ">")],
             discard=DiscardPolicy.NEW,
             max_age=None,
             max_bytes=64 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
             republish=_changes(HOOKS),
         ),
-        kept.evolve(
+        bucket.evolve(
             name=KV_HOOK_HEALTH,
             subjects=["$KV.HOOK_HEALTH.>"],
             discard=DiscardPolicy.NEW,
             max_age=None,
             max_bytes=16 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
         ),
-        kept.evolve(
+        bucket.evolve(
             name=KV_IMAGES,
             subjects=["$KV.IMAGES.>"],
-            max_age=settings.image_hours * _HOUR,
-            duplicate_window=min(2 * _MINUTE, settings.image_hours * _HOUR),
+            max_age=image_age,
+            duplicate_window=_window(image_age),
             max_bytes=settings.image_bytes,
-            max_msgs_per_subject=1,
-            allow_direct=True,
         ),
-        kept.evolve(
-            name=KV_CROPS,
-            subjects=[subjects.crops("*")],
-            max_bytes=settings.crops_bytes,
-            max_msgs_per_subject=1,
-            allow_direct=True,
-        ),
-        kept.evolve(
-            name=KV_CAMERAS,
-            subjects=["$KV.CAMERAS.*.*"],
-            max_bytes=64 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
-        ),
-        kept.evolve(
+        bucket.evolve(name=KV_CROPS, subjects=[subjects.crops("*")], max_bytes=settings.crops_bytes),
+        bucket.evolve(name=KV_CAMERAS, subjects=["$KV.CAMERAS.*.*"], max_bytes=64 * _MIB),
+        bucket.evolve(
             name=KV_CORRECTIONS,
             subjects=[subjects.entry(CORRECTIONS, "*.*")],
             discard=DiscardPolicy.NEW,
             max_bytes=64 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
             republish=_changes(CORRECTIONS),
         ),
-        kept.evolve(
+        bucket.evolve(
             name=OUTCOMES,
             subjects=[subjects.ALL_OUTCOMES],
-            max_age=settings.outcome_hours * _HOUR,
-            duplicate_window=min(2 * _MINUTE, settings.outcome_hours * _HOUR),
+            max_age=outcome_age,
+            duplicate_window=_window(outcome_age),
             max_bytes=64 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
             republish=RePublish(src=subjects.ALL_OUTCOMES, dest=subjects.STORED_OUTCOMES, headers_only=True),
         ),
-        kept.evolve(
+        bucket.evolve(
             name=KV_REQUESTS,
             subjects=[subjects.entry(REQUESTS, ">")],
-            max_age=settings.outcome_hours * _HOUR,
-            duplicate_window=min(2 * _MINUTE, settings.outcome_hours * _HOUR),
+            max_age=outcome_age,
+            duplicate_window=_window(outcome_age),
             max_bytes=16 * _MIB,
-            max_msgs_per_subject=1,
-            allow_direct=True,
         ),
         _mirrored(TOKENS),
         _mirrored(ZONES),
@@ -371,6 +336,11 @@ def _kept(settings: Settings) -> list[StreamConfig]:
             duplicate_window=2 * _MINUTE,
         ),
     ]
+
+
+def _window(age: float) -> float:
+    """Seconds within which a stream drops duplicates; a stream may not remember ids for longer than messages."""
+    return min(2 * _MINUTE, age)
 
 
 def _mirrored(bucket: str) -> StreamConfig:
