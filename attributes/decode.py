@@ -1,4 +1,4 @@
-"""What the attribute model says about one vehicle, as names with scores."""
+"""Turns the attribute model's output for one vehicle into names with scores."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.pb.v1 import domain_pb2
+from platelane.rest_json import TOP
 from platelane.vision.model_specs import AttributeLabels
 
-TOP: Final = 3
 _MIN_NAME: Final = 0.3
 _MIN_ORIENTATION: Final = 0.6
 _MIN_MAKE_MODEL: Final = 0.1
-"""A first choice less likely than this is no evidence: nothing is named, and the answer says `Unknown` or `generic`."""
+"""If the best class is less likely than this, none is named, and the answer says `Unknown` or `generic`."""
 
 
 def decode(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) -> domain_pb2.Vehicle:

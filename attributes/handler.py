@@ -1,4 +1,4 @@
-"""One job's vehicles: classify them all in one request."""
+"""Classifies the vehicles of one job in one request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gRPC client: `platelane.v1.PlateReader` with types, and with Platelane's own errors.
+"""The gRPC client: a typed `platelane.v1.PlateReader` that raises Platelane's own errors.
 
 async with PlateReader("127.0.0.1:8090") as reader:
     recognition = await reader.recognize(Path("car.jpg").read_bytes(), camera_id="gate")
@@ -32,16 +32,16 @@ Response = service_pb2.RecognizeResponse
 
 
 class PlateReader:
-    """One connection to a gateway, for any number of calls at once. To be used within one event loop.
+    """One connection to a gateway, for any number of concurrent calls within one event loop.
 
-    Every method raises the errors of `platelane.errors` that the server names, EngineUnavailable where it cannot be
-    reached, and DeadlineExceeded where it does not answer in time.
+    Every method raises the errors of `platelane.errors` that the server reports, EngineUnavailable if the server cannot
+    be reached, and DeadlineExceeded if it does not answer in time.
     """
 
     def __init__(
         self, address: str = "127.0.0.1:8090", token: str = "", credentials: grpc.ChannelCredentials | None = None
     ) -> None:
-        """`address` is "host:port"; without `credentials` nothing is encrypted."""
+        """`address` is "host:port"; without `credentials` the connection is not encrypted."""
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options=_CHANNEL)
             if credentials
@@ -72,7 +72,7 @@ class PlateReader:
         options: domain_pb2.Options | None = None,
         timeout: float = 10.0,
     ) -> domain_pb2.Recognition:
-        """What is seen in an encoded picture; `taken` is when (with an offset), now if not given; `timeout` seconds."""
+        """Read an encoded picture, taken at `taken` (with an offset; by default now), within `timeout` seconds."""
         with _own_errors():
             response: Response = await self._stub.Recognize(
                 request(image, camera_id=camera_id, filename=filename, taken=taken, options=options),
@@ -84,13 +84,13 @@ class PlateReader:
     async def recognize_all(
         self, requests: AsyncIterable[Request] | Iterable[Request], timeout: float | None = None
     ) -> AsyncIterator[tuple[str, domain_pb2.Recognition | PlatelaneError]]:
-        """The id of each request with its recognition or its error, whichever is ready first.
+        """The id of each request with its recognition or its error, in the order in which they are ready.
 
-        Requests are taken from `requests` as fast as the server wants them; `timeout` is for all, in seconds.
+        Requests are taken from `requests` as fast as the server accepts them; `timeout` is for all, in seconds.
         """
 
         async def admitted() -> AsyncIterator[Request]:
-            # a server that refuses ends the call: were pictures on their way, gRPC would lose its reason
+            # if the server refused the call while pictures were being sent, gRPC would lose its reason
             if ADMITTED not in await call.initial_metadata():
                 await call.code()
             elif isinstance(requests, AsyncIterable):
@@ -107,7 +107,7 @@ class PlateReader:
                 yield response.request_id, from_status(response.error) if failed else response.recognition
 
     async def subscribe(self, *camera_ids: str) -> AsyncIterator[domain_pb2.Recognition]:
-        """Every recognition from now on, of these cameras or of all; ends with EngineUnavailable as the server does."""
+        """Every new recognition of these cameras, or of all; raises EngineUnavailable when the server stops."""
         with _own_errors():
             wanted = service_pb2.SubscribeRequest(camera_ids=camera_ids)
             async for recognition in self._stub.Subscribe(wanted, metadata=self._metadata):

@@ -1,4 +1,4 @@
-"""`dscore`: how probable it is that a find is a plate, once it has been read. What reads like a plate is one."""
+"""`dscore`: the probability that a detection is a plate, once it has been read. What reads like a plate is one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Dscore:
-    """A logistic regression (Platt 1999) of whether a find is a plate.
+    """A logistic regression (Platt 1999) of whether a detection is a plate.
 
-    The weights are those of the logit of the detector's own probability and of the text's score, and the constant;
-    `training.calibration.score_fit` fits them.
+    Its weights are those of the logit of the detector's own probability and of the text's score, and a constant, fitted
+    by `training.calibration.score_fit`.
     """
 
     detection: float
@@ -19,9 +19,9 @@ class Dscore:
     offset: float
 
     def of(self, detection: float, text_score: float, doubt: float = 0.0) -> float:
-        """The probability of a plate, given that of its looks alone and its text's score, 0 where it has none.
+        """The probability of a plate, from the detector's own probability and the text's score (0 without a text).
 
-        `doubt` (`platelane.plausibility`) is taken from the log odds.
+        `doubt` (`platelane.plausibility`) is subtracted from the log odds.
         """
         if not 0 < detection < 1:
             return detection
@@ -36,7 +36,7 @@ class Dscore:
         return 1 / (1 + math.exp(-odds / self.detection))
 
     def least_detection(self, threshold: float) -> float:
-        """The detector's probability under which not even the surest text leads to a `dscore` of `threshold`."""
+        """The detector's probability below which even the most certain text does not reach `threshold`."""
         return self.without_reading(threshold, 1.0)
 
 

@@ -11,15 +11,15 @@ PlatelaneError
 │   ├── UploadTooLarge          413  more bytes than the server accepts
 │   ├── KeyReused               422  another request had this Idempotency-Key
 │   ├── UnsupportedEncoding     415  a Content-Encoding other than those in `accepted`
-│   └── Throttled               429  too many calls: again after `retry_after`
+│   └── Throttled               429  too many calls: try again after `retry_after`
 ├── Unavailable             503  send the same request again after `retry_after`
 │   ├── Overloaded              queues are full
 │   ├── EngineUnavailable       NATS or Triton cannot be reached
 │   └── DeadlineExceeded        the answer was not ready in time
 └── Fault                   500  tell the operator
     ├── CannotStart             a program that Platelane runs does not start on this machine
-    ├── ModelMismatch           a served model is not the one the code was written for
-    └── Undecodable             a message on the bus that is not what its subject says
+    ├── ModelMismatch           a served model's inputs or outputs are not what the code expects
+    └── Undecodable             a message on the bus is not of the type that its subject implies
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class BadRequest(RequestError):
 
 
 class ForbiddenAddress(BadRequest):
-    """A host has an address that is not public, where callers may name only public ones."""
+    """A host has an address that is not public, but only public ones are allowed."""
 
     def __init__(self) -> None:
         super().__init__("The host has an address that this server may not connect to.")
@@ -108,7 +108,7 @@ class KeyReused(RequestError):
 
 
 class Throttled(RequestError):
-    """Too many calls; the next one is welcome after `retry_after` seconds."""
+    """Too many calls; the next one is allowed after `retry_after` seconds."""
 
     status = 429
 
@@ -141,7 +141,7 @@ class DeadlineExceeded(Unavailable):
 
 
 class Fault(PlatelaneError):
-    """Something on our side that a caller cannot mend."""
+    """A problem on our side that a caller cannot fix."""
 
 
 class CannotStart(Fault):
@@ -153,4 +153,4 @@ class ModelMismatch(Fault):
 
 
 class Undecodable(Fault):
-    """A message that is not what its subject says."""
+    """A message that is not of the type that its subject implies."""

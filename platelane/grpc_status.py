@@ -1,4 +1,4 @@
-"""Errors as gRPC carries them: a `google.rpc.Status` with details, and back to the same error at the other end."""
+"""Converts errors to a `google.rpc.Status` with details for gRPC, and back to the same error at the other end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from platelane.errors import (
 )
 
 ADMITTED: Final = "platelane-admitted"
-"""Initial metadata of a stream whose requests the server takes."""
+"""Initial metadata of a stream whose requests the server accepts."""
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """Trailing metadata that holds the serialized status, by gRPC's convention."""
@@ -74,7 +74,7 @@ def code_of(error: PlatelaneError) -> grpc.StatusCode:
 
 
 def to_status(error: PlatelaneError, code: grpc.StatusCode | None = None) -> Status:
-    """The status that tells a caller of an error: ErrorInfo, and RetryInfo or BadRequest where they apply."""
+    """The status for an error, with ErrorInfo, and with RetryInfo or BadRequest if they apply."""
     info = ErrorInfo(reason=_reason(error), domain=DOMAIN)
     details: list[ErrorInfo | RetryInfo | Violations] = [info]
     if isinstance(error, UploadTooLarge):
@@ -90,7 +90,7 @@ def to_status(error: PlatelaneError, code: grpc.StatusCode | None = None) -> Sta
 
 
 def from_status(status: Status) -> PlatelaneError:
-    """The error that a status tells of; one of somebody else's, such as a proxy, by its code alone."""
+    """The error for a status; for one that is not ours, such as a proxy's, only its code counts."""
     info, retry = ErrorInfo(), RetryInfo(retry_delay=Duration(seconds=1))
     for detail in status.details:
         for known in (info, retry):
@@ -106,7 +106,7 @@ def from_status(status: Status) -> PlatelaneError:
 
 
 def from_call(error: grpc.aio.AioRpcError) -> PlatelaneError:
-    """The error that a failed call tells of."""
+    """The error for a failed call."""
     trailers: Any = error.trailing_metadata() or ()
     details = next((value for key, value in trailers if key == DETAILS_KEY), b"")
     try:

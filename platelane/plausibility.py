@@ -1,4 +1,4 @@
-"""What speaks against a text being a plate's: a camera's name, a sign, a telephone number, a format of nowhere."""
+"""Evidence that a text is not a plate's: a camera's name, a sign, a telephone number, a format that no region has."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from platelane import regions
 from platelane.pb.v1 import domain_pb2
 
 LIKELY_REGION: Final = 0.1
-"""Score from which on a region is one that a plate may be of."""
+"""Score from which a plate may be from a region."""
 
 WRITING: Final = 8.0
 UNFITTING: Final = 1.0
 OFF_VEHICLES: Final = 1.0
-"""Doubts, as differences of the log odds of a plate: of texts that are writing, of those that fit no format, and of
-either where there is no vehicle around."""
+"""Doubts, as differences of the log odds of a plate: for texts that are other writing, for texts that fit no format,
+and in addition for either of these off vehicles."""
 
 _NAMES: Final = frozenset(
     """
@@ -32,13 +32,13 @@ _NAMES: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 _AS_LETTERS: Final = str.maketrans("01", "oi")
-"""Digits as the letters of a name that they were misread for."""
+"""Digits as the letters that they may be misreadings of."""
 _CAMERA: Final = re.compile(
     r"(?:ip)?cam(?:era)?\d{0,3}|(?:lane|ch|channel|gate|exit|entry|entrance|door|dvr|nvr|ipc|zone|street|level)\d{1,3}"
     r"|lane|camera|channel|gate|exit|entry|entrance"
 )
 _NUMBER: Final = re.compile(r"[0-9oil]{9,}")
-"""A telephone number, or a date with a time; O, I and L are digits that were misread."""
+"""A telephone number, or a date with a time; O, I and L may be misread digits."""
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d|[0-3]?\d(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:20)?\d\d"
 )
@@ -46,7 +46,7 @@ _SENTENCE: Final = re.compile(r"[a-z]{9,}|www[a-z0-9]*|[a-z0-9]*(?:com|net|org)|
 
 
 def doubt(plate: domain_pb2.Plate, on_vehicle: bool) -> float:
-    """How much a plate's text and its place speak against it: to be taken from its log odds, 0 for nothing at all."""
+    """The evidence of a plate's text and place against it, to be subtracted from its log odds; 0 if there is none."""
     if not plate.text:
         return 0.0
     fits = fits_likely_region(plate)
@@ -58,14 +58,14 @@ def doubt(plate: domain_pb2.Plate, on_vehicle: bool) -> float:
 
 
 def is_writing(text: str) -> bool:
-    """Whether a text, lower case without separators, is what cameras, vehicles and signs have written on them."""
+    """Whether a text (lower case, without separators) is typical writing of camera overlays, vehicles and signs."""
     return text.translate(_AS_LETTERS) in _NAMES or any(
         pattern.fullmatch(text) is not None for pattern in (_CAMERA, _NUMBER, _DATE, _SENTENCE)
     )
 
 
 def fits_likely_region(plate: domain_pb2.Plate) -> bool:
-    """Whether a plate's text fits a format of a region that it may be of."""
+    """Whether a plate's text fits a format of a region that it may be from."""
     return any(regions.fits(code, plate.text) for code in _likely(plate))
 
 

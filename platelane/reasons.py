@@ -1,4 +1,4 @@
-"""What went wrong, in the words that libraries have for it, without their numbers, names of calls and file names."""
+"""Short descriptions of problems, from the messages of libraries without their error numbers and internal names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MARKS: Final = re.compile(r"^\[[^\]]+\] | \(_ssl\.c:\d+\)$|^nats: |\.$")
 
 
 def reason(problem: BaseException | None) -> str:
-    """In a few words, which may go on a sentence; empty where there is no problem."""
+    """A short description that fits into a sentence; empty if there is no problem."""
     if problem is None:
         return ""
-    # an error of TLS, or of a name, is one of the system by its class, and has numbers of its own
+    # errors of TLS and of name resolution are OSErrors too, but their numbers are not those of the system
     if isinstance(problem, OSError) and not isinstance(problem, ssl.SSLError) and (problem.errno or 0) > 0:
         return os.strerror(problem.errno or 0)
     text = str((problem.strerror if isinstance(problem, OSError) else None) or problem)

@@ -1,7 +1,7 @@
-"""Which plates of a picture are reported: one policy for the detector, which hands plates on, and the aggregator.
+"""Which plates of a picture are reported: one policy for both the detector and the aggregator.
 
-The detector knows how a plate looks, the aggregator also how it reads. What the detector drops could not have been
-reported, whatever its text: `ReportingPolicy.may_be_reported` is true of everything that `reports` accepts.
+The detector knows how a plate looks, the aggregator also how it reads. The detector only drops plates that could not be
+reported whatever their text: `ReportingPolicy.may_be_reported` is true of everything that `reports` accepts.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from platelane.pb.v1 import domain_pb2
 from platelane.plausibility import fits_likely_region
 
 THRESHOLD_DETECTION: Final = 0.2
-"""`threshold_d` where a caller sends none."""
+"""Default of `threshold_d`."""
 THRESHOLD_TEXT: Final = 0.6
-"""`threshold_o` where a caller sends none."""
+"""Default of `threshold_o`."""
 CONTESTED: Final = 0.4
-"""Detection probability from which on a plate beyond a vehicle's number of plates is read, too: a sticker may look more
-like a plate than the plate does, but not read like one."""
+"""Detection probability from which plates beyond a vehicle's limit are read too: a sticker may look more like a plate
+than the plate does, but does not read like one."""
 FURTHER_TEXT: Final = 0.8
-"""Score of the text from which on a plate beyond the first of its vehicle is reported unasked."""
+"""Text score from which a further plate of a vehicle is reported if the caller sets no limit."""
 MAX_PLATES: Final = 48
 MAX_REDACTED: Final = 200
-"""The same for redaction: so many crops fit into a message of NATS."""
+"""`MAX_PLATES` for redaction: the number of crops that fit into one NATS message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportingPolicy:
-    """The rules for one request; `dscore` makes the score that `threshold_detection` is about.
+    """The rules for one request; `dscore` computes the score that `threshold_detection` applies to.
 
-    Redaction covers plates whether they can be read or not, and knows no limit per vehicle; a threshold that its
-    caller sends holds all the same. `candidate_threshold` is the `dscore` that a plate has to be able to reach to be
-    read at all; `plates_per_vehicle` is infinite where there is no limit.
+    Redaction covers plates whether they can be read or not, without a limit per vehicle, but respects thresholds that
+    its caller sends. `candidate_threshold` is the `dscore` that a plate must be able to reach in order to be read;
+    `plates_per_vehicle` is infinite if there is no limit.
 
-    Where a caller says nothing a vehicle has one plate, and those further ones that are surely plates: a box may span
-    several motorcycles. Telephone numbers, dates and signs fit no format of a likely region.
+    If the caller sets no limit, a vehicle has one plate, and further ones only if they certainly are plates: a box may
+    span several motorcycles. Telephone numbers, dates and signs do not fit a format of a likely region.
     """
 
     dscore: Dscore
@@ -75,7 +75,7 @@ class ReportingPolicy:
 
     @property
     def least_detection(self) -> float:
-        """The detection probability under which no text can lift a plate over the threshold."""
+        """The detection probability below which no text can lift a plate over the threshold."""
         return self.dscore.least_detection(self.candidate_threshold)
 
     def may_be_reported(self, detection: float, place: int | None) -> bool:
@@ -83,7 +83,7 @@ class ReportingPolicy:
 
         Args:
             detection: its probability by the detector alone.
-            place: which of its vehicle's plates it is, the likeliest being 1; None where it is on no vehicle.
+            place: its rank among the plates of its vehicle, 1 for the likeliest; None if it is on no vehicle.
         """
         if detection < self.least_detection:
             return False
@@ -92,16 +92,16 @@ class ReportingPolicy:
         return place <= self.plates_per_vehicle or detection >= CONTESTED
 
     def reports(self, plate: domain_pb2.Plate) -> bool:
-        """Whether a plate that has been read is sure enough, its vehicle's other plates aside."""
+        """Whether a plate that has been read is certain enough, regardless of its vehicle's other plates."""
         if not plate.text and not self.unreadable:
             return False
         return plate.detection_score >= self.threshold_detection and plate.text_score >= self.threshold_text
 
     def reports_further(self, plate: domain_pb2.Plate, others: Iterable[domain_pb2.Plate]) -> bool:
-        """Whether a plate that has been read is reported beyond its vehicle's number of plates.
+        """Whether a plate that has been read is reported beyond its vehicle's limit.
 
         Args:
-            others: those of the vehicle that are reported; a plate that says the same is one of them, seen twice.
+            others: the vehicle's reported plates; a plate with the same text is one of them, detected twice.
         """
         return (
             self.further_plates

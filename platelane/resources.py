@@ -1,4 +1,4 @@
-"""Files that come with the code: in a checkout they stand beside it, in a wheel `setup.py` puts them inside."""
+"""Files that come with the code: in a checkout they are beside it, in a wheel `setup.py` puts them inside."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Usage:
 def recognition_body(
     recognition: domain_pb2.Recognition, *, usage: Usage | None = None, zulu: bool = True
 ) -> dict[str, Any]:
-    """What one photograph is answered with, in plate mode or vehicle mode as its options ask.
+    """The answer for one photograph, in plate mode or vehicle mode according to its options.
 
     `zulu` picks the cloud's timestamps (2020-10-12T16:17:27.574008Z) over the on-premise ones (2020-10-12
     16:17:27.574008); both are UTC. `usage` is left out when None.
@@ -67,13 +67,13 @@ def timestamp(microseconds: int, *, zulu: bool) -> str:
 
 
 def score(value: float) -> float:
-    """A probability with three decimals, 0 to 1 whatever was given."""
+    """A probability, clipped to 0 to 1, with three decimals."""
     return round(min(max(0.0, value), 1.0), 3)
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """The frame that boxes have to stay in, and what is wanted of it."""
+    """The size of the picture, to which boxes are clipped, and the options of the request."""
 
     width: int
     height: int
@@ -107,7 +107,7 @@ class _Picture:
         return result | self.characters(_read(plate))
 
     def vehicle_summary(self, seen: domain_pb2.Sighting) -> Json:
-        """The vehicle of a plate-mode result; all zero when the plate stands alone."""
+        """The vehicle of a plate-mode result; all zero for a plate without a vehicle."""
         if not seen.HasField("vehicle"):
             return {"score": 0.0, "type": "Unknown", "box": dict(_NOWHERE)}
         kind, confidence = _type(seen.vehicle)
@@ -138,7 +138,7 @@ class _Picture:
         }
 
     def characters(self, text: domain_pb2.Scored) -> Json:
-        """Each character of a text with its confidence; nothing where that is not wanted."""
+        """Each character of a text with its confidence; empty if not requested."""
         if not self.options.characters:
             return {}
         pairs = zip(text.value, text.character_scores, strict=False)
@@ -165,7 +165,7 @@ class _Picture:
         return {"xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax}
 
     def polygon(self, plate: domain_pb2.Plate) -> list[list[int]]:
-        """The plate's four corners, clockwise from its upper left; those of the box where none are known."""
+        """The plate's four corners, clockwise from its upper left; those of the box if none are known."""
         if plate.corners:
             return [[_clamp(point.x, self.width), _clamp(point.y, self.height)] for point in plate.corners]
         xmin, ymin, xmax, ymax = self.box(plate.box).values()
@@ -209,7 +209,7 @@ def _orientations(vehicle: domain_pb2.Vehicle) -> list[Json]:
 
 
 def _direction(vehicle: domain_pb2.Vehicle) -> Json:
-    """Empty where it was not asked for, or cannot be known."""
+    """The direction; empty if it was not requested or could not be estimated."""
     if not vehicle.HasField("direction"):
         return {}
     return {"direction": round(vehicle.direction.degrees) % 360, "direction_score": score(vehicle.direction.score)}
@@ -221,9 +221,9 @@ def _makes(vehicle: domain_pb2.Vehicle) -> list[Json]:
 
 
 def _years(vehicle: domain_pb2.Vehicle) -> Json:
-    """The years of the generations that it may be of, best first; empty where none is known.
+    """The years of the generations that the vehicle may be from, best first; empty if none are known.
 
-    Probabilities of all models whose generations have the same years are summed.
+    The probabilities of all models whose generations have the same years are summed.
     """
     scores: defaultdict[tuple[int, int], float] = defaultdict(float)
     for each in vehicle.make_models:

@@ -1,4 +1,4 @@
-"""What the score of a text means: the share of such texts that are read exactly, on pictures that chose nothing."""
+"""Calibrates the score of a text: the share of such texts that are read exactly, on pictures no choice was based on."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 SHOWN: Final = 0.6
-"""From here on texts are shown by default: no calibration moves one below or above it."""
+"""Texts with this confidence are shown by default; no calibration moves a text across this limit."""
 _LEAST: Final = 0.1
-"""What lies between the least and the surest text of those shown, at least: their order stays."""
+"""Least difference between the lowest and the highest score of shown texts, so that their order is preserved."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextScore:
     """A logistic regression (Platt 1999) of whether a text is read exactly, on the logit of the reader's confidence,
-    the geometric mean over its characters. `training.calibration.text_score_fit` fits it; as it is, it changes nothing.
+    the geometric mean over its characters. `training.calibration.text_score_fit` fits it; the default is the identity.
     """
 
     slope: float = 1.0
     offset: float = 0.0
 
     def of(self, confidence: float) -> float:
-        """Rises with the confidence, and is that confidence below `SHOWN`."""
+        """The score for a confidence. It increases with the confidence, and equals it below `SHOWN`."""
         if confidence < SHOWN:
             return confidence
         inside = min(max(confidence, 1e-3), 1 - 1e-3)

@@ -1,4 +1,4 @@
-"""Tokens of the cloud profile: what is kept about one, which is never the token itself."""
+"""Tokens of the cloud profile. Only properties of a token are stored, never the token itself."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Calls = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class Token(BaseModel):
-    """What is kept of a token, under its fingerprint; limits that are None come from the settings."""
+    """What is stored about a token, under its fingerprint; limits that are None come from the settings."""
 
     model_config = ConfigDict(frozen=True)
 
     name: TokenName
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     rate_limit: Annotated[int, Field(ge=0)] | None = None
-    """Uploads a second; 0 for any number."""
+    """Uploads a second; 0: no limit."""
     max_calls: Annotated[int, Field(ge=0)] | None = None
     """Calls a month."""
     admin: bool = False
@@ -29,7 +29,7 @@ class Token(BaseModel):
 
 
 def new_token() -> str:
-    """40 hex digits, 160 random bits: a hash without salt is enough for what nobody can guess."""
+    """A random token of 40 hex digits (160 bits). Nobody can guess it, so its hash needs no salt."""
     return secrets.token_hex(20)
 
 

@@ -1,4 +1,4 @@
-"""Calls, counted for each account, by month and by day: exactly once a job, however often a job is counted."""
+"""Counts calls per account, by month and by day: exactly once per job, however often a job is counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def next_month(moment: datetime) -> datetime:
 class CallCounter:
     """The stream USAGE: a counter for each account and month, and one for each day, whose last message holds the sum.
 
-    Days are kept for this month and the last, months for good.
+    Days are kept for this month and the last, months forever.
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -82,23 +82,23 @@ class CallCounter:
         return {record.key: counter(record.data) for record in records if record.key.startswith(f"{month}-")}
 
     async def roll_up(self, window: float = topology.COUNT_WINDOW) -> int:
-        """Remove what is older than `window` seconds, but for each counter's last message; how many went.
+        """Remove increments older than `window` seconds, except each counter's last message; returns how many.
 
-        Only of counters that still count. Any number of processes may do so at once.
+        Only counters of current periods are rolled up. Several processes may do so at once.
 
         Raises:
             EngineUnavailable: NATS does not answer.
         """
         now = datetime.now(UTC)
-        # calls count on the day on which they came, which may be over by the time they are answered
+        # calls count on the day on which they arrived, which may be over by the time they are answered
         periods = dict.fromkeys(rule(moment) for moment in (now - _DAY, now) for rule in (month_of, day_of))
         before = now.timestamp() - window
         return sum([await roll_up(self._stream, subjects.usage_in(period), before) for period in periods])
 
     async def forget_days(self, now: datetime) -> int:
-        """Remove the counters of days before the last month; how many messages went.
+        """Remove the counters of days before the last month; returns how many messages were removed.
 
-        Those of the two months before that, so a system that stands still for longer keeps some for good.
+        Only the two months before that are removed, so a system that was down for longer keeps some days forever.
 
         Raises:
             EngineUnavailable: NATS does not answer.
@@ -111,7 +111,7 @@ class CallCounter:
         return removed
 
     async def keep_rolled_up(self, stop: asyncio.Event) -> None:
-        """Roll up every minute until `stop`, and forget days once a month and at the start."""
+        """Roll up every minute until `stop`, and forget old days once a month and at the start."""
         forgotten = ""
 
         async def work() -> int:
