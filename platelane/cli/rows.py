@@ -57,7 +57,7 @@ def _plate_mode(result: Row) -> Row:
         **(result.get("box") or {}),
         "vehicle": vehicle.get("type"),
         "vehicle_score": vehicle.get("score"),
-        **_looks(result.get("model_make"), result.get("color"), "color", result.get("orientation"), "orientation"),
+        **_appearance(result.get("model_make"), result.get("color"), "color", result.get("orientation"), "orientation"),
     }
 
 
@@ -76,11 +76,11 @@ def _vehicle_mode(result: Row) -> Row:
         **(plate.get("box") or vehicle.get("box") or {}),
         "vehicle": vehicle.get("type"),
         "vehicle_score": vehicle.get("score"),
-        **_looks(props.get("make_model"), props.get("color"), "value", props.get("orientation"), "value"),
+        **_appearance(props.get("make_model"), props.get("color"), "value", props.get("orientation"), "value"),
     }
 
 
-def _looks(models: Any, colors: Any, color_key: str, orientations: Any, orientation_key: str) -> Row:
+def _appearance(models: Any, colors: Any, color_key: str, orientations: Any, orientation_key: str) -> Row:
     model = _best(models)
     return {
         "make": model.get("make"),

@@ -1,8 +1,8 @@
-"""Connections to hosts that callers name, without opening a way into our own network (SSRF).
+"""Connects to hosts that callers name, without giving access to our own network (SSRF).
 
-The rule is about the address that a connection goes to, not about how the URL spells it: each host is resolved once,
-every address it has must be public, and the connection is made to one of those addresses. So decimal, octal and mapped
-spellings, names of internal hosts, redirects to them, and DNS rebinding are all covered.
+The rule applies to the address that a connection goes to, not to its spelling in the URL: each host is resolved once,
+all its addresses must be public, and the connection is made to one of them. This covers decimal, octal and mapped
+spellings, names of internal hosts, redirects to them, and DNS rebinding.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _INTERNAL: Final[tuple[Network, ...]] = (
     IPv4Network("192.80.8.124/32"),  # metadata of Equinix Metal
     IPv4Network("161.26.0.0/16"),  # IBM Cloud's services, as are the next
     IPv4Network("166.8.0.0/14"),
-    IPv4Network("199.36.153.4/30"),  # Google Cloud's APIs from within, as are the next
+    IPv4Network("199.36.153.4/30"),  # Google Cloud's internal addresses of its APIs, as are the next
     IPv4Network("199.36.153.8/30"),
     IPv4Network("35.199.192.0/19"),  # Google Cloud's forwarded DNS and checks
     IPv6Network("3fff::/20"),  # documentation, RFC 9637
 )
-"""Addresses that `ipaddress` takes for global ones but that are the network's or the cloud's own."""
+"""Addresses that `ipaddress` considers global, but that are internal to a network or a cloud."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -51,7 +51,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses and `allowed` networks only: the one place where a socket is opened."""
+    """Connects only to public addresses and `allowed` networks."""
 
     def __init__(self, allowed: Iterable[Network], resolve: Resolve = resolve) -> None:
         self._allowed = tuple(allowed)
@@ -62,10 +62,10 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         """All addresses of a host.
 
         Raises:
-            ForbiddenAddress: one of them may not be connected to.
-            OSError, UnicodeError: there are none, or the name cannot be spelled.
+            ForbiddenAddress: one of them is not allowed.
+            OSError, UnicodeError: there are none, or the name cannot be encoded.
         """
-        # link-local addresses come with a zone, which says nothing about who may be reached
+        # link-local addresses come with a zone, which does not matter here
         found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
         if not all(is_public(address) or self._is_allowed(address) for address in found):
             raise ForbiddenAddress
@@ -92,18 +92,18 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is on the open internet: not in our networks, on this machine, or internal to its cloud."""
+    """Whether the address is on the public internet: not on this machine, in our networks, or internal to the cloud."""
     inner = _embedded(address)
     if any(inner in network for network in _INTERNAL):
         return False
     if isinstance(inner, IPv6Address):
-        # mapped, translated and tunnelled forms of IPv4 are outside of it, or (6to4, Teredo) not global
+        # mapped, translated and tunnelled IPv4 addresses are outside of this range, or (6to4, Teredo) not global
         return inner in _GLOBAL_UNICAST and inner.is_global and inner.sixtofour is None and not _is_isatap(inner)
     return inner.is_global and not inner.is_multicast
 
 
 def _is_isatap(address: IPv6Address) -> bool:
-    """Whether it leads through a tunnel to the IPv4 address that is its end, RFC 5214."""
+    """Whether the address leads through a tunnel to the IPv4 address at its end (RFC 5214)."""
     return int(address) >> 32 & 0xFDFF_FFFF == _ISATAP
 
 

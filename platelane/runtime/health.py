@@ -1,15 +1,15 @@
-"""A health page for probes: `/healthz` says the process answers, `/readyz` whether requests should be sent to it.
+"""A health page for probes: `/healthz` says that the process answers, `/readyz` whether it is ready for requests.
 
-A process is ready once it has started, while it listens (the gateway) or its model is served (a stage), and until it
-is told to stop. The connection to NATS is shown but does not decide: all processes share NATS, so while it is away
-there is none that requests could go to instead. A gateway then waits for it and answers 503 at the deadline, which
-tells a caller more than a refused connection.
+A process is ready once it has started, while it listens (the gateway) or its model is served (a stage), and until it is
+told to stop. The connection to NATS is shown, but readiness does not depend on it: all processes share NATS, so while
+it is away, no other process could do better. A gateway then waits for NATS and answers 503 at the deadline, which tells
+a caller more than a refused connection.
 
-`/liveliness/` and `/readiness/` are the same two pages under the names the Plate Recognizer SDK uses. Nothing is
-measured in advance: a check runs when somebody asks. `/metrics` is for Prometheus.
+`/liveliness/` and `/readiness/` are the same pages under the names that the Plate Recognizer SDK uses. Checks run on
+request. `/metrics` is for Prometheus.
 
-asyncio alone serves it, because detector, ocr and attributes have no other HTTP: uvicorn with Starlette would cost each
-process 4 MB and answer no probe better.
+It is served with plain asyncio, because detector, ocr and attributes have no other HTTP: uvicorn with Starlette would
+cost each process 4 MB without any benefit.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class HealthPage:
         self._required: set[str] = set()
 
     def require(self, name: str, check: Check) -> None:
-        """From now on the process is ready only while `check` passes."""
+        """From now on, the process is ready only while `check` passes."""
         self._checks[name] = check
         self._required.add(name)
 
     def show(self, name: str, check: Check) -> None:
-        """Show the result of `check`, which does not decide whether the process is ready."""
+        """Show the result of `check`, without affecting readiness."""
         self._checks[name] = check
 
     async def report(self) -> Report:

@@ -1,7 +1,7 @@
-"""Structured logs: one line an event, with the service and, inside a job, its id and its trace's.
+"""Structured logs: one line an event, with the service and, inside a job, the ids of the job and its trace.
 
 log = structlog.get_logger(__name__)
-with telemetry.job(context.id):
+with logs.job(context.id):
     log.info("detected", plates=2)
 """
 
@@ -20,7 +20,7 @@ from platelane.runtime.tracing import log_trace_id
 
 
 def configure(service: str, settings: Settings) -> None:
-    """Send this process's logs, the libraries' included, to standard error in the format the settings ask for."""
+    """Send the logs of this process and its libraries to standard error, in the format of the settings."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         log_trace_id,
@@ -31,7 +31,7 @@ def configure(service: str, settings: Settings) -> None:
     if settings.log_format == "json":
         rendering: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        # rich's tracebacks take long enough to keep the event loop from its work
+        # rich's tracebacks take so long that they would block the event loop
         plain = structlog.dev.plain_traceback
         rendering = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
@@ -48,7 +48,7 @@ def configure(service: str, settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    for library in ("httpx", "httpcore"):  # they tell every request with its address, in which there may be secrets
+    for library in ("httpx", "httpcore"):  # they log the URL of every request, which may contain secrets
         logging.getLogger(library).setLevel(logging.WARNING)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(service=service)

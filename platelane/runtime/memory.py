@@ -1,6 +1,7 @@
-"""How a service handles memory: what one picture took is there for the next, and what lives for ever is left alone.
+"""Tunes how a service uses memory, and finds out how much it may use.
 
-And how much of it there is: the limit of the container (cgroup, of either version), or the machine's.
+The memory of one picture is kept for the next, and the garbage collector skips long-lived objects. The limit is that of
+the container (cgroup version 1 or 2), or else the machine's memory.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 KEPT: Final = 64 << 20
-"""Freed memory that a service keeps for what comes next, bytes."""
+"""Bytes of freed memory that a service keeps for later use."""
 _LARGEST_KEPT: Final = 16 << 20
-"""A picture of five million pixels, decoded; larger ones go back to the system at once."""
+"""A decoded picture of five million pixels; larger blocks go back to the system at once."""
 
 _UNLIMITED: Final = 1 << 60
-"""What version 1 says where there is no limit is above this."""
+"""Cgroup version 1 reports a value above this if there is no limit."""
 
 
 def keep() -> None:
-    """Have glibc keep freed memory, up to a limit, and Python's collector skip all that is there now.
+    """Make glibc keep freed memory, up to a limit, and Python's garbage collector skip all existing objects.
 
-    By its own rule glibc gives back what a decoded picture took, and takes it anew for the next, page by page: a fifth
-    of the detector's time. To be called once everything is imported and before threads are started.
+    By default, glibc returns the memory of a decoded picture and requests it again for the next, page by page, which
+    takes a fifth of the detector's time. Call this once everything is imported, and before threads are started.
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -48,15 +49,15 @@ def budget(root: Path = Path("/")) -> int:
 
 
 def cgroup_limit(root: Path = Path("/")) -> int | None:
-    """The least memory limit, in bytes, of the cgroups that this process is in; None where there is none.
+    """The lowest memory limit, in bytes, of the cgroups that this process is in; None if there is none.
 
-    `root` is where the system's files are.
+    `root` is the root of the file system.
     """
     return min(_limits(root), default=None)
 
 
 def _limits(root: Path) -> Iterator[int]:
-    """Limits of the process's cgroup and of those around it; within a container these are seen as the whole tree."""
+    """Limits of the process's cgroup and its ancestors; within a container, its own cgroup is the root of the tree."""
     for line in _text(root / "proc/self/cgroup").splitlines():
         hierarchy, controllers, path = line.split(":", 2)
         if hierarchy == "0" and not controllers:

@@ -1,6 +1,6 @@
-"""What Prometheus is told at `/metrics` of every health page.
+"""The metrics for Prometheus, at `/metrics` of every health page.
 
-with metrics.working("ocr"):       # seconds, how many at once, and errors by kind
+with metrics.working("ocr"):       # measures seconds, the number in progress, and errors by kind
     ...
 """
 
@@ -25,20 +25,20 @@ STAGE_SECONDS: Final = Histogram(
     "platelane_stage_seconds", "Time a stage works on one message, or the gateway waits for one answer.", ["stage"],
     buckets=SECONDS,
 )  # fmt: skip
-IN_FLIGHT: Final = Gauge("platelane_in_flight", "Messages, or requests, that are worked on now.", ["stage"])
-ERRORS: Final = Counter("platelane_errors", "Errors by kind; CancelledError: nobody waits any more.", ["stage", "kind"])
+IN_FLIGHT: Final = Gauge("platelane_in_flight", "Messages or requests in progress.", ["stage"])
+ERRORS: Final = Counter("platelane_errors", "Errors by kind; CancelledError: the caller had left.", ["stage", "kind"])
 QUEUE: Final = Gauge(
     "platelane_queue_messages",
-    "Messages of a consumer: waiting for a worker, or with one (working). Seen alike by all replicas.",
+    "Messages of a consumer: waiting for a worker, or held by one (working). All replicas report the same.",
     ["consumer", "state"],
 )
 INFERENCE_SECONDS: Final = Histogram(
-    "platelane_inference_seconds", "Time of one call to Triton, retries included.", ["model"], buckets=SECONDS
+    "platelane_inference_seconds", "Time of one call to Triton, including retries.", ["model"], buckets=SECONDS
 )
 BATCH_SIZE: Final = Histogram("platelane_batch_size", "Images in one call to Triton.", ["model"], buckets=_BATCHES)
 REQUEST_SECONDS: Final = Histogram(
     "platelane_request_seconds",
-    "Time from a request's head to its answer's end.",
+    "Time from a request's head to the end of its answer.",
     ["edge", "method", "status"],
     buckets=SECONDS,
 )
@@ -51,7 +51,7 @@ WEBHOOK_SECONDS: Final = Histogram(
 
 LOOP_HELD_SECONDS: Final = Histogram(
     "platelane_loop_held_seconds",
-    "Time for which the gateway's event loop was held, looked at every 20 ms: everybody waits meanwhile.",
+    "Time for which the gateway's event loop was blocked, measured every 20 ms; all clients wait meanwhile.",
     buckets=SECONDS,
 )
 LOOP_LONGEST: Final = Gauge("platelane_loop_longest_seconds", "The longest of these times since the gateway started.")
@@ -59,44 +59,44 @@ JOBS_EXPIRED: Final = Counter(
     "platelane_jobs_expired", "Jobs that a stage dropped because their deadline passed or their call ended.", ["stage"]
 )
 DEAD_LETTERS: Final = Counter(
-    "platelane_dead_letters", "Messages given up, by the stream they were in; HOOKS: those of all webhooks.", ["stream"]
+    "platelane_dead_letters", "Messages given up, by their stream; HOOKS: events of all webhooks.", ["stream"]
 )
-READS_INDEXED: Final = Counter("platelane_reads_indexed", "Results that this process has put into the index of reads.")
-READS_BEHIND: Final = Gauge("platelane_reads_behind", "Results that are stored and not in the index of reads yet.")
+READS_INDEXED: Final = Counter("platelane_reads_indexed", "Results that this process has added to the index of reads.")
+READS_BEHIND: Final = Gauge("platelane_reads_behind", "Stored results that are not in the index of reads yet.")
 CHECK: Final = Gauge("platelane_check", "Whether a check of the health page passes: 1 or 0.", ["check"])
 HOOKS: Final = Gauge(
     "platelane_hooks", "Webhooks: enabled, off (by their owner), or disabled because all requests failed.", ["state"]
 )
-HOOK_QUEUE: Final = Gauge("platelane_hook_queue_messages", "Events that wait for the receiver of a webhook.", ["hook"])
+HOOK_QUEUE: Final = Gauge("platelane_hook_queue_messages", "Events waiting for the receiver of a webhook.", ["hook"])
 HOOK_LAG: Final = Gauge(
     "platelane_hook_lag_seconds",
-    "Age of the oldest event that waits for the receiver of an enabled webhook.",
+    "Age of the oldest event waiting for the receiver of an enabled webhook.",
     ["hook"],
 )
 STORE: Final = Gauge(
     "platelane_store_bytes", "JetStream's files, one copy: used, and reserved (the streams' limits).", ["kind"]
 )
 
-Look: TypeAlias = Callable[[], Awaitable[None]]
-"""Brings metrics up to date that are only measured when somebody scrapes. Takes away what it cannot find out."""
+Update: TypeAlias = Callable[[], Awaitable[None]]
+"""Updates metrics that are only measured at a scrape. Removes metrics that cannot be measured now."""
 QueueSize: TypeAlias = Callable[[], Awaitable[tuple[int, int]]]
-"""Messages that wait, and that are with workers."""
+"""The numbers of messages that are waiting, and that workers hold."""
 
-_looks: Final[dict[str, Look]] = {}
+_updates: Final[dict[str, Update]] = {}
 
 
-def before_scrape(name: str, look: Look) -> None:
-    """Call `look` whenever somebody scrapes."""
-    _looks[name] = look
+def before_scrape(name: str, update: Update) -> None:
+    """Call `update` at every scrape."""
+    _updates[name] = update
 
 
 def watch(consumer: str, size: QueueSize) -> None:
-    """Ask for the size of a queue whenever somebody scrapes."""
-    before_scrape(consumer, partial(_look, consumer, size))
+    """Measure the size of a queue at every scrape."""
+    before_scrape(consumer, partial(_update_queue, consumer, size))
 
 
 def stage_counts() -> dict[str, list[int]]:
-    """Of each stage: how many times were at most as long as each of `SECONDS`, and at last how many there were."""
+    """For each stage, how many durations were at most each of `SECONDS`, and last the total number."""
     found: dict[str, list[int]] = {}
     for sample in next(iter(STAGE_SECONDS.collect())).samples:
         if sample.name.endswith("_bucket"):
@@ -105,13 +105,13 @@ def stage_counts() -> dict[str, list[int]]:
 
 
 def checked(checks: Mapping[str, bool]) -> None:
-    """Note the results of the health page's checks."""
+    """Record the results of the health page's checks."""
     for name, passes in checks.items():
         CHECK.labels(name).set(passes)
 
 
 def dead_letter(stream: str, amount: int = 1) -> None:
-    """Note messages that were given up; none, so that the first one is seen as an increase."""
+    """Count messages that were given up. Call it with 0 first, so that the first one counts as an increase."""
     DEAD_LETTERS.labels("HOOKS" if stream.startswith("HOOK_") else stream).inc(amount)
 
 
@@ -148,22 +148,22 @@ def request(edge: str, method: str) -> Iterator[Noted]:
 
 
 def webhook(status: int | None, seconds: float) -> None:
-    """Note one request to a receiver; `status` is None where there was no answer."""
+    """Record one request to a receiver; `status` is None if there was no answer."""
     WEBHOOK_SECONDS.labels(f"{status // 100}xx" if status else "none").observe(seconds)
 
 
 async def exposition() -> bytes:
-    """All metrics in Prometheus' text format; what cannot be found out now is left out."""
-    await asyncio.gather(*(look() for look in _looks.values()))
+    """All metrics in Prometheus' text format, without those that cannot be measured now."""
+    await asyncio.gather(*(update() for update in _updates.values()))
     return generate_latest()
 
 
-async def _look(consumer: str, size: QueueSize) -> None:
+async def _update_queue(consumer: str, size: QueueSize) -> None:
     try:
-        waiting, at_work = await size()
+        waiting, working = await size()
     except Exception:
         for state in ("waiting", "working"):
             QUEUE.remove(consumer, state)
     else:
         QUEUE.labels(consumer, "waiting").set(waiting)
-        QUEUE.labels(consumer, "working").set(at_work)
+        QUEUE.labels(consumer, "working").set(working)

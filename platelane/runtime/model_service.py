@@ -1,4 +1,4 @@
-"""What the three services that run a model have in common: wait for the models, then work until told to stop."""
+"""The common part of the three services that run a model: wait for the models, then work until told to stop."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ async def work(
     message_type: type[M],
     handler: Callable[[Bus, InferenceClient], Callable[[M, MessageInfo], Awaitable[None]]],
 ) -> None:
-    """Handle the messages of `consumer` with what `handler` makes of the bus and the inference client.
+    """Handle the messages of `consumer` with the handler that `handler` makes from the bus and the inference client.
 
     Raises:
-        ModelMismatch: another model is served than the code was written for.
+        ModelMismatch: the served model is not the one that the code expects.
         EngineUnavailable: Triton did not serve the models in `MODEL_PATIENCE` seconds.
     """
     async with InferenceClient(bus.settings.triton_url) as inference:

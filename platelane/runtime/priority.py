@@ -1,4 +1,4 @@
-"""Who gets the processor where there is not enough of it for everybody."""
+"""Lowers the priority of processes whose work nobody waits for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _AUTOGROUP: Final = Path("/proc/self/autogroup")
 
 
 def step_back() -> None:
-    """Let the other processes of this machine go first: this one has work that nobody waits for.
+    """Lower the priority of this process below that of others on this machine.
 
-    About a tenth of a busy processor is left to it. Linux groups processes by session where nothing else groups them,
-    and then it is the group's niceness that counts; a session that others lead is theirs, and left as it is.
+    It still gets about a tenth of a busy processor. Linux groups processes by session unless something else groups
+    them, and then the niceness of the group counts. A session led by another process is left alone.
     """
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)

@@ -1,4 +1,4 @@
-"""What every `python -m <service>` has in common: logs, signals, the connection, the health page, exit codes.
+"""The common part of every `python -m <service>`: logs, signals, the connection, the health page, exit codes.
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     service.health.require("triton", inference.ready)
@@ -27,7 +27,7 @@ from platelane.runtime.settings import Settings, read_settings
 
 try:
     import uvloop
-except ImportError:  # not made for every platform
+except ImportError:  # not available on every platform
     new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
 else:
     new_event_loop = uvloop.new_event_loop
@@ -38,18 +38,18 @@ T = TypeVar("T")
 Main = Callable[[Settings, Bus, asyncio.Event], Awaitable[None]]
 
 health: Final = HealthPage()
-"""The health page of this process; a service adds what it cannot work without."""
+"""The health page of this process; a service adds its own checks."""
 models: Final[dict[str, int]] = {}
-"""The models that this process uses, with the largest batch that Triton takes; a service adds them."""
+"""The models that this process uses, with the largest batch that Triton accepts; a service adds them."""
 
 
 def run(name: str, main: Main) -> NoReturn:
     """Run a service until SIGTERM or SIGINT; the same signal a second time ends it at once.
 
-    Exits with 0 after a stop, and with 1 and one line in the log where the service cannot start or go on.
+    Exits with 0 after a stop, and with 1 and one line in the log if the service cannot start or continue.
     """
-    # Names are looked up by threads of the loop's own, four of them unless this says so; a name server that does not
-    # answer holds one for ten seconds and more, and with them everybody else's names.
+    # The loop resolves host names in its own threads, by default four. A name server that does not answer blocks one
+    # for ten seconds or more, and would soon block all look-ups.
     os.environ.setdefault("UV_THREADPOOL_SIZE", "64")
     try:
         configuration = read_settings()
@@ -130,7 +130,8 @@ async def _start(main: Main, configuration: Settings, bus: Bus, stop: asyncio.Ev
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
-    """A supervisor may pass SIGTERM on while the terminal sends SIGINT, so only the same one again means "at once"."""
+    """Stop at the first signal, and exit at once when the same signal comes again. A different one does not count,
+    because a supervisor may forward SIGTERM while the terminal sends SIGINT."""
     loop = asyncio.get_running_loop()
     seen: set[int] = set()
 
@@ -158,7 +159,7 @@ async def _unless(stop: asyncio.Event, starting: Coroutine[object, object, T]) -
 
 @contextlib.asynccontextmanager
 async def _health_page(configuration: Settings) -> AsyncIterator[None]:
-    """Served from before the connection is there, so that a probe sees a process that starts, not one that is dead."""
+    """Serve the health page even before there is a connection: a starting process must not look like a dead one."""
     health.require("running", not_yet)
     health.show("nats", not_yet)
     health.show("topology", not_yet)
@@ -175,5 +176,5 @@ async def _health_page(configuration: Settings) -> AsyncIterator[None]:
 
 
 async def not_yet() -> bool:
-    """The check of what is still being started."""
+    """A check that fails until it is replaced."""
     return False

@@ -1,4 +1,4 @@
-"""TLS out of the files that the settings name: as a server to the outside, as a client to NATS."""
+"""TLS with the files that the settings name: as a server for clients, and as a client of NATS."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from platelane.runtime.settings import Settings
 
 
 def server_context(settings: Settings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with the gateway's certificate; None where the settings name none.
+    """TLS 1.2 or newer with the gateway's certificate; None if the settings name none.
 
     Raises:
-        CannotStart: a file is missing, or is not what it should be.
+        CannotStart: a file is missing or invalid.
     """
     if not settings.tls_cert and not settings.tls_key:
         return None
     if not settings.tls_cert or not settings.tls_key:
-        raise CannotStart("PLATELANE_TLS_CERT and PLATELANE_TLS_KEY belong together.")
+        raise CannotStart("PLATELANE_TLS_CERT and PLATELANE_TLS_KEY must be set together.")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load(context, settings.tls_cert, settings.tls_key)
@@ -27,12 +27,12 @@ def server_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def server_files(settings: Settings) -> tuple[bytes, bytes]:
-    """Key and certificate chain as they are in the files, which `server_context` has checked."""
+    """The contents of the key and certificate files, which `server_context` has checked."""
     return Path(settings.tls_key).read_bytes(), Path(settings.tls_cert).read_bytes()
 
 
 def nats_context(settings: Settings) -> ssl.SSLContext | None:
-    """What NATS' certificate is checked with; None where the settings name nothing.
+    """The context that verifies NATS' certificate; None if the settings name no files.
 
     Raises:
         CannotStart: as `server_context`.
@@ -56,5 +56,5 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 
 def _no_password() -> str:
-    """Without this OpenSSL asks for a key's password on the terminal."""
+    """Keeps OpenSSL from asking for a key's password on the terminal."""
     return ""

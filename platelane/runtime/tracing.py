@@ -1,11 +1,11 @@
-"""One trace for each job, through every process: W3C trace context in the headers of HTTP, gRPC and NATS.
+"""One trace per job, through every process: W3C trace context in the headers of HTTP, gRPC and NATS.
 
-with tracing.received("detector", message.headers):    # goes on with the sender's trace, or begins one
+with tracing.received("detector", message.headers):    # continues the sender's trace, or begins one
     with tracing.span("infer detector"):
         send(headers=tracing.headers())
 
-Every job has a trace id, which the logs carry. Spans are made and exported only where an OTLP endpoint is set; only
-then is the SDK imported.
+Every job has a trace id, which the logs contain. Spans are made and exported, and the SDK is imported, only if an OTLP
+endpoint is set.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def configure(service: str, endpoint: str) -> None:
 
 @contextmanager
 def received(name: str, headers: Mapping[str, str] | None, kind: SpanKind = SpanKind.CONSUMER) -> Iterator[None]:
-    """Work that a request or message with these headers has caused."""
+    """A span for the work caused by a request or message with these headers."""
     parent = _PROPAGATOR.extract(headers or {}, Context())
     with trace.get_tracer("platelane").start_as_current_span(name, parent, kind) as span:
         if span.get_span_context().is_valid:
@@ -52,20 +52,20 @@ def received(name: str, headers: Mapping[str, str] | None, kind: SpanKind = Span
 
 @contextmanager
 def span(name: str, kind: SpanKind = SpanKind.CLIENT) -> Iterator[None]:
-    """A part of the work at hand."""
+    """A span for a part of the current work."""
     with trace.get_tracer("platelane").start_as_current_span(name, kind=kind):
         yield
 
 
 def headers() -> dict[str, str]:
-    """What tells the receiver of a message about the trace at hand; empty outside one."""
+    """The headers that pass the current trace on to the receiver of a message; empty outside of a trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier
 
 
 def log_trace_id(_logger: Any, _method: str, event: Any) -> Any:
-    """A processor of structlog's."""
+    """A structlog processor that adds the trace id."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
@@ -73,5 +73,5 @@ def log_trace_id(_logger: Any, _method: str, event: Any) -> Any:
 
 
 def _nameless() -> NonRecordingSpan:
-    """The beginning of a trace that nobody records but the logs name."""
+    """The beginning of a trace that is not recorded, but appears in the logs."""
     return NonRecordingSpan(SpanContext(secrets.randbits(128), secrets.randbits(64), False, TraceFlags(0)))

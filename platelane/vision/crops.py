@@ -1,7 +1,7 @@
-"""What the models are given, cut out of a decoded picture.
+"""Cuts the inputs of the models out of a decoded picture.
 
 Serving and training share these functions, so that a model sees in production what it was trained on. Pictures are
-UINT8 arrays of shape (height, width, 3) in OpenCV's blue-green-red order.
+UINT8 arrays of shape (height, width, 3) in OpenCV's BGR order.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from platelane.vision.geometry import Box, Corners, Letterbox
+from platelane.vision.model_specs import PLATE_SHAPE as PLATE_SHAPE
+from platelane.vision.model_specs import VEHICLE_SHAPE as VEHICLE_SHAPE
 
 Image = NDArray[np.uint8]
-"""Shape (height, width, 3), blue-green-red."""
+"""Shape (height, width, 3), BGR."""
 
 GREY: Final = 114
-"""What the letterbox is filled with."""
+"""The value that fills the letterbox."""
 
-PLATE_SHAPE: Final = (64, 160, 3)
 PLATE_MARGIN: Final = 0.08
 """Share of the plate's width and height that is kept around it."""
 
 ALIGNER_MARGIN: Final = 0.3
-"""The same for the crop in which the aligner looks for the plate's true corners."""
+"""`PLATE_MARGIN` of the crop in which the aligner predicts the plate's true corners."""
 
-VEHICLE_SHAPE: Final = (128, 160, 3)
 VEHICLE_MARGIN: Final = 0.13
-"""Share of the vehicle's width and height around it: detected boxes are tighter than the frames of the training set."""
+"""Share of the vehicle's width and height around it: detected boxes are tighter than those of the training set."""
 
 FRAME_CANVASES: Final = ((384, 640), (640, 384), (480, 480))
-"""(height, width) of the detector's full-frame inputs: about the same cost for any photograph."""
+"""(height, width) of the detector's full-frame inputs, which cost about the same."""
 
 FAST_CANVASES: Final = ((288, 480), (480, 288), (352, 352))
-"""(height, width) of the fast mode's only view: six tenths of their cost."""
+"""(height, width) of the fast mode's only view, at six tenths of the cost."""
 
 ZOOM_CANVAS: Final = (320, 320)
 """(height, width) of the view of one vehicle, and of the smaller view of a whole picture."""
 
 
 def frame_canvas(height: int, width: int, canvases: Sequence[tuple[int, int]] = FRAME_CANVASES) -> tuple[int, int]:
-    """The one of `canvases` that shows a picture of that size largest."""
+    """The one of `canvases` that shows a picture of this size at the largest scale."""
     return max(canvases, key=lambda canvas: min(canvas[0] / height, canvas[1] / width))
 
 
 def letterbox(image: Image, canvas: tuple[int, int], margin: float = 0.0) -> tuple[Image, Letterbox]:
-    """Fit `image` into a grey canvas of (height, width), aspect ratio kept, and say how.
+    """Fit `image` into a grey canvas of (height, width), keeping its aspect ratio; returns the canvas and the mapping.
 
     `margin`, a share of the picture's width and height, is left free on every side.
     """
@@ -64,10 +64,10 @@ def letterbox(image: Image, canvas: tuple[int, int], margin: float = 0.0) -> tup
 def rectify_plate(
     image: Image, corners: Corners, margin: float = PLATE_MARGIN, shape: tuple[int, int] = PLATE_SHAPE[:2]
 ) -> Image:
-    """The plate seen from straight ahead: a perspective warp of its four corners plus a margin.
+    """The plate rectified: a perspective warp of its four corners plus a margin.
 
-    `margin` is a share of the plate's width and height, `shape` the height and width of what comes out. What lies
-    outside the picture repeats its border.
+    `margin` is a share of the plate's width and height, `shape` the height and width of the result. Outside the
+    picture, its border is repeated.
     """
     height, width = shape
     source, corners = _neighbourhood(image, corners, 2 * margin, width)
@@ -80,7 +80,7 @@ def rectify_plate(
 
 
 def corners_in_crop(margin: float, shape: tuple[int, int] = PLATE_SHAPE[:2]) -> Corners:
-    """Where `rectify_plate` puts a plate's corners, in pixels of its crop; or another crop of (height, width)."""
+    """Where `rectify_plate` puts a plate's corners in a crop of `shape` (height, width), in pixels."""
     height, width = shape
     left, top = width * margin / (1 + 2 * margin), height * margin / (1 + 2 * margin)
     return np.array(
@@ -89,7 +89,7 @@ def corners_in_crop(margin: float, shape: tuple[int, int] = PLATE_SHAPE[:2]) -> 
 
 
 def into_crop(points: Corners, corners: Corners, margin: float) -> Corners:
-    """Points of the picture in pixels of the crop that `rectify_plate` makes by `corners`."""
+    """Maps points of the picture to pixels of the crop that `rectify_plate` cuts by `corners`."""
     return _mapped(points, corners, corners_in_crop(margin))
 
 
@@ -99,18 +99,18 @@ def out_of_crop(points: Corners, corners: Corners, margin: float) -> Corners:
 
 
 def _mapped(points: Corners, source: Corners, target: Corners) -> Corners:
-    """Points under the perspective map that takes four corners to four others."""
+    """Maps points by the perspective transform that takes the `source` corners to the `target` corners."""
     transform = cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32))
     return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), transform)[0], np.float32)
 
 
 def cut(image: Image, area: Box) -> Image:
-    """What a box of whole pixels inside a picture shows; nothing is copied."""
+    """The part of a picture inside a box of whole pixels, without copying."""
     return image[int(area.ymin) : int(area.ymax), int(area.xmin) : int(area.xmax)]
 
 
 def shrunk(image: Image, width: int, height: int) -> Image:
-    """The picture, made smaller where it does not fit into `width` and `height`; its aspect ratio is kept."""
+    """The picture, scaled down if it does not fit into `width` and `height`, keeping its aspect ratio."""
     scale = min(width / image.shape[1], height / image.shape[0])
     if scale >= 1:
         return image
@@ -125,8 +125,7 @@ def crop_vehicle(image: Image, box: Box) -> Image:
 
 
 def _neighbourhood(image: Image, corners: Corners, margin: float, width: int) -> tuple[Image, Corners]:
-    """The part of the picture around the corners, made smaller where a plain warp to `width` would skip pixels
-    (aliasing)."""
+    """The part of the picture around the corners, scaled down if a warp to `width` would skip pixels (aliasing)."""
     area = Box.around(corners).grown(margin + 0.1).clipped(image.shape[1], image.shape[0])
     view = cut(image, area)
     moved = corners - np.array([area.xmin, area.ymin], dtype=np.float32)
@@ -139,9 +138,9 @@ def _neighbourhood(image: Image, corners: Corners, margin: float, width: int) ->
 
 
 def _resize(image: Image, width: int, height: int) -> Image:
-    """Area averaging to shrink, linear to enlarge.
+    """Resizes by area averaging to shrink, and linearly to enlarge.
 
-    Halving is what OpenCV does fastest by far: as much as possible is done in halves.
+    OpenCV is fastest by far at halving, so pictures are halved as often as possible first.
     """
     while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width and not any(n % 2 for n in image.shape[:2]):
         half = image.shape[1] // 2, image.shape[0] // 2

@@ -1,10 +1,10 @@
 """The processes that decode pictures from outside: `python -m platelane.vision.decoder_process FD`.
 
-The program itself decodes nothing. It has everything imported and forks a decoder for each connection that it is handed
-over the socket FD, so that a decoder that ended is replaced within milliseconds. A decoder puts the pixels into memory
-that it shares with whoever asked, and that it uses again for the next picture: fresh pages cost as much as decoding.
-Its memory is limited by the size that a picture's header says, its processor time by `CPU_SECONDS`; where memory is
-short, the kernel ends it before other processes.
+The program itself decodes nothing. It imports everything, and forks a decoder for each connection that it receives over
+the socket FD, so a decoder that ended is replaced within milliseconds. A decoder writes the pixels to memory that it
+shares with its client and reuses for the next picture, because fresh pages cost as much as decoding. Its memory is
+limited according to the size in the picture's header, its processor time by `CPU_SECONDS`. If memory runs out, the
+kernel kills it before other processes.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from platelane.vision.decoders import ANSWER, CPU_SECONDS, LONGEST_ERROR, REQUES
 
 ENOUGH_MEMORY: Final = 96 << 20
 BYTES_A_PIXEL: Final = 32
-"""What decoding takes at most of memory: progressive JPEG 15, HEIC and floating-point TIFF twice that."""
+"""The most memory that decoding needs: progressive JPEG takes 15, HEIC and floating-point TIFF twice that."""
 KEPT_PIXELS: Final = 48 << 20
 """Bytes of shared memory that are kept for the next picture: 16 million pixels."""
 
 
 def main() -> None:
     """Fork decoders until the socket is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, where it is for the parent
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     cv2.setNumThreads(1)
     memory.keep()
@@ -55,9 +55,9 @@ def main() -> None:
 
 
 def _serve(connection: socket.socket) -> None:
-    """Decode what comes until the connection is closed."""
+    """Decode pictures until the connection is closed."""
     with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), sys.stderr.fileno())  # where libraries say what they think of a file
+        os.dup2(nothing.fileno(), sys.stderr.fileno())  # libraries print warnings about files there
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
     process = os.pidfd_open(os.getpid())
@@ -69,13 +69,13 @@ def _serve(connection: socket.socket) -> None:
 
 
 class _Shared:
-    """The memory in which pixels are handed over."""
+    """The shared memory for pixels."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 1)
 
     def put(self, image: Image) -> int | None:
-        """Copy a picture there; the descriptor of the memory where it is new, for the caller to close."""
+        """Copy a picture there; returns the descriptor of the memory if it is new, for the caller to close."""
         size, room, descriptor = image.nbytes, len(self._memory), None
         if size > room or size <= KEPT_PIXELS < room:
             descriptor = os.memfd_create("picture", os.MFD_CLOEXEC)
@@ -86,7 +86,7 @@ class _Shared:
 
 
 def _received(connection: socket.socket, size: int) -> bytearray:
-    """So many bytes, or none where the connection is closed."""
+    """`size` bytes, or none if the connection is closed."""
     data = bytearray(size)
     view, got = memoryview(data), 0
     while got < size:
@@ -116,7 +116,7 @@ def _answer(connection: socket.socket, data: bytes, shared: _Shared) -> None:
 
 @contextlib.contextmanager
 def _limited(bytes_more: int) -> Iterator[None]:
-    """Address space as much as is taken now and `bytes_more`; and `CPU_SECONDS`, after which the process is killed."""
+    """Limits the address space to `bytes_more` than now, and the time to `CPU_SECONDS`, after which it is killed."""
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (taken + bytes_more, hard))

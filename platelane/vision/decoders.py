@@ -1,4 +1,4 @@
-"""Decoding in processes of their own, so that no picture can take the service along or hold it up."""
+"""Decodes pictures in separate processes, so that no picture can crash or block the service."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ import structlog
 from platelane.errors import BadImage, DeadlineExceeded, EngineUnavailable
 from platelane.vision import header
 
-if TYPE_CHECKING:  # most gateways decode nothing, and do without NumPy
+if TYPE_CHECKING:  # most gateways decode nothing, and do not load NumPy
     import numpy as np
     from numpy.typing import NDArray
 
 log = structlog.get_logger(__name__)
 
 CPU_SECONDS: Final = 5.0
-"""Processor time for one picture: the slowest honest ones of the largest default size take about two."""
+"""Processor time for one picture: the slowest legitimate ones of the largest default size take about two."""
 REQUEST: Final = struct.Struct("<Q")
-"""What goes to a decoder process: the number of bytes of the encoded picture, which follow."""
+"""A request to a decoder process: the number of bytes of the encoded picture, which follow."""
 ANSWER: Final = struct.Struct("<III?")
-"""What comes back: length of the error that follows, or 0; height, width, truncated. If the pixels lie in other memory
-than those of the picture before, its descriptor comes along."""
+"""The answer: the length of the error that follows, or 0; height, width, truncated. If the pixels are in other memory
+than those of the previous picture, its descriptor is sent along."""
 LONGEST_ERROR: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture as UINT8, shape (height, width, 3), blue-green-red.
+    """A picture as UINT8, shape (height, width, 3), BGR.
 
     `truncated`: the file is cut off or damaged, and a part of the picture is missing.
     """
@@ -56,16 +56,16 @@ Decode = Callable[[bytes, float], Decoded]
 
 _START_SECONDS: Final = 30.0
 _LARGE: Final = 16_000_000
-"""Pixels from which on pictures are decoded one at a time: one of 50 million may take 600 MB meanwhile."""
+"""Pictures of more pixels are decoded one at a time: one of 50 million pixels may take 600 MB."""
 _TOO_LATE: Final = "The image could not be decoded in time."
 _ATTEMPTS: Final = 2
-"""The first process may have been ended for another's fault, where memory is short."""
+"""If memory is short, the first process may have been killed because of another process."""
 _KEPT: Final = 4
-"""Idle decoders that stay."""
+"""The most idle decoders that are kept."""
 
 
 class Decoders:
-    """Decoder processes, one for each picture that is being decoded or still used; for any number of threads.
+    """Decoder processes, one for each picture that is being decoded or still in use. Thread-safe.
 
     The processes end with this one, however it ends.
     """
@@ -92,7 +92,7 @@ class Decoders:
         self._give_back(self._take())
 
     def close(self) -> None:
-        """End all processes that are idle; others end when their picture is no longer used."""
+        """End all idle processes; others end when their picture is no longer in use."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
@@ -100,13 +100,13 @@ class Decoders:
             self._nursery.close()
 
     def decode(self, data: bytes, deadline: float) -> Decoded:
-        """As `decoding.decode`, in another process, which is killed at `deadline`, in Unix seconds.
+        """As `decoding.decode`, in another process, which is killed at `deadline` (Unix seconds).
 
-        The pixels lie in memory that is shared with that process, which gets its next picture once no array shows them.
+        The pixels are in memory shared with that process, which gets its next picture once no array refers to them.
 
         Raises:
-            BadImage: it holds no picture, or takes too much time or memory.
-            DeadlineExceeded: the deadline has come.
+            BadImage: the data is not a picture, or takes too much time or memory to decode.
+            DeadlineExceeded: the deadline has passed.
             EngineUnavailable: processes cannot be started.
         """
         if header.read(data).pixels <= _LARGE:
@@ -160,7 +160,7 @@ class Decoders:
             raise EngineUnavailable(f"The picture cannot be decoded now: {error}") from error
 
     def _give_back(self, decoder: _Decoder) -> None:
-        """Called by the garbage collector at any point of any thread, so without a lock."""
+        """Called by the garbage collector at any point in any thread, so it must not take a lock."""
         if self._closed or len(self._idle) >= _KEPT:
             decoder.close()
         else:
@@ -181,7 +181,7 @@ class _Nursery:
         return self._process.poll() is None
 
     def decoder(self) -> _Decoder:
-        """A new process. Raises OSError."""
+        """A new decoder process. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._control, [b"\0"], [theirs.fileno()])
@@ -219,7 +219,7 @@ class _Decoder:
 
     @property
     def alive(self) -> bool:
-        """Whether an idle process is still there."""
+        """Whether an idle process is still running."""
         self._connection.settimeout(0)
         try:
             return bool(self._connection.recv(1, socket.MSG_PEEK))
@@ -232,7 +232,7 @@ class _Decoder:
         """Have a picture decoded.
 
         Raises:
-            TimeoutError: the deadline has come; the process is still at it.
+            TimeoutError: the deadline has passed, and the process is still busy.
             OSError: the process has ended.
         """
         self._connection.settimeout(max(0.001, deadline - time.time()))
@@ -248,7 +248,7 @@ class _Decoder:
         return _Answer(answer[ANSWER.size : ANSWER.size + size].decode(), height, width, truncated)
 
     def pixels(self, height: int, width: int, released: Callable[[_Decoder], None]) -> NDArray[np.uint8]:
-        """What was decoded, in shared memory; `released` is called once no array shows it."""
+        """The decoded pixels in shared memory; `released` is called once no array refers to them."""
         import numpy as np
 
         exporter = (ctypes.c_uint8 * (height * width * 3)).from_buffer(self._memory)
@@ -256,7 +256,7 @@ class _Decoder:
         return np.frombuffer(memoryview(exporter), np.uint8).reshape(height, width, 3)
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
+        """Kill the process."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._process, signal.SIGKILL)
         self.close()

@@ -1,8 +1,8 @@
 """Boxes and corners in pixels, and the letterbox that maps a picture onto a model's canvas and back.
 
 Coordinates are floats in pixels of the picture named by the function, origin in the upper left corner, x to the
-right. Corners are a (4, 2) array, clockwise from the upper left corner of the *plate* (which on a picture that hangs
-upside down is at the lower right).
+right. Corners are a (4, 2) array, clockwise from the upper left corner of the *plate* (which in an upside-down picture
+is at the lower right).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Box:
 
     @classmethod
     def around(cls, points: NDArray[np.floating]) -> Box:
-        """The smallest box that holds all of the points, shape (N, 2)."""
+        """The smallest box that contains all points, shape (N, 2)."""
         return cls(*map(float, (*points.min(axis=0), *points.max(axis=0))))
 
     def corners(self, like: Corners | None = None) -> Corners:
@@ -74,7 +74,7 @@ class Box:
         return Box(self.xmin - dx, self.ymin - dy, self.xmax + dx, self.ymax + dy)
 
     def clipped(self, width: int, height: int) -> Box:
-        """The part inside a picture of that size, in whole pixels, at least one pixel wide and high."""
+        """The part inside a picture of this size, in whole pixels, at least one pixel wide and high."""
         xmin = min(max(0, round(self.xmin)), width - 1)
         ymin = min(max(0, round(self.ymin)), height - 1)
         xmax = max(xmin + 1, min(round(self.xmax), width))
@@ -84,7 +84,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How a picture was fitted into a canvas: `canvas = picture * scale + (dx, dy)`, aspect ratio kept."""
+    """How a picture was fitted into a canvas, keeping its aspect ratio: `canvas = picture * scale + (dx, dy)`."""
 
     scale: float
     dx: float
@@ -101,6 +101,6 @@ class Letterbox:
         )
 
     def to_picture(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Canvas points, shape (..., 2), in pixels of the picture."""
+        """Maps canvas points, shape (..., 2), to pixels of the picture."""
         offset = np.array([self.dx, self.dy], dtype=np.float32)
         return ((points - offset) / np.float32(self.scale)).astype(np.float32)

@@ -1,8 +1,8 @@
 """The header of an encoded picture: its format and size.
 
-Headers are read here and not by a library, because they are read where everything else waits: on the gateway's event
-loop. Pillow follows every count and length that a file claims, for seconds or through gigabytes; this looks at the few
-bytes that hold the size. Whatever else is wrong with a picture is found where it is decoded, in a process of its own.
+Headers are not read by a library, because this happens on the gateway's event loop, which must not block. Pillow
+follows every count and length that a file claims, for seconds or through gigabytes; this module only reads the few
+bytes that hold the size. Any other problem with a picture is found when it is decoded, in a separate process.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _TIFF_ENTRIES: Final = 512
 """Entries of a directory; real ones have dozens."""
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION = 256, 257, 274
 _TIFF_FORMATS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
-"""Types of entries that a size has, as `struct` knows them."""
+"""The `struct` formats of the entry types that a size can have."""
 _EXIF: Final = {
     formats.JPEG: re.compile(rb"Exif\x00\x00"),
     formats.PNG: re.compile(rb"eXIf"),
     formats.WEBP: re.compile(rb"EXIF....(?:Exif\x00\x00)?", re.DOTALL),
     formats.TIFF: re.compile(rb""),
 }
-"""What stands before the EXIF data, which is a TIFF, in each format."""
+"""What precedes the EXIF data, which is a TIFF, in each format."""
 _EXIF_BYTES: Final = 65_536
 _SIZE_BOX: Final = b"\x00\x00\x00\x14ispe\x00\x00\x00\x00"
 _SIZE_BOXES: Final = 4_096
@@ -42,7 +42,7 @@ _SIZE_BOXES: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture's first bytes say; width and height in pixels as stored, before EXIF orientation."""
+    """Format and size of a picture; width and height in pixels as stored, before EXIF orientation."""
 
     format: Format
     width: int
@@ -86,7 +86,7 @@ def read(data: bytes) -> Header:
 
 
 def orientation(data: bytes) -> int:
-    """The EXIF orientation of a JPEG, PNG, WebP or TIFF; 1, upright, where there is none."""
+    """The EXIF orientation of a JPEG, PNG, WebP or TIFF; 1 (upright) if there is none."""
     kind = formats.sniff(data)
     if kind is None or kind not in _EXIF:
         return 1
@@ -117,7 +117,7 @@ def _bmp(data: bytes) -> Size:
     width, height = struct.unpack_from("<ii", data, 18)
     if width < 0:
         raise ValueError("negative width")
-    return width, abs(height)  # negative where the first row is on top
+    return width, abs(height)  # negative if the first row is on top
 
 
 def _gif(data: bytes) -> Size:
@@ -169,9 +169,9 @@ def _tiff_numbers(data: bytes) -> dict[int, int]:
 
 
 def _heif(data: bytes) -> Size:
-    """The largest of the sizes that the file names: that of the picture, of which others are tiles or a preview.
+    """The largest size in the file, which is that of the picture; others are those of tiles or a preview.
 
-    The boxes that hold them are found by their names, wherever others say that they lie.
+    The boxes with sizes are found by their names, regardless of where the file claims they are.
     """
     sizes: list[Size] = []
     position = data.find(_SIZE_BOX)

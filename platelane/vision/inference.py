@@ -1,7 +1,7 @@
-"""The services' way to Triton: one gRPC client per process, for life.
+"""The client for Triton: one gRPC client per process, for its whole life.
 
-It speaks through the stubs that `tritonclient` generates from Triton's protocol rather than through tritonclient's own
-wrapper: that copies the pixels once more, costs 5 to 15 % more time a call and turns status codes into text.
+It uses the stubs that `tritonclient` generates from Triton's protocol rather than tritonclient's own wrapper, which
+copies the pixels once more, takes 5 to 15 % more time a call and turns status codes into text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from platelane.runtime import metrics, tracing
 from platelane.vision.model_specs import ANY, ModelSpec, Tensor
 
 Images = NDArray[Any] | Sequence[bytes]
-"""One array, batch first, or the bytes of each image, which the model's specification gives a shape."""
+"""One array, batch first; or the bytes of each image, whose shape is in the model's specification."""
 
 _CHECK_SECONDS: Final = 3.0
 _DTYPES: Final[dict[str, type[np.generic]]] = {
@@ -34,19 +34,19 @@ _DTYPES: Final[dict[str, type[np.generic]]] = {
     "FP32": np.float32,
 }
 _AWAY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.CANCELLED})
-"""A server that is not there, is starting or draining (it no longer finds its models), or has dropped the call."""
+"""The server is down, is starting or draining (it no longer finds its models), or has dropped the call."""
 
 _CHANNEL: Final[list[tuple[str, str | int]]] = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.enable_http_proxy", 0),
-    # A server that comes back, at another address too, is found within a second or two.
+    # A server that comes back, even at another address, is found within a second or two.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.dns_min_time_between_resolutions_ms", 1000),
-    # A connection whose other end vanished without a word is noticed.
+    # Detects connections whose other end has vanished.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 ]
@@ -61,11 +61,11 @@ class Inference(Protocol):
 
 
 class InferenceClient:
-    """Runs models on Triton. To be made, used and closed within one event loop; calls may run concurrently."""
+    """Runs models on Triton. Create, use and close it within one event loop; calls may run concurrently."""
 
     def __init__(self, url: str) -> None:
-        """`url` is "host:port"; where the name has several addresses, calls go to them in turn. Or "unix:" and the
-        path of a socket."""
+        """`url` is "host:port", whose addresses are called in turn if there are several; or "unix:" and a socket's
+        path."""
         self._url = url
         target = url if url.startswith("unix:") else f"dns:///{url}"
         self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL)
@@ -82,7 +82,7 @@ class InferenceClient:
 
     @property
     def batch_sizes(self) -> dict[str, int]:
-        """The models that were checked, and the largest batch that each takes."""
+        """The models that were checked, and the largest batch that each accepts."""
         return dict(self._batch_sizes)
 
     async def ready(self) -> bool:
@@ -110,11 +110,11 @@ class InferenceClient:
             *_differences("output", spec.outputs, _tensors(metadata.outputs)),
         ]
         if differences:
-            raise ModelMismatch(f"The model {spec.name} at {self._url} is another one: {'; '.join(differences)}.")
+            raise ModelMismatch(f"The model {spec.name} at {self._url} is not as expected: {'; '.join(differences)}.")
         self._batch_sizes[spec.name] = max(1, answer.config.max_batch_size)
 
     async def wait_for(self, spec: ModelSpec, timeout: float) -> None:
-        """Checks as `check` does, again and again for up to `timeout` seconds while the server is not there."""
+        """Checks as `check` does, repeatedly for up to `timeout` seconds while the server is not available."""
         await AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, EngineUnavailable)),
             wait=wait_random_exponential(multiplier=0.1, max=1),
@@ -125,9 +125,9 @@ class InferenceClient:
     async def infer(self, spec: ModelSpec, images: Images, deadline: float) -> dict[str, NDArray[Any]]:
         """Runs the model on a batch of any size and returns its outputs by name, batch first, read-only.
 
-        Batches larger than the served model takes are sent in parts. `deadline` is in Unix seconds; until then a
-        server that is away is tried again. Raises DeadlineExceeded, EngineUnavailable, ModelMismatch for images that
-        the model does not take, and Fault for a model that fails.
+        Batches that are too large for the served model are sent in parts. `deadline` is in Unix seconds; until then,
+        calls to an unavailable server are repeated. Raises DeadlineExceeded, EngineUnavailable, ModelMismatch for
+        images that the model does not accept, and Fault for a model that fails.
         """
         if spec.name not in self._batch_sizes:
             await self.check(spec)
@@ -208,7 +208,7 @@ def _too_late(spec: ModelSpec) -> DeadlineExceeded:
 
 
 def _packed(spec: ModelSpec, images: Images) -> tuple[list[int], bytes]:
-    """Shape and bytes of a batch, as the protocol has them."""
+    """Shape and bytes of a batch for the protocol."""
     if isinstance(images, np.ndarray):
         return list(images.shape), images.tobytes()
     shape = spec.inputs[0].shape[1:]
@@ -220,7 +220,7 @@ def _packed(spec: ModelSpec, images: Images) -> tuple[list[int], bytes]:
 
 
 def _nothing(tensor: Tensor) -> NDArray[Any]:
-    """The output for no image at all."""
+    """The output for an empty batch."""
     return np.empty((0, *(max(size, 0) for size in tensor.shape[1:])), _DTYPES[tensor.dtype])
 
 
@@ -229,7 +229,7 @@ def _tensors(served: Any) -> dict[str, Tensor]:
 
 
 def _differences(kind: str, expected: Sequence[Tensor], served: dict[str, Tensor]) -> list[str]:
-    """One phrase for each difference; a served size of -1 fits any expected one, and the other way round."""
+    """One phrase for each difference; a size of -1 on either side matches any size."""
     found = []
     for tensor in expected:
         other = served.get(tensor.name)

@@ -10,20 +10,21 @@ END: Final = b"\xff\xd9"
 """The marker EOI."""
 
 _SEGMENTS: Final = 4_096
-"""Before the frame. Profiles and metadata are spread over segments of 64 kB, so that real files have a few dozen."""
+"""The most segments before the frame. Profiles and metadata are split into segments of 64 kB, so real files have a few
+dozen."""
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN: Final = 0xDA
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a segment: TEM, RST and SOI."""
 _MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-"""Inside entropy-coded data, where 0xFF is followed by 0 or is a restart marker."""
+"""A marker that cannot be part of entropy-coded data, in which 0xFF is followed by 0 or belongs to a restart marker."""
 _STEP: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What the frame header says. `process` is the second byte of its marker: 0xC0 baseline, 0xC1 extended, 0xC2
-    progressive, others what nobody uses; `end` is where the header ends."""
+    """The frame header. `process` is the second byte of its marker: 0xC0 baseline, 0xC1 extended, 0xC2 progressive;
+    others are not in use. `end` is where the header ends."""
 
     process: int
     precision: int
@@ -57,9 +58,9 @@ def frame(data: bytes) -> Frame:
 
 
 def scans(data: bytes, start: int, limit: int) -> tuple[int, bool]:
-    """How many scans there are behind a frame header that ends at `start`, and whether the end of the picture is there.
+    """The number of scans after a frame header that ends at `start`, and whether the picture's end is present.
 
-    Counting ends above `limit`.
+    Counting stops above `limit`.
     """
     count, position = 0, start
     while count <= limit and position < len(data):

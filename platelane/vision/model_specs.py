@@ -1,8 +1,8 @@
-"""The four served models: what goes in, what comes out, the labels of their classes, and what was fitted to them.
+"""The four served models: their inputs, outputs and labels, and the figures fitted to them.
 
-All of that lies beside each model in the model repository. Label files have one label a line, in the order of the
-model's outputs; the specifications count them, so that a served model with other classes is noticed when a service
-starts.
+Labels and fitted figures are files beside each model in the model repository. Label files have one label a line, in the
+order of the model's outputs. The specifications count them, so a service notices at its start if a served model has
+other classes.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from platelane.text_score import TextScore
 T = TypeVar("T")
 
 ANY: Final = -1
-"""In a shape: of any size."""
+"""Any size, in a shape."""
 
 PLATE_SHAPE: Final = (64, 160, 3)
 VEHICLE_SHAPE: Final = (128, 160, 3)
-"""As `platelane.vision.crops` cuts them; it is not imported because services that only read crops do without OpenCV."""
+"""The shapes of the crops that `platelane.vision.crops` cuts; defined here, so that services which only read crops do
+not load OpenCV."""
 
 DETECTIONS: Final = 128
 """Detections a picture, best first."""
 FRAMES: Final = 80
-"""Places of a plate at which the reader tells a character: two rows of 40."""
+"""Positions of a plate at which the reader predicts a character: two rows of 40."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class MakeModel:
-    """A model of car; years are 0 where not known."""
+    """A vehicle model; years are 0 if unknown."""
 
     make: str
     model: str
@@ -91,9 +92,9 @@ ALIGNER: Final = ModelSpec(
 
 
 class ModelRepository:
-    """The folder of the served models. Files are read when they are first asked for: no service needs all of them.
+    """The folder of the served models. Files are read when first needed, because no service needs all of them.
 
-    Raises CannotStart where a file is missing or is not what it should be.
+    Raises CannotStart if a file is missing or invalid.
     """
 
     def __init__(self, root: Path) -> None:
@@ -101,7 +102,7 @@ class ModelRepository:
 
     @cached_property
     def characters(self) -> tuple[str, ...]:
-        """What each of the reader's classes stands for; the first is the blank."""
+        """The character of each of the reader's classes; the first is the blank."""
         return self._lines("reader", "characters")
 
     @cached_property
@@ -151,12 +152,12 @@ class ModelRepository:
 
     @cached_property
     def dscore(self) -> Dscore:
-        """What makes a `dscore` of detection and reading."""
+        """The fitted computation of `dscore`."""
         return self.fitted(self.dscore_file, Dscore)
 
     @cached_property
     def text_score(self) -> TextScore:
-        """What the score of a text means; of models that nobody calibrated, the reader's confidence."""
+        """The calibration of text scores; for uncalibrated models, the score is the reader's confidence."""
         return self.fitted(self.text_score_file, TextScore) if self.text_score_file.exists() else TextScore()
 
     @property
@@ -169,7 +170,7 @@ class ModelRepository:
 
     @property
     def calibration_file(self) -> Path:
-        """What makes probabilities of the detector's scores."""
+        """The calibration of the detector's scores."""
         return self._root / "detector" / "calibration.json"
 
     @property

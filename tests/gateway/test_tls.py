@@ -84,7 +84,7 @@ async def test_grpc_with_nothing_less(
 @pytest.mark.parametrize(
     ("certificate", "key", "said"),
     [
-        ("cert.pem", "", "belong together"),
+        ("cert.pem", "", "must be set together"),
         ("missing.pem", "key.pem", "missing.pem"),
         ("cert.pem", "ca.pem", "are not a certificate and its key"),
     ],
