@@ -121,7 +121,13 @@ class Settings(BaseSettings):
     rate_limit: int = Field(
         8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0: no limit"
     )
-    http_in_flight: int = Field(64, ge=1, description="most uploads the gateway works on at once, fewer where answers come late; more get 503")
+    http_in_flight: int = Field(
+        64,
+        ge=1,
+        description="most uploads the gateway works on at once, fewer where answers come late; more get 503",
+    )
+        64, ge=1, description="most uploads the gateway works on at once, fewer where answers come late; more get 503"
+    )
     upload_rate: int = Field(
         1_000,
         ge=0,
