@@ -126,8 +126,6 @@ class Settings(BaseSettings):
         ge=1,
         description="most uploads the gateway works on at once, fewer where answers come late; more get 503",
     )
-        64, ge=1, description="most uploads the gateway works on at once, fewer where answers come late; more get 503"
-    )
     upload_rate: int = Field(
         1_000,
         ge=0,
