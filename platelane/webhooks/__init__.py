@@ -1,1 +1,1 @@
-"""Webhooks: what a hook is, which results it wants, how it is sent, where hooks and their queues are kept."""
+"""Webhooks: hooks and their filters, queues, requests and health, and where they are stored."""

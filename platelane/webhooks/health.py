@@ -1,4 +1,4 @@
-"""How receivers fare, in a bucket of its own: nobody mirrors it, so that a storm of failures wakes no other process."""
+"""The health of receivers. It is stored in a separate bucket that nobody mirrors, so failures wake no other process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from platelane.webhooks.response import Response
 RESPONSES: Final = 5
 """How many of a receiver's last failures are kept."""
 TELLING: Final = 5
-"""Events of a kind that have to fail, and none be delivered, before that is taken for a habit of the receiver."""
+"""A receiver is said to reject a kind of event once so many have failed and none has been delivered."""
 _TRIES: Final = 20
 
 
 class Tally(BaseModel):
-    """Requests that were answered with success, and others."""
+    """The numbers of successful and failed requests."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,10 +35,10 @@ class Tally(BaseModel):
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen of a receiver since it was last written down."""
+    """Observations of a receiver since its health was last stored."""
 
     succeeded: bool = False
-    """Failures before the last success are forgotten, but for the tallies."""
+    """Failures before the last success are only kept in the tallies."""
     failures: int = 0
     failing_since: datetime | None = None
     responses: list[Response] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Observed:
     """By whether the event had a plate."""
 
     def add(self, response: Response, *, with_plate: bool) -> None:
-        """One more request was answered, or not."""
+        """Add the result of a request."""
         if response.is_success:
             self.tallies[with_plate] += Tally(delivered=1)
             self.succeeded, self.failures, self.failing_since = True, 0, None
@@ -58,7 +58,7 @@ class Observed:
 
 
 class HookHealth(BaseModel):
-    """How a receiver fares: since when every request fails, how many did, the last failures, and which events fail."""
+    """A receiver's health: since when and how many requests have failed, the last failures, and which events fail."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,7 +69,7 @@ class HookHealth(BaseModel):
     without_plate: Tally = Tally()
 
     def after(self, observed: Observed) -> HookHealth:
-        """With what was observed since."""
+        """The health after further observations."""
         before = HookHealth() if observed.succeeded else self
         return HookHealth(
             failing_since=before.failing_since or observed.failing_since,
@@ -81,29 +81,29 @@ class HookHealth(BaseModel):
 
     @property
     def fails_without_plate(self) -> bool:
-        """Whether it is the events without a plate that the receiver does not take."""
+        """Whether the receiver rejects events without a plate, and only these."""
         fails = self.without_plate.failed >= TELLING and not self.without_plate.delivered
         return fails and self.with_plate.delivered > 0
 
     @property
     def last_failures(self) -> list[dict[str, Any]]:
-        """The newest first, for people."""
+        """The last failures, newest first, for people."""
         return [json.loads(each.model_dump_json(exclude={"retry_after"})) for each in reversed(self.responses)]
 
 
 class HealthStore:
-    """The health of all hooks. Every method raises EngineUnavailable where NATS does not answer."""
+    """The health of all hooks. Every method raises EngineUnavailable if NATS does not answer."""
 
     def __init__(self, bus: Bus) -> None:
         self._bucket = bus.stream(topology.KV_HOOK_HEALTH)
 
     async def get(self, hook_id: int) -> HookHealth:
-        """How a hook fares."""
+        """The health of a hook."""
         record = await self._bucket.get(subjects.hook_health(hook_id))
         return HookHealth.model_validate_json(record.data) if record else HookHealth()
 
     async def change(self, hook_id: int, change: Callable[[HookHealth], HookHealth]) -> tuple[HookHealth, HookHealth]:
-        """Change how a hook fares, whoever else does so as well; what it was, and what it is now."""
+        """Change the health of a hook, safely with concurrent changes; returns the health before and after."""
         subject = subjects.hook_health(hook_id)
         for _ in range(_TRIES):
             record = await self._bucket.get(subject)
@@ -115,5 +115,5 @@ class HealthStore:
         raise EngineUnavailable("The webhook's health is being changed by others.")
 
     async def delete(self, hook_id: int) -> None:
-        """Forget it."""
+        """Delete the health of a hook."""
         await self._bucket.purge(filter=subjects.hook_health(hook_id))

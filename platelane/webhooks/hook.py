@@ -1,4 +1,4 @@
-"""A hook: where results go, in which form, and which of them. Validated where it comes in, frozen from then on."""
+"""A hook: where results are sent, in which format, and which of them. It is validated on input, and immutable."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ MASK: Final = "***"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
 _FIRST_ENVIRONMENT_ID: Final = 1 << 30
-"""Hooks of the environment have ids from here on, others count up from 1; all fit a 32-bit integer."""
+"""Ids of hooks from the environment start here, others count up from 1; all fit into 32 bits."""
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Filter(BaseModel):
-    """Which results a hook wants: those for which every condition that is given holds."""
+    """Which results a hook gets: those that fulfil all given conditions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     with_plate: bool = False
     cameras: tuple[Word, ...] = Field((), max_length=1_000)
     plates: tuple[Word, ...] = Field((), max_length=1_000)
-    """Patterns, one of which a plate has to match: `ab*`, `??123*`."""
+    """Patterns such as `ab*` and `??123*`; a plate has to match one of them."""
     watch_list: tuple[Word, ...] = Field((), max_length=20_000)
-    """Plates, one of which has to be seen."""
+    """Plates; one of them has to be seen."""
     distance: int = Field(0, ge=0, le=3)
     """Characters that may be inserted, removed or replaced between a plate and one of the watch-list."""
 
     watchlists: tuple[Word, ...] = Field((), max_length=100)
-    """Ids of the account's watch-lists, one of which has to have a plate that was seen."""
+    """Ids of the account's watch-lists; one of them has to contain a plate that was seen."""
 
     @property
     def words(self) -> int:
-        """How many cameras, patterns, plates and watch-lists it names."""
+        """The number of cameras, patterns, plates and watch-lists in it."""
         return len(self.cameras) + len(self.plates) + len(self.watch_list) + len(self.watchlists)
 
     @field_validator("watch_list")
@@ -59,7 +59,7 @@ class Filter(BaseModel):
 
 
 class HookSettings(BaseModel):
-    """What its owner decides about a hook."""
+    """The settings of a hook that its owner chooses."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,11 +73,11 @@ class HookSettings(BaseModel):
     concurrency: int = Field(4, ge=1, le=16)
     """Requests at once."""
     ordered: bool = False
-    """Whether each camera's events come in order, for which one that fails holds up those behind it."""
+    """Whether each camera's events are sent in order; a failing event then delays those behind it."""
     max_queued: int | None = Field(None, ge=1, le=1_000_000)
-    """Events that may wait, the oldest is dropped; None: PLATELANE_WEBHOOK_QUEUE."""
+    """Events that may wait; beyond that, the oldest is dropped. None: PLATELANE_WEBHOOK_QUEUE."""
     mail: str = Field("", max_length=300)
-    """Who is told when the hook is disabled; empty: PLATELANE_MAIL_TO."""
+    """Whom to notify when the hook is disabled; empty: PLATELANE_MAIL_TO."""
 
     @field_validator("target")
     @classmethod
@@ -85,7 +85,7 @@ class HookSettings(BaseModel):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\x00-\x1f]", value):
             raise ValueError("the target must be an http:// or https:// address")
-        _ = parts.port  # raises ValueError where it is no number
+        _ = parts.port  # raises ValueError if it is not a number
         return value
 
     @field_validator("headers")
@@ -117,10 +117,10 @@ class HookSettings(BaseModel):
 
     @classmethod
     def checked(cls, fields: object) -> Self:
-        """Read what came from outside.
+        """Validate input from outside.
 
         Raises:
-            BadRequest: what is wrong with it.
+            BadRequest: the first problem.
         """
         try:
             return cls.model_validate(fields)
@@ -129,27 +129,27 @@ class HookSettings(BaseModel):
 
 
 class Hook(HookSettings):
-    """A hook as it is stored, by this version or a later one that knows more of it."""
+    """A hook as it is stored, possibly by a later version with more fields."""
 
     model_config = ConfigDict(extra="ignore")
 
     id: int
     account: str = ""
-    """Whose results it gets; empty: everybody's."""
+    """The account whose results it gets; empty: all accounts."""
     from_environment: bool = False
     disabled_reason: str = ""
     """Why it was disabled, if not by its owner."""
     generation: int = 0
-    """Counts how often it was enabled: each time, what waits is tried at once."""
+    """How often it was enabled: each time, queued events are tried at once."""
 
     @property
     def queueing(self) -> bool:
-        """Whether results wait for it: one that broke gets them when it is enabled again, as far as its queue goes."""
+        """Whether results are queued for it, also while it is disabled because of failures."""
         return self.enabled or bool(self.disabled_reason)
 
     @property
     def belongs_to_token(self) -> bool:
-        """Whether somebody other than the operator made it: its requests are guarded against private addresses."""
+        """Whether a token made it, and not the operator: its requests may not go to private addresses."""
         return bool(self.account)
 
     @property
@@ -158,23 +158,23 @@ class Hook(HookSettings):
         return self.queueing and self.format == "multipart"
 
     def key(self, event_id: str) -> str:
-        """The same for every attempt to tell the receiver about a picture, so that it can drop repeats."""
+        """The key of an event, the same for all attempts to deliver it, so that the receiver can drop duplicates."""
         return f"{event_id}.{self.id}"
 
     def concerns(self, camera_id: str, account: str) -> bool:
-        """Whether it gets results of this camera at all."""
+        """Whether it may get results of this camera and account."""
         cameras = self.filter.cameras
         return self.account in ("", account) and (not cameras or camera_id in cameras)
 
     @property
     def public_target(self) -> str:
-        """The target without password and query, which may hold secrets."""
+        """The target without password and query, which may contain secrets."""
         parts = urlsplit(self.target)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     @property
     def site(self) -> str:
-        """Scheme, host and port of the target alone: paths carry the secrets of chat and home-automation receivers."""
+        """Only scheme, host and port of the target: the paths of chat and home-automation receivers contain secrets."""
         parts = urlsplit(self.target)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
 
@@ -183,15 +183,15 @@ class Hook(HookSettings):
         return self.model_dump(include=set(HookSettings.model_fields))
 
     def enabled_again(self) -> Self:
-        """The same hook, starting anew."""
+        """The hook enabled, in a new generation."""
         return self.model_copy(update={"enabled": True, "disabled_reason": "", "generation": self.generation + 1})
 
 
 def of_environment(target: str) -> Hook:
-    """A hook of PLATELANE_WEBHOOK_TARGETS; the same in every process.
+    """The hook for a target in PLATELANE_WEBHOOK_TARGETS; it is the same in every process.
 
     Raises:
-        BadRequest: the target is no web address.
+        BadRequest: the target is not a web address.
     """
     number = int.from_bytes(hashlib.sha256(target.encode()).digest()[:4]) % _FIRST_ENVIRONMENT_ID
     try:

@@ -1,4 +1,4 @@
-"""One request to a receiver, and what came of it."""
+"""Sends requests to receivers."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _FAILURES: Final = (
 
 
 class WebhookClient:
-    """Posts to all receivers of a process. Redirects are answers, never followed: they could lead anywhere."""
+    """Posts to all receivers of a process. Redirects are never followed, because they could lead anywhere."""
 
     def __init__(self, timeout: float, networks: Iterable[Network] = ()) -> None:
-        """`networks`: where guarded requests may go besides public addresses."""
+        """`networks`: private networks that guarded requests may also reach."""
         self._timeout = timeout
         self._client = self._made(None)
         self._guarded = self._made(_GuardedTransport(GuardedNetwork(networks)))
@@ -59,14 +59,14 @@ class WebhookClient:
             verify=_certificates(),
             limits=_LIMITS,
             headers={"Accept-Encoding": "identity"},
-            # none is kept: receivers on one host are not to get each other's
+            # no cookies are kept, so that receivers on one host do not get each other's
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def post(self, target: str, payload: Payload, *, guarded: bool = False) -> Response:
         """Post once; the whole exchange takes at most the timeout.
 
-        `guarded`: to public addresses and the allowed networks only, and nothing is shown of what the latter answer.
+        `guarded`: only to public addresses and the allowed networks, without showing what the latter answer.
         """
         client = self._guarded if guarded else self._client
         at, start = datetime.now(UTC), time.monotonic()
@@ -77,7 +77,7 @@ class WebhookClient:
                 asyncio.timeout(self._timeout),
                 client.stream("POST", target, content=payload.body, headers=dict(payload.headers)) as response,
             ):
-                # first, since they hold whether or not the body comes to an end
+                # read first, because they are valid even if the body never ends
                 status, retry_after = response.status_code, seconds_until(response.headers.get("Retry-After"), at)
                 body = await _beginning(response)
                 if not guarded or _is_public_peer(response):
@@ -95,7 +95,7 @@ class WebhookClient:
 
 
 class _GuardedTransport(httpx.AsyncBaseTransport):
-    """HTTP over connections of a guarded network, whatever proxies the environment names."""
+    """HTTP over connections of a guarded network, ignoring the proxies of the environment."""
 
     def __init__(self, network: GuardedNetwork) -> None:
         self._pool = httpcore.AsyncConnectionPool(
@@ -141,7 +141,7 @@ class _Body(httpx.AsyncByteStream):
 
 @lru_cache(maxsize=1)
 def _certificates() -> ssl.SSLContext:
-    """Once for all clients of a process; it takes a while."""
+    """Loaded once for all clients of a process, because it takes a while."""
     return httpx.create_ssl_context()
 
 
@@ -151,7 +151,7 @@ def _is_public_peer(response: httpx.Response) -> bool:
 
 
 def seconds_until(retry_after: str | None, now: datetime) -> float:
-    """What a Retry-After header asks for, as seconds or as a date; 0 where it cannot be understood."""
+    """The seconds that a Retry-After header asks for, as a number or a date; 0 if it cannot be understood."""
     if not retry_after:
         return 0.0
     try:

@@ -1,4 +1,4 @@
-"""Which results a hook wants. Pure functions."""
+"""Decides which results a hook gets. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platelane.webhooks.wildcards import fits
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A plate that was seen, one of the watch-list, and in how many characters they differ."""
+    """A plate that was seen, the listed plate nearest to it, and their edit distance."""
 
     plate: str
     listed: str
@@ -24,7 +24,7 @@ class Match:
 
 
 def wanted(hook: Hook, result: stages_pb2.Result, lists: Lists | None = None) -> bool:
-    """Whether a result goes to a hook; `lists` are those that its filter may name."""
+    """Whether a result goes to a hook; `lists` are the watch-lists that its filter may refer to."""
     rule, recognition = hook.filter, result.recognition
     if not hook.concerns(recognition.camera_id, result.account):
         return False
@@ -39,7 +39,7 @@ def wanted(hook: Hook, result: stages_pb2.Result, lists: Lists | None = None) ->
 
 
 def named(hook: Hook, recognition: domain_pb2.Recognition, lists: Lists) -> list[str]:
-    """Names of the watch-lists of a hook's filter that have a plate that was seen."""
+    """Names of those watch-lists of a hook's filter that contain a plate that was seen."""
     chosen = [found for each in hook.filter.watchlists if (found := lists.get(hook.account, each))]
     seen, time_us = texts(recognition), recognition.timestamp_us
     return list(dict.fromkeys(each.name for each in chosen if any(each.match(text, time_us) for text in seen)))
@@ -51,7 +51,7 @@ def texts(recognition: domain_pb2.Recognition) -> list[str]:
 
 
 def watched(rule: Filter, seen: Iterable[str]) -> list[Match]:
-    """For each plate the nearest one of the watch-list, where it is near enough."""
+    """For each plate its nearest match on the watch-list, if any is near enough."""
     return [match for text in seen if (match := _nearest(text, rule.watch_list, rule.distance))]
 
 

@@ -1,4 +1,4 @@
-"""A result as the request that a receiver gets: body, encoding, signature. Pure functions."""
+"""Turns a result into the request for a receiver: body, encoding, signature. Pure functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVENT: Final = "image.done"
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is posted."""
+    """The body and headers of a request."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -34,9 +34,9 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """An event's number in its hook's queue, and when it came there, microseconds since 1970.
+    """An event's number in its hook's queue, and when it was queued, in microseconds since 1970.
 
-    Numbers grow, with gaps: a receiver that wants order sorts by them.
+    Numbers increase, with gaps, so receivers can sort by them.
     """
 
     sequence: int
@@ -51,8 +51,8 @@ def document(
     *,
     test: bool = False,
 ) -> dict[str, Any]:
-    """The envelope of the REST API's webhooks, the event's place among others, and which plates of the hook's
-    watch-lists were seen."""
+    """The JSON document of an event: the Snapshot API's envelope, the event's number and time, and which plates of the
+    hook's watch-lists were seen."""
     about: dict[str, Any] = {
         "target": hook.public_target,
         "id": hook.id,
@@ -72,7 +72,7 @@ def document(
 
 
 def _local(microseconds: int) -> datetime:
-    """The time in this machine's zone; in UTC where that is out of the calendar, as on the last day of year 9999."""
+    """The time in this machine's zone; in UTC if that is outside the calendar, as on the last day of year 9999."""
     moment = times.moment(microseconds)
     try:
         return moment.astimezone()
@@ -98,7 +98,7 @@ def encode(hook: Hook, text: str, key: str, picture: Picture | None, now: int) -
 
 
 def ascii_json(content: Mapping[str, Any]) -> str:
-    """JSON in ASCII only, as some receivers read nothing else."""
+    """JSON in ASCII only, because some receivers cannot read anything else."""
     return json.dumps(content, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -125,13 +125,13 @@ def _multipart(boundary: str, text: str, picture: Picture | None) -> bytes:
 
 
 def upload_name(filename: str, fallback: str) -> str:
-    """The event's own file name, by which receivers join event and picture.
+    """The event's own file name, by which receivers match event and picture.
 
-    Some receivers take a part for the field `json` whose header has that word: such a name is not used.
+    Some receivers mistake a part whose header contains `json` for the field of that name, so such a name is not used.
     """
     return filename if filename and "json" not in filename.lower() else fallback
 
 
 def _quoted(filename: str) -> str:
-    """As the HTML standard escapes names in multipart/form-data (RFC 7578); the rest is UTF-8."""
+    """Escaped as the HTML standard requires for names in multipart/form-data (RFC 7578); the rest is UTF-8."""
     return filename.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

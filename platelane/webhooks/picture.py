@@ -1,4 +1,4 @@
-"""The picture that goes to a receiver: upright, because boxes are measured in the upright one."""
+"""The picture that is sent to a receiver: upright, because boxes refer to the upright picture."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from platelane.vision.decoders import Decode
 
 _QUALITY: Final = 92
 _PATIENCE: Final = 30.0
-"""Seconds for decoding: nobody waits for it."""
+"""Seconds for decoding, which no caller waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture under the name it is sent with."""
+    """An encoded picture with its file name."""
 
     data: bytes
     filename: str
@@ -28,18 +28,18 @@ class Picture:
 
 
 def upright(data: bytes, filename: str, decode: Decode) -> Picture:
-    """The picture as it came, or, where its EXIF orientation turns it, as it was read: a JPEG of the same name.
+    """The unchanged picture; if its EXIF orientation is not upright, an upright JPEG of the same name.
 
-    What cannot be read goes out as it is.
+    A picture that cannot be decoded is not changed.
     """
     kind = formats.sniff(data)
-    as_it_came = Picture(data, filename, kind.media_type if kind else "application/octet-stream")
+    unchanged = Picture(data, filename, kind.media_type if kind else "application/octet-stream")
     if header.orientation(data) == 1:
-        return as_it_came
+        return unchanged
     try:
         image = decode(data, time.time() + _PATIENCE).image
     except PlatelaneError:
-        return as_it_came
+        return unchanged
     encoded = io.BytesIO()
     Image.fromarray(image[:, :, ::-1]).save(encoded, "JPEG", quality=_QUALITY)
     return Picture(encoded.getvalue(), filename, "image/jpeg")

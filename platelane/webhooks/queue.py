@@ -1,8 +1,8 @@
-"""Where a hook's events wait: a stream of its own, so that a receiver which is away takes room and time of no other.
+"""The queue of a hook's events: one stream per hook, so that a receiver that is down takes no room and time of others.
 
-By default an event whose first request fails moves to the retry queue and holds up nothing. Hooks that want the events
-of a camera in order have one consumer for each request at a time instead, which works on some of the `SHARES` that
-cameras belong to: there an event that fails holds back those behind it, across processes.
+By default, an event whose first request fails moves to the retry queue and delays no other. Ordered hooks instead have
+one consumer per concurrent request, each for some of the `SHARES` that cameras are split into; there, a failing event
+delays those behind it, across all processes.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ UNLIMITED: Final = 1_000_000_000
 _PATIENCE: Final = 2.0
 _DAY: Final = 86_400.0
 BYTES: Final = 64 << 20
-"""Room of one queue, which NATS keeps free for it: for 10,000 events of 1 to 5 kB. 200 hooks together: 12.5 GB."""
+"""Bytes that NATS reserves for one queue: enough for 10,000 events of 1 to 5 kB. 200 hooks together: 12.5 GB."""
 BYTES_OF_TOKEN: Final = 16 << 20
-"""The same for a hook of a token: the most hooks that one token may have leave room for those of others."""
+"""`BYTES` for a hook of a token, so that the hooks of one token leave room for those of others."""
 _PREFIX: Final = "HOOK_"
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePlan:
-    """What of a hook its queue depends on."""
+    """The properties of a hook that determine its queue."""
 
     hook_id: int
     generation: int
@@ -51,9 +51,9 @@ class QueuePlan:
 
     @property
     def consumers(self) -> list[QueueConsumer]:
-        """What the workers of the hook pull from; no event is in two of them."""
+        """The consumers that the hook's workers pull from; no event is in two of them."""
         stream = stream_name(self.hook_id)
-        # what waits for its next attempt counts as pending; a hook that wants order from now on still has such events
+        # events waiting for their next attempt count as pending; a hook that has become ordered may still have some
         retry = Consumer(stream, f"retry_{self.generation}", max_deliver=UNLIMITED, max_ack_pending=UNLIMITED)
         firsts = self._in_order(stream) if self.ordered else [self._at_once(stream)]
         return [*firsts, QueueConsumer(retry, (subjects.delivery(self.hook_id, subjects.RETRY),))]
@@ -99,10 +99,10 @@ class Queue:
         self._stream = bus.stream(stream_name(hook_id))
 
     async def ensure(self, plan: QueuePlan) -> None:
-        """Make the stream what it should be.
+        """Create or update the stream.
 
         Raises:
-            EngineUnavailable, nats.errors.Error: NATS does not do it now, or has no room for it.
+            EngineUnavailable, nats.errors.Error: NATS cannot do so now, or has no room for it.
         """
         settings = self._bus.settings
         config = StreamConfig(
@@ -123,9 +123,9 @@ class Queue:
             raise EngineUnavailable("NATS did not answer in time") from error
 
     async def ensure_consumers(self, plan: QueuePlan, *, alone: bool = True) -> None:
-        """Make the consumers what they should be, and (`alone`) no others. Raises as `ensure`.
+        """Create or update the consumers, and with `alone` delete all others. Raises as `ensure`.
 
-        Others may be of a plan that this process has not heard of yet; the server lets no event go to both.
+        Other consumers may belong to a plan that this process does not know yet; the server gives no event to both.
         """
         manager = self._bus.client.jsm(timeout=_PATIENCE)
         wanted = {each.consumer.name for each in plan.consumers}
@@ -147,10 +147,10 @@ class Queue:
             await manager.add_consumer(self._stream.name, durable)
 
     async def put(self, hook: Hook, result: stages_pb2.Result) -> int:
-        """Queue a result, once; how many of the oldest events had to go for it.
+        """Queue a result once; returns how many of the oldest events were dropped to make room.
 
         Raises:
-            EngineUnavailable: NATS does not store it now, or there is no stream.
+            EngineUnavailable: NATS cannot store it now, or there is no stream.
         """
         recognition = result.recognition
         share = zlib.crc32(recognition.camera_id.encode("utf-8", "surrogatepass")) % SHARES
@@ -174,11 +174,11 @@ class Queue:
     async def retry(self, key: str, delivery: stages_pb2.Delivery, sequence: int, pause: float) -> int:
         """Move an event to the retry queue, due in `pause` seconds; `sequence` is its number in the stream.
 
-        The message that it comes from is to be acknowledged afterwards. An event that was dropped meanwhile stays so.
-        Where the stream is full, others are dropped for it, first the oldest that has failed before; how many.
+        Acknowledge its original message afterwards. An event that has been dropped meanwhile stays dropped. If the
+        stream is full, other events are dropped to make room, oldest failed ones first; returns how many.
 
         Raises:
-            EngineUnavailable: NATS does not store it now.
+            EngineUnavailable: NATS cannot store it now.
             Overloaded: the machine has no room.
         """
         state = await self._stream.state()
@@ -203,22 +203,22 @@ class Queue:
                     dropped += await self._stream.purge(filter=subject, keep=failed - 1)
                 else:
                     await self._stream.purge(keep=state["messages"] - 1)
-                    dropped += state["first_seq"] != sequence  # else it has made room for itself
+                    dropped += state["first_seq"] != sequence  # otherwise it was this event itself
             else:
                 return dropped
 
     async def waiting(self) -> int:
-        """Events that wait."""
+        """The number of waiting events."""
         state = await self._stream.state()
         return int(state["messages"]) if state else 0
 
     async def delete(self) -> None:
-        """Remove the queue with all that waits in it, and its dead letters."""
+        """Delete the queue with its events and dead letters."""
         await delete_stream(self._bus.connection, self._stream.name)
         await self._bus.stream(topology.DEAD).purge(filter=subjects.dead(self._stream.name))
 
     async def dead_letters(self, start: int, limit: int) -> list[tuple[Record, stages_pb2.DeadLetter]]:
-        """Up to `limit` events that were given up, the oldest first, from sequence `start` of the stream DEAD on."""
+        """Up to `limit` events that were given up, oldest first, starting at sequence `start` of the stream DEAD."""
         subject = subjects.dead(self._stream.name)
         records = await self._bus.stream(topology.DEAD).read(subject, start, limit)
         return [(record, stages_pb2.DeadLetter.FromString(record.data)) for record in records]
@@ -231,14 +231,14 @@ class Queue:
 
 
 def plan_of(hook: Hook, default_limit: int) -> QueuePlan:
-    """The plan for a hook's queue; `default_limit` where it names no limit of its own."""
+    """The plan for a hook's queue; `default_limit` applies if the hook has no limit of its own."""
     most = hook.max_queued or default_limit
     room = BYTES_OF_TOKEN if hook.belongs_to_token else BYTES
     return QueuePlan(hook.id, hook.generation, hook.concurrency, most, hook.ordered, room)
 
 
 def hook_of_stream(name: str) -> int | None:
-    """The hook whose stream this is; None for any other stream."""
+    """The id of the hook whose queue this stream is; None for any other stream."""
     number = name.removeprefix(_PREFIX)
     return int(number) if name.startswith(_PREFIX) and number.isdigit() else None
 
@@ -249,7 +249,7 @@ def stream_name(hook_id: int) -> str:
 
 
 async def delete_forgotten(connection: Connection, known: set[int]) -> None:
-    """Remove queues of hooks that are no more: who deleted the hook may not have lived to remove its queue."""
+    """Delete queues of deleted hooks: a process that deleted a hook may have died before it deleted the queue."""
     request = json.dumps({"subject": subjects.delivery("*", "*")}).encode()
     answer = await connection.ask("$JS.API.STREAM.NAMES", request, time.time() + _PATIENCE)
     for name in answer.get("streams") or ():
@@ -259,6 +259,6 @@ async def delete_forgotten(connection: Connection, known: set[int]) -> None:
 
 
 async def delete_stream(connection: Connection, name: str) -> None:
-    """Remove a stream, if there is one."""
+    """Delete a stream if it exists."""
     with suppress(NotFoundError):
         await connection.ask(f"$JS.API.STREAM.DELETE.{name}", b"", time.time() + _PATIENCE)

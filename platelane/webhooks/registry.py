@@ -1,4 +1,4 @@
-"""All hooks, known in every process within moments of a change: a bucket of NATS, each under its id."""
+"""All hooks, stored by id in a bucket of NATS, and mirrored in every process within moments of a change."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from platelane.errors import BadRequest, EngineUnavailable, NotFound, Overloaded
 from platelane.webhooks.hook import Hook, HookSettings, of_environment
 
 MOST_HOOKS: Final = 200
-"""Of one account; each has a stream of its own."""
+"""Limit per account; each hook has its own stream."""
 MOST_WORDS: Final = 200_000
-"""In all filters of one account."""
+"""Limit of all filters of an account together."""
 MOST_OF_ALL: Final = 1_000
 DELIVERED: Final = "delivered"
 DROPPED: Final = "dropped"
@@ -25,7 +25,7 @@ _TRIES: Final = 20
 
 
 class HookRegistry:
-    """The hooks that this process knows, and the way to change them for all."""
+    """The hooks that this process knows, and operations to change them for all processes."""
 
     def __init__(self, bus: Bus) -> None:
         """Use `open`."""
@@ -43,14 +43,14 @@ class HookRegistry:
 
         Raises:
             EngineUnavailable: NATS does not answer.
-            BadRequest: a target in PLATELANE_WEBHOOK_TARGETS is no web address.
+            BadRequest: a target in PLATELANE_WEBHOOK_TARGETS is not a web address.
         """
         hooks = cls(bus)
         await hooks._mirror.start()
         return hooks
 
     def all(self) -> list[Hook]:
-        """Every hook: those of the environment in their order, then the others by id."""
+        """All hooks: those of the environment in their order, then the others by id."""
         others = sorted(self._hooks.keys() - self._environment.keys())
         return [self._hooks[number] for number in (*self._environment, *others)]
 
@@ -60,7 +60,7 @@ class HookRegistry:
 
     @property
     def numbers(self) -> set[int]:
-        """The ids of all hooks there are, those that this version cannot read among them."""
+        """The ids of all hooks, including those that this version cannot read."""
         return {int(key) for key in self._mirror.names() if key.isdigit()} | self._hooks.keys()
 
     def image_wanted(self, camera_id: str, account: str) -> bool:
@@ -72,11 +72,11 @@ class HookRegistry:
         self._mirror.on_change(listener)
 
     async def create(self, owned: HookSettings, account: str) -> Hook:
-        """A new hook; its id is never used again.
+        """Create a hook; its id is never reused.
 
         Raises:
-            BadRequest: the account has too many.
-            Overloaded: all accounts together have.
+            BadRequest: the account has too many hooks.
+            Overloaded: all accounts together have too many.
         """
         owned_already = [hook for hook in self._hooks.values() if hook.account == account]
         if len(owned_already) >= MOST_HOOKS:
@@ -90,11 +90,11 @@ class HookRegistry:
         return hook
 
     async def change(self, hook_id: int, change: Callable[[Hook], Hook]) -> Hook:
-        """Change a hook; `change` is called again where somebody else did so at the same time.
+        """Change a hook; `change` is called again after a concurrent change.
 
         Raises:
-            NotFound: there is no such hook (any more).
-            BadRequest: the account's filters would hold too much.
+            NotFound: the hook does not exist (any more).
+            BadRequest: the account's filters would be too large.
         """
         for _ in range(_TRIES):
             record = await self._bucket.get(subjects.entry(topology.HOOKS, str(hook_id)))
@@ -110,10 +110,10 @@ class HookRegistry:
         raise EngineUnavailable("The webhook is being changed by others.")
 
     async def delete(self, hook_id: int) -> None:
-        """Forget a hook.
+        """Delete a hook.
 
         Raises:
-            BadRequest: it is one of the environment.
+            BadRequest: it is set by the environment.
         """
         if hook_id in self._environment:
             raise BadRequest("This webhook is set by PLATELANE_WEBHOOK_TARGETS; it can be disabled, not deleted.")
@@ -121,7 +121,7 @@ class HookRegistry:
         await self._counts.purge(filter=subjects.hook_count(str(hook_id), "*"))
 
     async def count(self, hook_id: int, what: str, amount: int = 1, message_id: str = "") -> None:
-        """Count events of a hook that were `DELIVERED`, `DROPPED` or became `DEAD` letters, once for a `message_id`.
+        """Count events of a hook that were `DELIVERED`, `DROPPED` or became `DEAD` letters, once per `message_id`.
 
         Raises:
             EngineUnavailable, Overloaded: as `Stream.add`.
@@ -129,19 +129,19 @@ class HookRegistry:
         await self._counts.add(subjects.hook_count(str(hook_id), what), amount, message_id)
 
     async def counts(self, hook_id: int) -> dict[str, int]:
-        """What was counted."""
+        """The counts of a hook's events."""
         found, _ = await self._counts.last(subjects.hook_count(str(hook_id), "*"))
         counted = {record.key: counter(record.data) for record in found}
         return {what: counted.get(what, 0) for what in COUNTS}
 
     def _check_words(self, account: str, hook_id: int, words: int) -> None:
-        """Raises BadRequest where `words` in the filter of a hook would be too many, with those of the others."""
+        """Raises BadRequest if the filters of the account would have too many words, with `words` for this hook."""
         others = (hook for hook in self._hooks.values() if hook.account == account and hook.id != hook_id)
         if words + sum(hook.filter.words for hook in others) > MOST_WORDS:
             raise BadRequest(f"The limit of {MOST_WORDS} cameras, patterns and plates in all filters is reached.")
 
     async def _put(self, hook: Hook, expected: int) -> bool:
-        # versions that know no watch-lists can read the hooks that name none
+        # so that versions without watch-lists can read hooks that use none
         unused = None if hook.filter.watchlists else {"filter": {"watchlists"}}
         return await self._mirror.put(str(hook.id), hook.model_dump_json(exclude=unused).encode(), expected)
 

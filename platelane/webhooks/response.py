@@ -1,4 +1,4 @@
-"""What came of one request to a receiver."""
+"""The result of a request to a receiver."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 EXCERPT: Final = 500
-"""Characters of a receiver's answer that its owner gets to see."""
+"""Characters of a receiver's answer that are shown to the hook's owner."""
 
 
 class Response(BaseModel):
-    """What a receiver answered, or why it did not (`status` None)."""
+    """A receiver's answer, or why there was none (`status` is None)."""
 
     model_config = ConfigDict(frozen=True)
 

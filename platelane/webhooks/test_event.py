@@ -1,4 +1,4 @@
-"""A made-up event, to see whether a receiver understands what it will get."""
+"""A made-up event, to test whether a receiver understands events."""
 
 from __future__ import annotations
 

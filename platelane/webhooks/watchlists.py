@@ -1,4 +1,4 @@
-"""Watch-lists: plates to look out for, known in every process within moments of a change."""
+"""Watch-lists: plates to look out for, mirrored in every process within moments of a change."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from platelane.errors import BadRequest
 from platelane.webhooks.wildcards import checked
 
 MOST_LISTS: Final = 100
-"""Of one account."""
+"""Lists of one account."""
 MOST_PLATES: Final = 5_000
-"""In one list."""
+"""Plates in one list."""
 MOST_PLATES_OF_ALL: Final = 20_000
-"""In all lists of an account."""
+"""Plates in all lists of an account."""
 MOST_BYTES: Final = 4 << 20
-"""Of all lists of an account, as JSON."""
+"""Bytes of all lists of an account, as JSON."""
 DOCUMENT_LIMIT: Final = 1 << 20
-"""Bytes of one list, as it is sent."""
+"""Bytes of one list in a request."""
 _ID_LIMIT: Final = 16
 _STRICT: Final = ConfigDict(strict=True, frozen=True)
 
 
 class Listed(BaseModel):
-    """A plate of a watch-list. It counts from `valid_from` to `valid_to`, both included."""
+    """A plate of a watch-list. It is valid from `valid_from` to `valid_to`, both inclusive."""
 
     model_config = _STRICT
 
@@ -53,14 +53,14 @@ class Listed(BaseModel):
         return self
 
     def holds(self, time_us: int) -> bool:
-        """Whether it counts at a time, microseconds since 1970."""
+        """Whether it is valid at a time, in microseconds since 1970."""
         return (self.valid_from is None or times.microseconds(self.valid_from) <= time_us) and (
             self.valid_to is None or time_us <= times.microseconds(self.valid_to)
         )
 
 
 class WatchlistSettings(BaseModel):
-    """A watch-list, as it is sent."""
+    """A watch-list in a request."""
 
     model_config = _STRICT
 
@@ -80,12 +80,12 @@ class WatchlistSettings(BaseModel):
 
 
 class Watchlist(WatchlistSettings):
-    """A watch-list, as it is kept."""
+    """A stored watch-list."""
 
     id: str
 
     def match(self, text: str, time_us: int) -> Listed | None:
-        """The nearest of its plates to one that was seen at a time, microseconds since 1970."""
+        """The listed plate that matches a text seen at a time (microseconds since 1970), preferably exactly."""
         same = next((each for each in self._by_plate.get(text, ()) if each.holds(time_us)), None)
         if same or not self.distance:
             return same
@@ -107,30 +107,30 @@ class Watchlists(BaseModel):
 
 
 class Lists(Protocol):
-    """The lists there are; `WatchlistStore` is one."""
+    """Finds watch-lists; `WatchlistStore` does it."""
 
     def get(self, account: str, list_id: str) -> Watchlist | None: ...
 
 
 class NoLists:
-    """Where there are none."""
+    """No watch-lists at all."""
 
     def get(self, _account: str, _list_id: str) -> Watchlist | None:
         return None
 
 
 class WatchlistStore:
-    """The lists of all accounts, each account's its own, kept in NATS and mirrored in memory."""
+    """The lists of all accounts, stored in NATS and mirrored in memory; each account only has access to its own."""
 
     def __init__(self, bus: Bus) -> None:
         self._mirror = Mirror(bus, topology.WATCHLISTS, _decoded)
 
     async def start(self) -> None:
-        """Learn what there is; before the first use. Raises EngineUnavailable where NATS does not answer."""
+        """Load all lists before the first use. Raises EngineUnavailable if NATS does not answer."""
         await self._mirror.start()
 
     def all(self, account: str) -> list[Watchlist]:
-        """Those of an account, by name."""
+        """The lists of an account, sorted by name."""
         return sorted((kept.watchlist for kept in self._of_account(account)), key=lambda each: (each.name, each.id))
 
     def get(self, account: str, list_id: str) -> Watchlist | None:
@@ -141,15 +141,15 @@ class WatchlistStore:
         return kept.watchlist if kept else None
 
     def matcher(self, account: str) -> Callable[[str, int], list[str]]:
-        """Tells which of an account's lists have a plate that was seen at a time (microseconds since 1970), by name.
+        """A function from a text and a time (microseconds since 1970) to the names of the account's lists that match.
 
-        It is for the time of one answer: it does not learn of changes.
+        Use it for one answer only: it does not follow changes.
         """
         lists = self.all(account)
         return lambda text, time_us: list(dict.fromkeys(each.name for each in lists if each.match(text, time_us)))
 
     async def create(self, account: str, settings: WatchlistSettings) -> Watchlist:
-        """A new list. Raises as `put`."""
+        """Create a list. Raises as `put`."""
         made = Watchlist(**dict(settings), id=secrets.token_hex(8))
         await self.put(account, made)
         return made
@@ -158,7 +158,7 @@ class WatchlistStore:
         """Store a list.
 
         Raises:
-            BadRequest: the account would have more lists, plates or bytes than it may.
+            BadRequest: the account would exceed its limit of lists, plates or bytes.
             Others: as `Mirror.put`.
         """
         data = watchlist.model_dump_json().encode()
@@ -172,7 +172,7 @@ class WatchlistStore:
         await self._mirror.put(_key(account, watchlist.id), data)
 
     async def delete(self, account: str, list_id: str) -> None:
-        """Forget a list. Raises as `Mirror.put`."""
+        """Delete a list. Raises as `Mirror.put`."""
         await self._mirror.delete(_key(account, list_id))
 
     def _of_account(self, account: str) -> Iterator[_Kept]:
@@ -181,12 +181,12 @@ class WatchlistStore:
 
 
 def missing(lists: Lists, account: str, ids: Iterable[str]) -> str | None:
-    """The first id of which the account has no list."""
+    """The first of these ids for which the account has no list; None if there are lists for all."""
     return next((each for each in ids if lists.get(account, each) is None), None)
 
 
 class _Kept:
-    """A list, and how many bytes it takes in its bucket."""
+    """A list and its size in the bucket, in bytes."""
 
     __slots__ = ("size", "watchlist")
 
@@ -200,7 +200,7 @@ def _decoded(data: bytes) -> _Kept:
 
 
 def _key(account: str, list_id: str) -> str:
-    """A key in the characters that NATS' own tools allow. Accounts are hexadecimal, and empty on-premise."""
+    """A key with only the characters that NATS' own tools allow. Accounts are hexadecimal; empty on-premise."""
     return f"{_token(account or 'everybody')}.{_token(list_id) if list_id else ''}"
 
 

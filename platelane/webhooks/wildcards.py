@@ -1,4 +1,4 @@
-"""Plates as people type them, folded to what the reader answers, and patterns of them."""
+"""Normalises plates and patterns that people type to the reader's characters."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _ALIKE: Final = str.maketrans(
     }
 )
 _LUNATE: Final = str.maketrans("Ϲϲ", "CC")  # noqa: RUF001
-"""Greek letters that decompose to one of another look."""
+"""Greek letters whose decomposition looks different."""
 _LATIN: Final = re.compile(r"LATIN (?:SMALL LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .+)?")
 _NOT_IN_PATTERNS: Final = re.compile(r"[^a-z0-9*?]")
 _NOTHING: Final = "{!r} has no letter or digit that plates are read with"
 
 
 def folded(plate: str) -> str:
-    """A plate as it is read: lower-case Latin letters and digits, without marks, separators and what else people type.
+    """A plate in the reader's form: lower-case Latin letters and digits, without accents, separators and anything else.
 
-    Letters of other scripts become the Latin ones, or digits, that look like their capitals, digits of all scripts
-    ASCII digits; what has no such form is left out.
+    Letters of other scripts become the Latin letters or digits that their capitals look like, and digits of all scripts
+    become ASCII digits; other characters are dropped.
     """
     return folded_pattern(plate).replace("*", "").replace("?", "")
 
 
 def is_pattern(text: str) -> bool:
-    """Whether it has a wildcard, in any of the widths that keyboards write."""
+    """Whether it has a wildcard, of ASCII or full width."""
     return not WILDCARDS.isdisjoint(folded_pattern(text))
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Whether a plate matches a pattern: `?` is one character, `*` any number; case and separators do not count."""
+    """Whether a plate matches a pattern: `?` is one character, `*` any number; case and separators are ignored."""
     return _compiled(pattern).fullmatch(folded(text)) is not None
 
 
 def folded_pattern(text: str) -> str:
-    """The same as `folded`, with the wildcards `*` and `?` kept."""
+    """As `folded`, but keeping the wildcards `*` and `?`."""
     if not text.isascii():
         alike = unicodedata.normalize("NFKD", text.translate(_LUNATE)).casefold().translate(_ALIKE)
         text = "".join(map(_ascii, alike))
@@ -56,7 +56,7 @@ def folded_pattern(text: str) -> str:
 
 
 def checked(text: str) -> str:
-    """One plate, folded. Raises ValueError for a pattern, and for what has nothing that is read."""
+    """A plate, folded. Raises ValueError for a pattern, and for text without a readable character."""
     if is_pattern(text):
         raise ValueError(f"{text!r} is a pattern, and a watch-list holds plates: patterns go into filter.plates")
     plate = folded(text)
@@ -66,14 +66,14 @@ def checked(text: str) -> str:
 
 
 def checked_pattern(text: str) -> str:
-    """A pattern, as it is. Raises ValueError for one of which nothing is left that is read, unless it is wildcards."""
+    """The unchanged pattern. Raises ValueError if it has neither a readable character nor a wildcard."""
     if not folded_pattern(text) or (not folded(text) and any(map(str.isalnum, text))):
         raise ValueError(_NOTHING.format(text))
     return text
 
 
 def _ascii(character: str) -> str:
-    """A lower-case letter without its stroke or hook, a digit of any script in ASCII; all else as it is."""
+    """A lower-case letter without its stroke or hook, or a digit of any script in ASCII; other characters unchanged."""
     if character.isascii():
         return character
     letter = _LATIN.fullmatch(unicodedata.name(character, ""))
