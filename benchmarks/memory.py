@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import psutil
 from tqdm import tqdm
 
 from benchmarks import load, results, stack
@@ -31,11 +32,10 @@ async def _send(url: str, photo: bytes, count: int) -> None:
 def resident(state: State) -> dict[str, float]:
     """Megabytes (10^6 bytes) by program with what it has started; what several processes share counts once in all."""
     pids = {name: process.pid for name, process in state.processes.items()}
-    return {
-        name: sum(each.memory_full_info().pss for each in load.with_children(pid)) / 1e6
-        for name, pid in pids.items()
-        if pid is not None
-    }
+    found = {name: load.with_children(pid) for name, pid in pids.items() if pid is not None}
+    if state.fork_server is not None:
+        found["fork server"] = [psutil.Process(state.fork_server)]  # its children are the services
+    return {name: sum(each.memory_full_info().pss for each in processes) / 1e6 for name, processes in found.items()}
 
 
 def main(photo: Path, requests: int = 1000) -> None:

@@ -38,6 +38,8 @@ class Program:
     on_ready: Callable[[int], Awaitable[None]] = _nothing_more
     on_end: Callable[[], None] = _nothing_left
     restart_helps: Callable[[], bool] | None = None
+    package: str = ""
+    """Of a Python program: the package that `command` runs, and that can be forked from a fork server instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
 from platelane.errors import CannotStart, PlatelaneError
+from platelane.local.fork_server import Child, ForkServer, Order
+from platelane.local.parent_death import die_with
 from platelane.local.plan import Program
 from platelane.reasons import reason
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _POLL_SECONDS = 0.05
 _BY_OTHERS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT})
 _CRASHES = frozenset({-signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGSEGV})
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(slots=True)
@@ -31,9 +31,11 @@ class Process:
 
     program: Program
     log: Path
+    fork_server: ForkServer | None = None
+    """Where it is forked from, if it can be."""
     started: float = 0.0
     is_ready: bool = False
-    _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _process: Child | None = field(default=None, repr=False)
     _log_start: int = 0
 
     @property
@@ -51,20 +53,27 @@ class Process:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *self.program.command,
-                    env={**os.environ, **self.program.environment},
-                    cwd=self.program.folder,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=asyncio.subprocess.STDOUT,
-                    start_new_session=True,
-                    preexec_fn=partial(_die_with_parent, os.getpid()),
-                )
+                self._process = await self._child(log)
             except OSError as error:
                 raise CannotStart(
                     f"{self.name} cannot be started: {self.program.command[0]}: {reason(error)}."
                 ) from error
+
+    async def _child(self, log: BinaryIO) -> Child:
+        program = self.program
+        if program.package and self.fork_server:
+            order = Order(program.name, program.package, program.environment)
+            return await self.fork_server.fork(order, log)
+        return await asyncio.create_subprocess_exec(
+            *program.command,
+            env={**os.environ, **program.environment},
+            cwd=program.folder,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(die_with, os.getpid()),
+        )
 
     async def ready(self, client: httpx.AsyncClient) -> float:
         """Waits until the program can work; returns the seconds since its start.
@@ -151,10 +160,3 @@ class Process:
             text = "(its log is gone)"
         last = text.splitlines()[-lines:] or ["(its log is empty)"]
         return "\n".join(f"  | {line}" for line in last)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Runs in the child before its program: makes the kernel kill it when the supervisor ends, even by SIGKILL."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # the supervisor ended before the call above
-        os._exit(1)

@@ -148,6 +148,7 @@ def _service(service: str, name: str, shared: Mapping[str, str], health_port: in
         environment={**shared, "PLATELANE_HEALTH_PORT": str(health_port)},
         ready_url=f"http://{LOOPBACK}:{health_port}/readyz",
         address=address,
+        package=service,
     )
 
 

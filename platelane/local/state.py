@@ -33,6 +33,8 @@ class State(BaseModel):
     logs: Path
     ready: bool = False
     processes: dict[str, ProcessState] = {}
+    fork_server: int | None = None
+    """Process id of what services are forked from."""
 
 
 def write(state_dir: Path, state: State) -> None:

@@ -16,6 +16,7 @@ import structlog
 
 from platelane.errors import CannotStart
 from platelane.local import state
+from platelane.local.fork_server import ForkServer
 from platelane.local.plan import Plan
 from platelane.local.process import Process
 from platelane.reasons import reason
@@ -50,6 +51,7 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
         # Connections are not kept alive, because Triton waits for open ones when it exits.
         self._client = httpx.AsyncClient(trust_env=False, timeout=2.0, limits=httpx.Limits(max_keepalive_connections=0))
+        self._fork_server: ForkServer | None = None
         self._ready = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -64,8 +66,11 @@ class Supervisor:
         Raises CannotStart if one does not start.
         """
         self._plan.logs.mkdir(exist_ok=True)
+        if packages := sorted({program.package for stage in self._plan.starts for program in stage} - {""}):
+            self._fork_server = ForkServer(packages, self._fresh_log("fork-server"))
+            await self._fork_server.start()  # it imports while the first stage starts
         for stage in self._plan.starts:
-            processes = [Process(program, self._fresh_log(program.name)) for program in stage]
+            processes = [Process(program, self._fresh_log(program.name), self._fork_server) for program in stage]
             self._processes.update({process.name: process for process in processes})
             try:
                 async with asyncio.TaskGroup() as group:
@@ -166,6 +171,8 @@ class Supervisor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         for stage in self._plan.stops:
             await asyncio.gather(*(self._processes[name].stop() for name in stage if name in self._processes))
+        if self._fork_server:
+            await self._fork_server.stop()
         await self._client.aclose()
         state.forget(self._plan.state_dir)
 
@@ -189,6 +196,7 @@ class Supervisor:
             logs=self._plan.logs,
             ready=self._ready,
             processes=processes,
+            fork_server=self._fork_server.pid if self._fork_server else None,
         )
         try:
             state.write(plan.state_dir, now)
