@@ -109,6 +109,17 @@ class TestServing:
         assert "ocr was ended by SIGKILL" in stack.said
         assert platelane_read(stack, str(photo)).returncode == 0
 
+    def test_all_services_come_back_when_their_fork_server_is_killed(self, stack: Stack, photo: Path) -> None:
+        server = stack.state.fork_server
+        assert server is not None
+        forked = {name: stack.pid(name) for name in stack.names if psutil.Process(stack.pid(name)).ppid() == server}
+        assert {"gateway", "detector", "ocr", "reads"} <= forked.keys()
+        os.kill(server, signal.SIGKILL)
+        for name, pid in forked.items():
+            assert stack.wait_until_ready(name, other_than=pid) != pid
+        assert stack.state.fork_server not in (None, server)
+        assert platelane_read(stack, str(photo)).returncode == 0
+
 
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
