@@ -326,7 +326,8 @@ def test_corrections_are_counted_by_account(index: Asked) -> None:
         index.transact(writing.correct, f"{job(second)}.0", said)
 
     def count(account: str) -> queries.Json:
-        return index.transact(queries.corrections, reads_pb2.ReadFilter(account=account))
+        counted: queries.Json = index.transact(queries.corrections, reads_pb2.ReadFilter(account=account))
+        return counted
 
     assert count("everybody") == {"corrections": 2}
     assert count("other") == {"corrections": 1}
