@@ -10,7 +10,6 @@ reader is what the others are compared with: a set that loses more than `--guard
 
 from __future__ import annotations
 
-import argparse
 import pickle
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -24,9 +23,9 @@ from benchmarks import results
 from platelane.regions import country
 from platelane.vision.crops import rectify_plate
 from training.common import command
-from training.common.loop import state_of
 from training.data.dataset import DEFAULT_DATA, DataPart
 from training.data.served_corners import ServedCorners
+from training.evaluation.mixture import Mixture
 from training.reader.model import Reader
 from training.reader.samples import Sample, group_of, of_part
 from training.reader.text import greedy, text_of
@@ -34,33 +33,6 @@ from training.reader.train import REGIONS
 
 PARTS = ("plates", "photos", "plates_more", "photos_more")
 _BATCH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """A reader's name and the checkpoints that its weights are the mean of, each with its parts."""
-
-    name: str
-    parts: tuple[tuple[float, Path], ...]
-
-    @classmethod
-    def parse(cls, text: str) -> Mixture:
-        name, _, mixture = text.partition("=")
-        pairs = [part.rpartition("*") for part in mixture.split("+")]
-        if not name or not mixture:
-            raise argparse.ArgumentTypeError("is NAME=PARTS*FILE+PARTS*FILE…")
-        return cls(name, tuple((float(parts or 1), Path(file)) for parts, _, file in pairs))
-
-    def weights(self) -> Mapping[str, torch.Tensor]:
-        """The mean of the checkpoints' weights; whole numbers are of the first."""
-        states = [(parts, state_of(file)) for parts, file in self.parts]
-        total = sum(parts for parts, _ in states)
-        return {
-            name: torch.stack([parts * state[name] for parts, state in states]).sum(dim=0) / total
-            if value.is_floating_point()
-            else value
-            for name, value in states[0][1].items()
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ PROGRAMS = (
     "calibration.template_fit",
     "detector",
     "evaluation",
+    "evaluation.detectors",
     "evaluation.guidance",
+    "evaluation.readers",
     "evaluation.speed",
     "reader",
 )
