@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAP_SECOND: Final = re.compile(r"(\d\d:\d\d:)60(?!\d)")
 _OFFSET_WITHOUT_PLUS: Final = re.compile(r" (\d\d:?\d\d)$")
 """An offset whose plus sign a form decoder has read as a space."""
 
@@ -21,11 +22,17 @@ def parse(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        moment = datetime.fromisoformat(_OFFSET_WITHOUT_PLUS.sub(r"+\1", text))
+        moment = datetime.fromisoformat(_plain(text))
     try:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError as error:
         raise ValueError(f"{text} is outside the calendar") from error
+
+
+def _plain(text: str) -> str:
+    """Text as Python reads it: in capitals, with a hyphen for a minus sign, and without a leap second."""
+    text = _OFFSET_WITHOUT_PLUS.sub(r"+\1", text.upper().replace("\N{MINUS SIGN}", "-"))
+    return _LEAP_SECOND.sub(r"\g<1>59", text)
 
 
 def microseconds(moment: datetime) -> int:

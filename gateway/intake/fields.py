@@ -34,7 +34,7 @@ _LONGEST_NUMBER: Final = 40
 _MAX_PLATES: Final = 32
 _MAX_ZOOMS: Final = 32
 
-_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_TRUE: Final = frozenset({"true", "t", "1", "yes", "y", "on"})
 _MODES: Final = {"fast": domain_pb2.MODE_FAST, "redaction": domain_pb2.MODE_REDACTION}
 
 
@@ -159,7 +159,7 @@ def camera_id(value: object) -> str:
     """
     if value is None:
         return ""
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise BadRequest("camera_id must be a string.")
     name = str(value)
     subjects.encode(name)

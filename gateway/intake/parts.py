@@ -118,9 +118,13 @@ class _Reader(ABC):
         return Parts(None if self.upload.empty else self.upload, self.filename, self.values)
 
 
+def _field(name: str) -> str:
+    """The name of a field; `regions[]` and `regions[0]` are how some languages send a list called `regions`."""
+    return name.strip().partition("[")[0].lower()
+
+
 def _add(values: dict[str, list[Any]], name: str, *new: Any) -> None:
-    # `regions[]` and `regions[0]` are how some languages send a list called `regions`
-    values.setdefault(name.strip().partition("[")[0].lower(), []).extend(new)
+    values.setdefault(_field(name), []).extend(new)
 
 
 class _Picture(_Reader):
@@ -156,7 +160,7 @@ class _Sinks:
         self.filename = ""
 
     def of(self, head: PartHead) -> Upload | _Text:
-        if head.name != _UPLOAD:
+        if _field(head.name) != _UPLOAD:
             text = _Text(self._size, is_file=bool(head.filename))
             self.texts.append((head.name, text))
             return text

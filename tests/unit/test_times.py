@@ -21,13 +21,27 @@ from platelane import times
         ("2019-08-19T13:11:25 02:00", datetime(2019, 8, 19, 11, 11, 25, tzinfo=UTC)),
         ("2019-08-19T13:11:25 0200", datetime(2019, 8, 19, 11, 11, 25, tzinfo=UTC)),
         ("2019-08-19", datetime(2019, 8, 19, tzinfo=UTC)),
+        ("2019-08-19t13:11:25.5z", datetime(2019, 8, 19, 13, 11, 25, 500_000, tzinfo=UTC)),
+        ("2019-08-19T13:11:25\u221202:00", datetime(2019, 8, 19, 15, 11, 25, tzinfo=UTC)),
+        ("2016-12-31T23:59:60.25Z", datetime(2016, 12, 31, 23, 59, 59, 250_000, tzinfo=UTC)),
     ],
 )
 def test_iso_8601_is_utc_where_it_names_no_offset(text: str, moment: datetime) -> None:
     assert times.parse(text) == moment
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2019"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "0001-01-01T00:00:00+02:00",
+        "9999-12-31T23:59:59-02:00",
+        "2019",
+        "2019-08-19T13:60:25Z",
+        "2019-08-19T13:11:61Z",
+    ],
+)
 def test_anything_else_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  every kind of text
         times.parse(text)

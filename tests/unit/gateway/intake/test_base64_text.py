@@ -35,10 +35,35 @@ def test_escapes_are_undone_once(text: bytes, size: int) -> None:
     assert b"".join(unescaper.feed(piece) for piece in pieces(text, size)) + unescaper.finish() == unescape(text)
 
 
-@given(st.binary(max_size=300), sizes, st.sampled_from([b"", b" \r\n", b"data:image/jpeg;base64,", b" DATA:;base64, "]))
+@given(
+    st.binary(max_size=300),
+    sizes,
+    st.sampled_from(
+        [
+            b"",
+            b" \r\n",
+            b"data:image/jpeg;base64,",
+            b" DATA:;base64, ",
+            b"data:image/jpeg;name=a,b.jpg;base64,",
+            b"data:,",
+            b"image/jpeg;base64,",
+            b"base64,",
+            b'"',
+            b"b'",
+            b"\xef\xbb\xbf",
+            b"data:image/jpeg;base64,+",
+        ]
+    ),
+)
 def test_what_was_encoded_and_escaped_comes_back(data: bytes, size: int, before: bytes) -> None:
+    data = b"\xff" + data  # a picture never begins with what a plus sign encodes
     for text in (base64.encodebytes(data), base64.b64encode(data), base64.urlsafe_b64encode(data).rstrip(b"=")):
         assert decode(before + text, size) == decode(quote(before + text, safe="").encode(), size) == data
+
+
+@pytest.mark.parametrize("after", [b"'", b'"', b"\0", b"\r\n", b" ", b"+%0A+"])
+def test_what_clients_leave_behind_it_is_none_of_it(after: bytes) -> None:
+    assert decode(b"/9j/AA==" + after) == b"\xff\xd8\xff\x00"
 
 
 @pytest.mark.parametrize("text", [b"a", b"ab=c", b"a*==", b"====a", b"data:" + b"a" * 300, b"data:a", b"ab==" * 2])

@@ -174,7 +174,7 @@ def test_region_laws(wanted: list[str], random: Any) -> None:
     assert fields.regions(fields.regions(odd)) == wanted
 
 
-@pytest.mark.parametrize("value", ["True", "true", "TRUE", "1", " true ", True, 1, "yes", "on"])
+@pytest.mark.parametrize("value", ["True", "true", "TRUE", "1", " true ", True, 1, "yes", "on", "y", "T"])
 def test_flags_that_are_set(value: object) -> None:
     assert fields.flag(value)
 
@@ -245,7 +245,7 @@ def test_camera_ids(value: object, name: str) -> None:
     assert fields.camera_id(value) == name
 
 
-@pytest.mark.parametrize("value", ["x" * 2_000, [], {"a": 1}])
+@pytest.mark.parametrize("value", ["x" * 2_000, [], {"a": 1}, True])
 def test_camera_ids_that_are_refused(value: object) -> None:
     with pytest.raises(BadRequest):
         fields.camera_id(value)

@@ -63,6 +63,7 @@ CAMERA = (field("camera_id"), CAMERA_ID.encode())
         ("", multipart(FILE, REGIONS, CAMERA)),
         ("text/plain", multipart((field("upload"), TEXT), REGIONS, CAMERA)),
         ("multipart/form-data; boundary=xYz-1", multipart((field("upload"), PICTURE), REGIONS, CAMERA)),
+        ("multipart/form-data; boundary=xYz-1", multipart((field("Upload[]"), PICTURE), REGIONS, CAMERA)),
         (
             "application/x-www-form-urlencoded",
             urlencode({"regions": "mx", "upload": TEXT, "camera_id": CAMERA_ID}).encode(),
