@@ -100,12 +100,12 @@ class Upload:
         try:
             self._keep(self._base64.finish() if last else self._base64.feed(piece))
         except binascii.Error:
-            self._refuse("The upload is neither an image nor base64 of one.")
+            self._refuse(f"The upload is neither an image nor base64 of one: {formats.NAMES} are supported.")
             return
         if last and not self._base64.begun:
             self._refuse("The upload is empty.")
         elif not known and (last or self._kept.tell() >= _SIGNATURE) and not formats.sniff(self._kept.getvalue()):
-            self._refuse("The base64 in upload is not that of a supported image.")
+            self._refuse(f"The base64 in upload is not that of a supported image: {formats.NAMES} are.")
 
     def _refuse(self, problem: str) -> None:
         """Keep nothing from now on, but count further bytes: the upload may be too large, which takes precedence."""

@@ -128,6 +128,13 @@ def test_other_uploads_are_refused(upload: bytes) -> None:
         decode_upload(upload)
 
 
+@pytest.mark.parametrize("wrapped", [bytes, base64.b64encode])
+@pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL ", b"\0\0\x01\0", b"%PDF-1.4"])
+def test_what_is_not_accepted_is_told_what_is(start: bytes, wrapped: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(BadImage, match="JPEG, PNG, BMP, WebP, PNM, GIF, TIFF, HEIC and AVIF"):
+        decode_upload(wrapped(start + bytes(300)))
+
+
 def test_more_escapes_than_base64_has_are_not_undone() -> None:
     with pytest.raises(BadRequest, match="escapes"):
         decode_upload(b"%" * 20_000)
