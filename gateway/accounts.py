@@ -1,4 +1,4 @@
-"""Whose calls are counted, who may call at all, and how often."""
+"""The accounts that calls count on: who may call, how often, and how many times a month."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from platelane.tokens import Token, account, fingerprint
 from platelane.usage import CallCounter, month_of
 
 EVERYBODY: Final = "everybody"
-"""The account of the on-premise server, which knows no callers."""
+"""The single account of the on-premise server, which does not distinguish callers."""
 LAST: Final = 1_000
 """Calls of a month, the last of an account, of which those under way are noted: more than can be at once."""
 _LATE: Final = 1.0
-"""Seconds after its deadline in which a call may still be counted."""
+"""Seconds after its deadline within which a call may still be counted."""
 _PAUSE: Final = 0.1
 """Seconds after which it is looked once more whether a call is left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A caller. `rate_limit`: uploads a second, 0 for any number; `max_calls`: calls a month."""
+    """A caller. `rate_limit`: uploads a second, 0 for no limit; `max_calls`: calls a month."""
 
     id: str
     rate_limit: int
@@ -37,16 +37,16 @@ class Account:
 
     @property
     def owner(self) -> str:
-        """Whose webhooks and results it sees; empty for all, which on-premise everybody does."""
+        """The account whose webhooks and results it sees; empty (on-premise) for all."""
         return "" if self.id == EVERYBODY else self.id
 
     def client(self, address: str) -> str:
-        """Whom limits are shared out to: the account, or, where everybody has the same, the caller's address."""
+        """The client that limits apply to: the account, or on-premise the caller's address."""
         return self.owner or address
 
 
 class Tokens(Protocol):
-    """The tokens that were made, by their fingerprints."""
+    """The existing tokens, by their fingerprints."""
 
     def get(self, key: str) -> Token | None: ...
 
@@ -54,10 +54,10 @@ class Tokens(Protocol):
 
 
 class Counters(Protocol):
-    """Counters that all gateways share. All raise EngineUnavailable where they cannot be reached."""
+    """Counters shared by all gateways. All methods raise EngineUnavailable if they cannot be reached."""
 
     async def add_upload(self, account: str, second: int) -> int:
-        """Count an upload in a unix second; how many the account has made in it."""
+        """Count an upload in a unix second; returns the account's number of uploads in that second."""
         ...
 
     async def calls(self, account: str, month: str) -> int:
@@ -65,7 +65,7 @@ class Counters(Protocol):
         ...
 
     async def calls_by_day(self, account: str, month: str) -> dict[str, int]:
-        """The same, by day such as `2026-11-30`; days without any may be missing."""
+        """As `calls`, by day such as `2026-11-30`; days without calls may be missing."""
         ...
 
     async def begin(self, account: str, until: float) -> int:
@@ -82,7 +82,7 @@ class Counters(Protocol):
 
 
 class Accounts:
-    """The accounts of this server: one for everybody (on-premise), or one for each token (cloud)."""
+    """The accounts of this server: one for everybody (on-premise), or one per token (cloud)."""
 
     def __init__(
         self, tokens: Tokens, counters: Counters, settings: Settings, clock: Callable[[], float] = time.time
@@ -97,7 +97,7 @@ class Accounts:
         self._of_settings = {fingerprint(each.get_secret_value()): Token(name="settings") for each in settings.tokens}
 
     def of(self, authorization: str | None) -> Account:
-        """The account a request counts on. The on-premise profile takes any token or none.
+        """The account that a request counts on. The on-premise profile accepts any token or none.
 
         Raises:
             Forbidden: the cloud profile does not know the token.
@@ -105,7 +105,7 @@ class Accounts:
         settings = self._settings
         if settings.profile == "sdk":
             return Account(EVERYBODY, 0, settings.max_calls)
-        words = (authorization or "").split()  # some clients put blanks behind the token
+        words = (authorization or "").split()  # some clients put blanks after the token
         # looked up by its hash, so the time that it takes tells nothing about any token
         key = fingerprint(words[-1] if words else "")
         token = self._of_settings.get(key) or self._tokens.get(key)

@@ -1,4 +1,4 @@
-"""Making plates in a picture unreadable."""
+"""Makes plates in a picture unreadable."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MARGIN: Final = 0.12
-"""Of a plate's height: corners are not exact."""
+"""Margin as a share of a plate's height, because corners are not exact."""
 _LEAST, _MOST = 0.2, 0.5
-"""Squares' sides as parts of a plate's height: letters of four rows cannot be told apart."""
+"""Sides of the squares as shares of a plate's height: with four rows or fewer, letters are illegible."""
 _QUALITY: Final = 92
 
 Polygon = Sequence[tuple[float, float]]
 
 
 def blurred(pixels: NDArray[np.uint8], polygons: Iterable[Polygon], intensity: int) -> bytes:
-    """A picture as JPEG, without metadata, in which what the polygons cover cannot be read.
+    """The picture as JPEG, without metadata, with everything inside the polygons made unreadable.
 
     A covered part is reduced to squares so large that three or four (at full intensity two) cover a plate's height, and
     enlarged again: unlike a filter's blur this cannot be undone.

@@ -1,4 +1,4 @@
-"""What people say about reads: kept in NATS for as long as reads are, from where the index takes it."""
+"""People's corrections of reads, stored in NATS for as long as reads, where the index picks them up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class Correction(BaseModel):
-    """What a person says about a read; what is left out is not judged."""
+    """A person's correction of a read; fields that are left out are not judged."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -81,7 +81,7 @@ class Correction(BaseModel):
 class Corrections:
     """The corrections of all reads, for whoever owns the result (`owner` as in `Account.owner`).
 
-    Every method raises NotFound where there is no such read, and EngineUnavailable.
+    Every method raises NotFound if there is no such read, and EngineUnavailable.
     """
 
     def __init__(self, bus: Bus, history: History) -> None:
@@ -92,7 +92,7 @@ class Corrections:
         self._kept = bus.stream(topology.KV_CORRECTIONS)
 
     async def put(self, read: ReadId, correction: Correction, owner: str) -> None:
-        """Keep what is said in place of what was said before.
+        """Store a correction, replacing an earlier one.
 
         Raises:
             BadRequest: the account has as many as it may have.
@@ -103,7 +103,7 @@ class Corrections:
         await self._kept.put(subjects.correction(str(read)), correction.model_dump_json(exclude_none=True).encode())
 
     async def delete(self, read: ReadId, owner: str) -> None:
-        """Take back what was said. Raises NotFound where nothing was."""
+        """Delete a correction. Raises NotFound if there is none."""
         await self._check(read, owner)
         found = await self._kept.get(subjects.correction(str(read)))
         if found is None or not found.data:

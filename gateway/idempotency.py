@@ -37,12 +37,12 @@ class RequestKey:
 
     @property
     def subject(self) -> str:
-        """Where it is kept."""
+        """The subject that it is stored under."""
         return _subject(self.account.id, self.key)
 
 
 def checked_key(value: str | None) -> str | None:
-    """The value of an Idempotency-Key header; None where there is none.
+    """The value of an Idempotency-Key header; None if there is none.
 
     Raises:
         BadRequest: empty, too long, or not printable ASCII.
@@ -55,20 +55,20 @@ def checked_key(value: str | None) -> str | None:
 
 
 def digest(endpoint: str, fields: Fields, photograph: Photograph) -> bytes:
-    """SHA-256 of what a request asks for: a picture by its bytes or its address, and all that belongs to it."""
-    told = hashlib.sha256()
+    """SHA-256 of a request: the picture's bytes or address, and all options."""
+    hashed = hashlib.sha256()
     timestamp = fields.timestamp_us if fields.timestamp_sent else 0
     image = fields.upload_url.encode("utf-8", "surrogatepass") if fields.upload_url else photograph.image
     texts = (endpoint, photograph.camera_id, photograph.filename, str(timestamp), str(fields.blur))
     options = fields.options.SerializeToString(deterministic=True)
     for part in (*(text.encode("utf-8", "surrogatepass") for text in texts), options, image):
-        told.update(b"%d " % len(part))
-        told.update(part)
-    return told.digest()
+        hashed.update(b"%d " % len(part))
+        hashed.update(part)
+    return hashed.digest()
 
 
 class KeyedRequests:
-    """The bucket of requests by account and key; what became of their jobs is among the outcomes."""
+    """The bucket of requests by account and key; the ends of their jobs are among the outcomes."""
 
     def __init__(self, bus: Bus, jobs: JobClient, outcomes: Outcomes, settings: Settings) -> None:
         self._bucket = bus.stream(topology.KV_REQUESTS)
@@ -78,14 +78,14 @@ class KeyedRequests:
         self._async_deadline = settings.async_deadline
 
     async def is_known(self, account: str, key: str) -> bool:
-        """Whether a request with this key has been taken. Raises EngineUnavailable."""
+        """Whether a request with this key has been accepted. Raises EngineUnavailable."""
         return await self._bucket.get(_subject(account, key)) is not None
 
     async def recognize(self, photograph: Photograph, request: RequestKey) -> Answer:
-        """The answer to the first request with this key, which may be this one; waits for one that is under way.
+        """The answer to the first request with this key, which may be this one; waits for it if it is under way.
 
         Raises:
-            KeyReused: the first one asked for something else.
+            KeyReused: the first request was a different one.
             Otherwise as `JobClient.recognize`.
         """
         patience = self._deadline - photograph.waited - request.waited
@@ -140,7 +140,7 @@ class KeyedRequests:
         raise EngineUnavailable("Too many requests with this Idempotency-Key come at once.")
 
     async def _is_to_be_repeated(self, account: str, known: stages_pb2.KeyedRequest) -> bool:
-        """Whether the job ended in a way that a repetition may mend, or without a word."""
+        """Whether the job failed in a way that a repetition may fix, or ended without an outcome."""
         reply = await self._outcomes.of(account, known.job_id)
         if reply and reply.HasField("failure"):
             return reply.failure.kind == stages_pb2.FAILURE_KIND_UNAVAILABLE
@@ -148,7 +148,7 @@ class KeyedRequests:
 
 
 def _deadline(known: stages_pb2.KeyedRequest) -> float:
-    """By the clock of now, as for the job's workers."""
+    """The deadline on the current clock, as the job's workers compute it."""
     return known.deadline_us / 1e6 + jumps.since(accepted_at(known.job_id))
 
 

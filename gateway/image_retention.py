@@ -1,4 +1,4 @@
-"""Pictures that are kept for webhooks that send them; none are while no webhook does."""
+"""Keeps pictures for webhooks that send them, while there are such webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 class ImageRetention:
-    """Keeps a picture before its job is sent, so that it is there when the result is."""
+    """Stores a picture before its job is sent, so that it exists when the result does."""
 
     def __init__(self, bus: Bus, hooks: HookRegistry) -> None:
         self._hooks = hooks

@@ -1,4 +1,4 @@
-"""Small pictures of plates, vehicles and cameras that the detector keeps."""
+"""Gives access to the small pictures of plates, vehicles and cameras that the detector keeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Subject(StrEnum):
 
 
 class KeptPictures:
-    """The pictures, for whoever owns the result. Every method raises NotFound, and EngineUnavailable."""
+    """The pictures, for the owner of the result. Every method raises NotFound and EngineUnavailable."""
 
     def __init__(self, bus: Bus, history: History) -> None:
         self._history = history

@@ -1,4 +1,4 @@
-"""The ends of jobs that are kept, so that they can be asked for later, whichever gateway took the job."""
+"""Stored outcomes of jobs, which can be asked for later from any gateway."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from platelane.bus import Bus, subjects, topology
 from platelane.pb.v1 import stages_pb2
 
 _RECHECK: Final = 1.0
-"""Seconds after which the stream is asked unasked: the message that tells of an outcome may be lost."""
+"""Seconds after which the stream is checked anyway, because the announcement of an outcome may be lost."""
 
 _LAST_LOOK: Final = 1.0
-"""Seconds that the answer to the last question may take, which is asked when the time is over."""
+"""Seconds that the final check may take, which is made at the deadline."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """Somebody who waits for a job's end."""
+    """A caller that waits for a job's outcome."""
 
     job_id: str
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Outcomes:
-    """The stream OUTCOMES. Stages reply to its subjects as to a gateway's inbox, so no gateway has to live on."""
+    """The stream OUTCOMES. Stages reply to its subjects as to a gateway's inbox, so no gateway has to stay up."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -37,26 +37,26 @@ class Outcomes:
         self._waiting: set[_Waiting] = set()
 
     async def start(self) -> None:
-        """Listen for announcements; before the first use."""
+        """Listen for announcements. Call it before the first use."""
         await self._bus.client.subscribe(subjects.STORED_OUTCOMES, cb=self._on_stored)
 
     async def expect(self, account: str, job_id: str) -> None:
         """Note that a job is under way.
 
         Raises:
-            Overloaded, EngineUnavailable: it is not stored.
+            Overloaded, EngineUnavailable: the note was not stored.
         """
         pending = stages_pb2.Reply(job_id=job_id)
         await self._stream.put(subjects.outcome(account, job_id), pending.SerializeToString())
 
     async def forget(self, account: str, job_id: str) -> None:
-        """The job has not begun. Raises EngineUnavailable."""
+        """Remove the note of a job that has not begun. Raises EngineUnavailable."""
         await self._stream.purge(filter=subjects.outcome(account, job_id))
 
     async def of(self, account: str | None, job_id: str) -> stages_pb2.Reply | None:
-        """A job's end, without an outcome where it is under way; None where nothing is known of it.
+        """The reply of a job, without an outcome while it is under way; None if the job is unknown.
 
-        `account`: whose jobs are looked at; None for all.
+        `account`: only jobs of this account; None for all.
 
         Raises:
             EngineUnavailable: NATS does not answer.
@@ -65,7 +65,7 @@ class Outcomes:
         return stages_pb2.Reply.FromString(record.data) if record else None
 
     async def wait(self, account: str, job_id: str, deadline: float) -> stages_pb2.Reply | None:
-        """The job's end; None where it has not come until `deadline`, unix seconds. Raises as `of`."""
+        """The reply of a job; None if there is none until `deadline` (unix seconds). Raises as `of`."""
         end = time.monotonic() + deadline - time.time()  # a clock that jumps meanwhile changes nothing
         waiting = _Waiting(job_id)
         self._waiting.add(waiting)

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 _PAGE: Final = 64
 _RECHECK: Final = 2.0
-"""Seconds after which the stream is read unasked: a replica may lag behind the one that told of a result."""
+"""Seconds after which the stream is read anyway: a replica may lag behind the one that announced a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class StoredResult:
 
 @dataclass(eq=False, slots=True)
 class _Follower:
-    """Somebody who follows the feed. `camera` is a subject token, None for all cameras."""
+    """A follower of the feed. `camera` is a subject token; None for all cameras."""
 
     camera: str | None
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,8 +43,8 @@ class _Follower:
 class ResultFeed:
     """Follows the stream RESULTS until `stop`.
 
-    NATS announces each stored result with a message of a few bytes; every follower then reads on from where it is, at
-    its own pace. So a slow one holds nothing in memory, and an outage leaves no gap.
+    NATS announces each stored result with a message of a few bytes; every follower then reads on from its position, at
+    its own pace. So a slow follower takes no memory, and an outage leaves no gap.
     """
 
     def __init__(self, bus: Bus, stop: asyncio.Event) -> None:
@@ -60,7 +60,7 @@ class ResultFeed:
         self._bus.connection.spawn(self._wake_at_stop())
 
     async def bounds(self) -> tuple[int, int]:
-        """The numbers of the oldest result and of the next one to come.
+        """The sequence numbers of the oldest result and of the next one.
 
         Raises:
             EngineUnavailable: NATS does not answer.
@@ -71,7 +71,7 @@ class ResultFeed:
     async def follow(
         self, start: int, cameras: frozenset[str], quiet: float
     ) -> AsyncGenerator[list[StoredResult], None]:
-        """Results from number `start` on, of these cameras (none: of all), in the order in which they were stored.
+        """Results from number `start` on, of these cameras (empty: of all), in the order in which they were stored.
 
         Yields them page by page, and an empty page whenever `quiet` seconds have passed without any. Ends at `stop`.
 
@@ -102,7 +102,7 @@ class ResultFeed:
             self._followers.discard(follower)
 
     async def _read(self, subject: str, start: int) -> list[Record]:
-        """The next page; an outage is waited out."""
+        """The next page; waits for the end of an outage."""
         while not self._stop.is_set():
             try:
                 return await self._stream.read(subject, start, _PAGE)

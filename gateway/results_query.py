@@ -1,4 +1,4 @@
-"""Results of the past, out of the stream that keeps them: which of them are wanted, and pages of them."""
+"""Past results from the stream that keeps them: filters and pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE: Final = 50
 MAX_PAGE: Final = 200
 _CHUNK: Final = 250
 _MAX_READS: Final = 8
-"""Requests to NATS for one page; what they do not find is left to the next page."""
+"""The most requests to NATS for one page; results that they do not reach are left to the next page."""
 _ID_TIME_DIGITS: Final = 12
 _ID_SKEW: Final = 60.0
 """Seconds that a gateway's clock may be ahead of NATS'."""
@@ -33,7 +33,7 @@ _CLOCK_SKEW: Final = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which results are wanted; times are those of the pictures, unix seconds."""
+    """A filter of results; times are those of the pictures, in unix seconds."""
 
     account: str
     camera: str | None = None
@@ -43,11 +43,11 @@ class Query:
 
     @property
     def subject(self) -> str:
-        """The subject of all results that can be wanted."""
+        """The subject of all results that can match."""
         return subjects.ALL_RESULTS if self.camera is None else subjects.results(self.camera)
 
     def takes(self, result: stages_pb2.Result) -> bool:
-        """Whether a result on the subject is wanted."""
+        """Whether a result on the subject matches."""
         recognition = result.recognition
         seen = recognition.timestamp_us / 1e6
         return (
@@ -60,7 +60,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Results, the newest first, and where the next page begins; None after the last."""
+    """Results, newest first, and where the next page begins; None on the last page."""
 
     results: list[dict[str, Any]]
     before: int | None
@@ -74,7 +74,7 @@ class History:
         self._stream = bus.stream(topology.RESULTS)
 
     async def bounds(self) -> tuple[int, int]:
-        """The sequences of the oldest result and of the next one to come."""
+        """The sequence numbers of the oldest result and of the next one."""
         state = await self._stream.state() or {}
         return int(state.get("first_seq", 1)), int(state.get("last_seq", 0)) + 1
 
@@ -84,20 +84,20 @@ class History:
         return stages_pb2.Result.FromString(record.data) if record else None
 
     async def by_id(self, job_id: str, account: str) -> dict[str, Any] | None:
-        """The result of a job, as in a page; None where there is none that `account` may see."""
+        """The result of a job, as in a page; None if there is none that `account` may see."""
         record = await self._of_job(job_id)
         found = _wanted(Query(account), [record]) if record else []
         return found[0] if found else None
 
     async def _of_job(self, job_id: str) -> Record | None:
-        """Its id says when it was begun, so that little is searched."""
+        """The job's id says when it began, so only few results are searched."""
         begun = int(job_id[:_ID_TIME_DIGITS], 16) / 1e3
         if begun > time.time() + _CLOCK_SKEW:
             return None  # no job of ours, and maybe no date
         return await self._stream.first_on(subjects.result_of_job(job_id), max(0.0, begun - _ID_SKEW))
 
     async def page(self, query: Query, before: int | None, size: int) -> Page:
-        """Up to `size` wanted results older than sequence `before`, with bounded work: a page may hold fewer.
+        """Up to `size` matching results before sequence `before`. The work is bounded, so a page may hold fewer.
 
         Plates are looked up in the index of reads; while that is away, the stream is searched.
         """
@@ -164,5 +164,5 @@ def _wanted(query: Query, records: list[Record]) -> list[dict[str, Any]]:
 
 
 def result_body(sequence: int, result: stages_pb2.Result) -> dict[str, Any]:
-    """A stored result as JSON values: what its request was answered with, its id, and its number in the stream."""
+    """A stored result as JSON values: the answer to its request, its id, and its number in the stream."""
     return {"id": result.recognition.id, "sequence": sequence, **recognition_body(result.recognition)}

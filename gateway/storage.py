@@ -1,4 +1,4 @@
-"""Whether NATS stores photographs. A server whose disk is full is there, and says nothing to what it cannot store."""
+"""Detects whether NATS stores photographs. A server whose disk is full is connected, but does not answer."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from platelane.errors import EngineUnavailable, Overloaded
 log = structlog.get_logger(__name__)
 
 PATIENCE: Final = 4.0
-"""Seconds without a word from a server that is there."""
+"""Seconds to wait for an answer from a connected server."""
 _PAUSE: Final = 5.0
-"""Seconds in which nobody else tries, after one has."""
+"""Seconds between two attempts while storing does not work."""
 _SLOWEST: Final = 16 << 20
 """Bytes a second."""
 
 
 class Storage:
-    """Stops photographs at once where the one before is not stored, but for one in a while that finds out."""
+    """Refuses photographs at once after one could not be stored, except for one in a while that probes NATS."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._works = True
         self._closed_until = 0.0
         self._stored = time.monotonic()
-        connection.on_reconnect(self._working)  # a server that was started again works
+        connection.on_reconnect(self._working)  # a restarted server works again
 
     async def works(self) -> bool:
-        """As far as is known, for the health page."""
+        """Whether storing works, as far as is known; for the health page."""
         return self._works
 
     async def store(self, storing: Callable[[], Awaitable[object]], size: int) -> None:
-        """Await the storing of one photograph of so many bytes.
+        """Await the storing of one photograph of `size` bytes.
 
         Raises:
-            EngineUnavailable: it would only wait in vain, or has.
+            EngineUnavailable: NATS does not store it, or did not store the one before.
             Others: as `storing`.
         """
         finds_out, patience = not self._works, PATIENCE + size / _SLOWEST

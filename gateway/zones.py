@@ -1,7 +1,7 @@
 """Detection zones: for each camera, the parts of its picture where plates and vehicles are not reported.
 
-Points are fractions of the picture's width and height, from its upper left: a zone stays where it is when a camera
-changes its resolution, or a client shrinks pictures before it sends them.
+Points are fractions of the picture's width and height, from its upper left, so a zone still holds when a camera changes
+its resolution, or a client shrinks pictures before sending them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from platelane.pb.v1 import domain_pb2
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MOST_CAMERAS: Final = 2_000
-"""With zones, of one account."""
+"""Cameras with zones, per account."""
 MOST_POINTS: Final = 50_000
-"""In all zones of an account: about 5 MB in memory."""
+"""Points in all zones of an account: about 5 MB in memory."""
 _PAGE_POINTS: Final = 5_050
-"""Of one page: as many as one camera may have."""
+"""Points in one page: as many as one camera may have."""
 _STRICT: Final = ConfigDict(strict=True, frozen=True)
 
 
@@ -47,7 +47,7 @@ class Zone(BaseModel):
 
 
 class ZoneList(BaseModel):
-    """The zones of one camera, as they are sent."""
+    """The zones of one camera in a request."""
 
     model_config = _STRICT
 
@@ -55,37 +55,37 @@ class ZoneList(BaseModel):
 
 
 class CameraZones(ZoneList):
-    """The zones of one camera, as they are kept."""
+    """The stored zones of one camera."""
 
     camera_id: str
     updated: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def points(self) -> int:
-        """Of all polygons; what the zones take is by these."""
+        """The number of points of all polygons, which determines the size of the zones."""
         return sum(1 + len(zone.polygon) for zone in self.zones)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Zones of some cameras, by name; `after` is the last of these where there are more."""
+    """Zones of some cameras, sorted by name; `after` is the last of these names if there are more."""
 
     cameras: list[CameraZones]
     after: str | None
 
 
 class ZoneStore:
-    """The zones of all cameras, separate for each account, kept in NATS and mirrored in memory."""
+    """The zones of all cameras, separate for each account, stored in NATS and mirrored in memory."""
 
     def __init__(self, bus: Bus) -> None:
         self._mirror = Mirror(bus, topology.ZONES, CameraZones.model_validate_json)
 
     async def start(self) -> None:
-        """Learn what there is; before the first use. Raises EngineUnavailable where NATS does not answer."""
+        """Load all zones before the first use. Raises EngineUnavailable if NATS does not answer."""
         await self._mirror.start()
 
     def page(self, account: str, after: str, size: int) -> Page:
-        """Up to `size` of an account's cameras behind the name `after`, with no more than `_PAGE_POINTS` points."""
+        """Up to `size` of an account's cameras after the name `after`, with at most `_PAGE_POINTS` points."""
         cameras = sorted(
             (each for each in self._of_account(account) if each.camera_id > after), key=lambda each: each.camera_id
         )
@@ -99,11 +99,11 @@ class ZoneStore:
         return Page(chosen, chosen[-1].camera_id if len(chosen) < len(cameras) else None)
 
     def of_camera(self, account: str, camera_id: str) -> CameraZones | None:
-        """Those of one camera. Raises BadRequest for a name that is too long."""
+        """The zones of one camera. Raises BadRequest if the name is too long."""
         return self._mirror.get(_key(account, camera_id))
 
     def excluded(self, account: str, camera_id: str) -> list[domain_pb2.Polygon]:
-        """The zones of a camera as its jobs carry them."""
+        """The zones of a camera in the form that jobs carry."""
         kept = self.of_camera(account, camera_id) if camera_id else None
         return [
             domain_pb2.Polygon(points=[domain_pb2.Point(x=x, y=y) for x, y in zone.polygon])
@@ -134,5 +134,4 @@ class ZoneStore:
 
 
 def _key(account: str, camera_id: str) -> str:
-    """A key in the characters that NATS' own tools allow, which exclude the percent sign."""
-    return ".".join(subjects.encode(word).replace("~", "%7E").replace("%", "=") for word in (account, camera_id))
+    return ".".join(map(subjects.key_token, (account, camera_id)))

@@ -1,4 +1,4 @@
-"""Messages that are none, sent to services that gRPC parses for: INVALID_ARGUMENT, where the library says UNKNOWN."""
+"""Answers unparsable messages with INVALID_ARGUMENT, where the gRPC library would answer UNKNOWN."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Parse = Callable[[bytes], Any]
 
 
 class Parsing(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Parses requests itself where the library would."""
+    """Parses requests instead of the library."""
 
     async def intercept_service(
         self,

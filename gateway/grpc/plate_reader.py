@@ -42,11 +42,11 @@ log = structlog.get_logger(__name__)
 
 NAME: Final = service_pb2.DESCRIPTOR.services_by_name["PlateReader"].full_name
 STREAM_IN_FLIGHT: Final = 8
-"""Pictures of one stream that are in work at once."""
+"""Pictures of one stream that are processed at once."""
 STREAMS: Final = 128
-"""Calls besides those that read one picture: streams, subscribers, health checks."""
+"""Room for calls that do not read a single picture: streams, subscribers, health checks."""
 STREAMS_OF_CLIENT: Final = 32
-"""Calls that stay open, of one token, or, on-premise, of one address."""
+"""Streams and subscriptions of one token, or on-premise of one address."""
 _LEAST_RECEIVING: Final = 4
 
 T = TypeVar("T")
@@ -79,12 +79,12 @@ class PlateReader:
         self._settings = settings
         self._stop = stop
         self._open: Counter[str] = Counter()
-        """Calls that stay open, by client."""
+        """Streams and subscriptions by client."""
         # gRPC does not tell how much of a message has arrived, so each counts as the largest
         at_once = intake.budget // settings.upload_limit
         self._receiving = asyncio.Semaphore(max(_LEAST_RECEIVING, at_once // 4))
         self._streams = max(_LEAST_RECEIVING, at_once - at_once // 4)
-        """Streams of pictures that may be open."""
+        """The most streams of pictures that may be open."""
 
     async def Recognize(  # noqa: N802  the names of the protocol
         self, requests: AsyncIterator[bytes], context: Context
@@ -170,7 +170,7 @@ class PlateReader:
         await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
-        """The methods of the service, for a server."""
+        """The handlers of the service's methods, for a server."""
         # messages are read here: the library would answer what is none with UNKNOWN
         recognize = None, service_pb2.RecognizeResponse.SerializeToString
         subscribe = None, domain_pb2.Recognition.SerializeToString
@@ -186,7 +186,7 @@ class PlateReader:
         return self._accounts.of(str(metadata.get("authorization", "")))
 
     async def _account(self, context: Context) -> Account:
-        """The caller's account, as it is now; the call ends here where there is none."""
+        """The caller's current account; aborts the call if there is none."""
         try:
             return self._caller(context)
         except Forbidden as error:
@@ -194,7 +194,7 @@ class PlateReader:
 
     @asynccontextmanager
     async def _staying(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
-        """A call that stays open; it ends here where the client, or all together, have too many of them."""
+        """A stream or subscription; aborts the call if the client, or all together, have too many of them."""
         client = account.client(_address(context.peer()))
         if self._open[client] >= STREAMS_OF_CLIENT:
             problem = f"There are already {STREAMS_OF_CLIENT} open streams of this client, which is the limit."
@@ -210,7 +210,7 @@ class PlateReader:
                 del self._open[client]
 
     async def _only(self, requests: AsyncIterator[bytes], kind: type[M], context: Context) -> M:
-        """The one message of a call, which has to arrive in time, since the call holds a place."""
+        """The only message of a call, which has to arrive in time, because the call takes a place."""
         try:
             async with asyncio.timeout(self._settings.upload_timeout):
                 return _parsed(await anext(requests), kind)
@@ -274,7 +274,7 @@ class PlateReader:
         return _parsed(data, service_pb2.RecognizeRequest) if isinstance(data, bytes) else None
 
     async def _until_stop(self, waited_for: Awaitable[T]) -> T | None:
-        """What comes, or None if the server is to stop first."""
+        """What arrives, or None if the server stops first."""
         coming = asyncio.ensure_future(waited_for)
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
@@ -287,7 +287,7 @@ class PlateReader:
 
 
 def _parsed(data: bytes, kind: type[M]) -> M:
-    """A message. Raises BadRequest where the bytes are none."""
+    """Parse a message. Raises BadRequest if the bytes are not one."""
     try:
         return kind.FromString(data)
     except DecodeError as error:
@@ -295,7 +295,7 @@ def _parsed(data: bytes, kind: type[M]) -> M:
 
 
 def _address(peer: str) -> str:
-    """The address in gRPC's `ipv4:127.0.0.1:54321`."""
+    """The address in gRPC's form, such as `ipv4:127.0.0.1:54321`."""
     return peer.partition(":")[2].rpartition(":")[0]
 
 
@@ -304,7 +304,7 @@ def _failed(request: service_pb2.RecognizeRequest, error: Exception) -> service_
 
 
 def _status(error: Exception) -> Status:
-    """An error as the caller sees it."""
+    """An error in the form that the caller sees."""
     if not isinstance(error, PlatelaneError):
         log.error("call_failed", exc_info=error)
         return to_status(Fault("Internal server error."))

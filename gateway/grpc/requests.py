@@ -1,4 +1,4 @@
-"""From a gRPC message to the fields of a request, under the rules of the REST API."""
+"""Converts a gRPC message to the fields of a request, by the rules of the REST API."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NUMBERS: Final = {
     "plates_per_vehicle": "plates_per_vehicle",
     "zoom_in_vehicles": "zoom_in_vehicles",
 }
-"""Numbers that may be left out, and their names in the REST API."""
+"""Optional numbers, and their names in the REST API."""
 _LAST_TIMESTAMP: Final = times.microseconds(datetime(9999, 12, 31, tzinfo=UTC))
 
 
 def read(
     request: service_pb2.RecognizeRequest, upload: Upload, now: datetime, arrival: Arrival | None = None
 ) -> Fields:
-    """What a message asks for, whose image is `upload`.
+    """The fields of a message whose image is `upload`.
 
     Raises:
         BadRequest: a field cannot be used.
@@ -48,7 +48,7 @@ def read(
 
 
 def options(wanted: domain_pb2.Options) -> domain_pb2.Options:
-    """The same options within the limits of the REST API, with its defaults for numbers that were left out."""
+    """The options within the limits of the REST API, with its defaults for missing numbers."""
     config: dict[str, Any] = {
         "mode": _MODES.get(wanted.mode),
         "detection_rule": "strict" if wanted.strict_detection else None,

@@ -1,4 +1,4 @@
-"""The gRPC server: the service itself, health and reflection, on one port, with TLS where there is a certificate."""
+"""The gRPC server: the service, health and reflection on one port, with TLS if there is a certificate."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from platelane.runtime.settings import Settings
 log = structlog.get_logger(__name__)
 
 _OVER_LIMIT: Final = 1 << 20
-"""Bytes over the upload limit that are received, so that the refusal can name the limit."""
+"""Bytes over the upload limit that are still received, so that the refusal can name the limit."""
 _HEALTH_INTERVAL: Final = 1.0
-"""Seconds between two checks of the service, for those who watch its health."""
+"""Seconds between two checks of the service, for clients that watch its health."""
 _CHANNEL: Final[list[tuple[str, int]]] = [
     ("grpc.so_reuseport", 0),  # a port that is taken is an error
     ("grpc.max_concurrent_streams", 256),
@@ -84,14 +84,14 @@ async def serving(
 
 
 class _HealthService(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
-    """The standard health service, which says what the health page says."""
+    """The standard health service, which reports the same as the health page."""
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802
         await self._update()
         return await super().Check(request, context)
 
     async def keep_up(self) -> None:
-        """Tell watchers of changes."""
+        """Report changes to watching clients."""
         while True:
             await self._update()
             await asyncio.sleep(_HEALTH_INTERVAL)

@@ -1,1 +1,1 @@
-"""The REST API: one module a resource, and what stands around them all."""
+"""The REST API: one module per resource, and the middleware around them."""

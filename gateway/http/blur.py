@@ -26,7 +26,7 @@ from platelane.runtime.settings import Settings
 from platelane.vision.decoders import Decode
 
 _DECODED_AT_ONCE: Final = 2
-"""Pictures that are decoded in this process at a time: one of 50 million pixels takes 300 MB."""
+"""Pictures that this process decodes at once: one of 50 million pixels takes 300 MB."""
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class BlurRoutes:
         intensity = fields.blur
         photograph = await self._intake.photograph(fields)
         request_key = await key.of("blur", fields, photograph) if key else None
-        del fields  # the upload in it may be base64, and the photograph is what is needed
+        del fields  # frees the upload, which may be base64
         photograph.options.vehicles = False
         with self._jobs.admitted(client):
             blurred = self._blurred(photograph, account, intensity, request_key)
@@ -98,7 +98,7 @@ class BlurRoutes:
 
 
 async def in_thread(places: asyncio.Semaphore, work: Callable[[], T]) -> T:
-    """What `work` returns, done in a thread once there is a place; whoever leaves before that leaves it undone."""
+    """The result of `work`, run in a thread once there is a place; not run if the caller is cancelled before that."""
     await places.acquire()
     running = asyncio.get_running_loop().run_in_executor(None, work)
     # a thread cannot be cancelled: its end frees the place, even if the caller has left by then

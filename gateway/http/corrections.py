@@ -18,7 +18,7 @@ from gateway.corrections import Correction, Corrections
 from gateway.http.disconnect import address
 from gateway.http.json_body import read_document
 from gateway.http.open_streams import OpenStreams
-from gateway.http.query import limited
+from gateway.http.query import limited, read_id
 from gateway.http.reads import MAX_WORD, MOST_EXPORTS
 from gateway.http.responses import JsonResponse
 from gateway.kept_pictures import KeptPictures, Subject
@@ -28,13 +28,13 @@ from platelane.pb.v1 import reads_pb2
 from platelane.read_id import ReadId
 
 MOST_IN_FOLDER: Final = 50_000
-"""Plates of one folder, the newest."""
+"""The most plates in one folder; the newest are taken."""
 _PAGE: Final = 200
 _AT_ONCE: Final = 8
-"""Pictures that are fetched at the same time."""
+"""Pictures that are fetched at once."""
 _PATH: Final = "/v1/reads/{read}/correction"
 _LONG_AGO: Final = (1980, 1, 1, 0, 0, 0)
-"""The same folder is the same bytes."""
+"""A fixed time, so that the same folder has the same bytes."""
 
 
 class CorrectionRoutes:
@@ -58,17 +58,17 @@ class CorrectionRoutes:
 
     async def put(self, request: Request) -> Response:
         owner = self._owner(request)
-        read = _read(request)
+        read = read_id(request)
         correction = await read_document(request, Correction)
         await self._corrections.put(read, correction, owner)
         return JsonResponse(correction.model_dump(exclude_none=True))
 
     async def delete(self, request: Request) -> Response:
-        await self._corrections.delete(_read(request), self._owner(request))
+        await self._corrections.delete(read_id(request), self._owner(request))
         return Response(status_code=204)
 
     async def accuracy(self, request: Request) -> Response:
-        """How many plates have been looked at, and how many of them were read right."""
+        """How many plates have been reviewed, and how many of them had been read correctly."""
         wanted = reads_pb2.ReadFilter(account=self._owner(request))
         if limited(request.query_params, "by", MAX_WORD) not in ("", "camera"):
             raise BadRequest("by must be camera.")
@@ -76,7 +76,7 @@ class CorrectionRoutes:
         return JsonResponse(await questions.ask(self._bus, question))
 
     async def folder(self, request: Request) -> Response:
-        """The plates that have been looked at, as a folder for `platelane learn`."""
+        """The reviewed plates, as a folder for `platelane learn`."""
         account = self._accounts.of(request.headers.get("authorization"))
         owner, client = account.owner, account.client(address(request))
         self._folders.check(client)
@@ -115,7 +115,7 @@ class CorrectionRoutes:
         yield out.taken()
 
     async def _picture(self, read: str, owner: str) -> bytes:
-        """Of a plate; empty where none is kept."""
+        """The picture of a plate; empty if none is kept."""
         try:
             return await self._pictures.of_read(ReadId.parse(read), Subject.PLATE, owner)
         except NotFound:
@@ -126,7 +126,7 @@ class CorrectionRoutes:
 
 
 class _Out(io.RawIOBase):
-    """Takes what is written, until it is sent."""
+    """Buffers what is written until it is sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,13 +151,6 @@ async def _chained(
     yield first
     async for page in more:
         yield page
-
-
-def _read(request: Request) -> ReadId:
-    try:
-        return ReadId.parse(request.path_params["read"])
-    except ValueError as error:
-        raise NotFound("Ids of reads look like 019a3f0c5d7e0123456789abcdef0123.0.") from error
 
 
 def _row(read: dict[str, Any]) -> tuple[str, str, str]:

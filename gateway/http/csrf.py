@@ -1,8 +1,8 @@
 """Protection against pages of other sites, in browsers that can reach this server.
 
-On-premise no token is asked for, so any page that somebody in this network opens could otherwise read results, or make
-webhooks: by requests across sites, which name their origin, or by a name of its own that it lets point here (DNS
-rebinding), which shows in the Host header.
+On-premise no token is needed, so any page that somebody in this network opens could otherwise read results or create
+webhooks: by cross-site requests, which name their origin, or by a DNS name of its own that points here (DNS rebinding),
+which shows in the Host header.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from platelane.errors import Forbidden
 from platelane.runtime.settings import Settings
 
 OPEN_PATHS: Final = frozenset({"/v1/plate-reader", "/v1/blur"})
-"""Pages of other sites may have photographs read."""
+"""Paths that pages of other sites may use: they read photographs."""
 _LOCAL_NAMES: Final = ("localhost", "*.localhost", "ip6-localhost", "ip6-loopback")
 _LOCAL_DOMAINS: Final = ("local", "localdomain", "lan", "home", "home.arpa", "internal", "fritz.box")
-"""Which routers add to the names of machines; nobody can register a name in them."""
+"""Domains that routers add to the names of machines; nobody can register names in them."""
 _HOST: Final = re.compile(r"(\[[0-9a-zA-Z:.%]+\]|[^:]*)(:[0-9]*)?")
 
 
 def guarded(path: str) -> bool:
-    """Whether a path is for the operator's own tools and this server's pages; `path` has one spelling."""
+    """Whether a path is only for the operator's own tools and this server's pages; `path` is canonical."""
     return path == "/info" or (path.startswith("/v1/") and path not in OPEN_PATHS)
 
 
 def refuse_cross_site(request: Request, settings: Settings) -> None:
-    """Refuse requests that a browser makes for a page of another site; in the cloud profile a token says who asks.
+    """Refuse requests that a browser makes for a page of another site; with the cloud profile, tokens protect.
 
     Raises:
         Forbidden: the request comes from such a page.
@@ -52,7 +52,7 @@ def refuse_cross_site(request: Request, settings: Settings) -> None:
 
 
 def is_allowed(host: str, allowed: Iterable[str]) -> bool:
-    """Whether a Host header names this server: by any address, a name of this machine, or one of `allowed`.
+    """Whether a Host header names this server: by an IP address, a name of this machine, or one of `allowed`.
 
     An address is always right, since a browser connects to the one that it names. `*.example.com` allows all names
     below `example.com`, `*` any.
@@ -68,12 +68,12 @@ def is_allowed(host: str, allowed: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=1)
 def machine_names() -> tuple[str, ...]:
-    """What this machine is called, without asking a name server."""
+    """The names of this machine, without asking a name server."""
     return names_of(socket.gethostname())
 
 
 def names_of(hostname: str) -> tuple[str, ...]:
-    """A machine's name in full and in short, and in the domains of local networks."""
+    """A machine's full and short name, and its names in the domains of local networks."""
     name = hostname.lower()
     short = name.partition(".")[0]
     return (name, short, *(f"{short}.{domain}" for domain in _LOCAL_DOMAINS))

@@ -1,4 +1,4 @@
-"""Work for a client that may hang up before it is done; who it is."""
+"""Work for a client that may hang up before it is done; and the client's address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which is dropped as soon as the client hangs up.
+    """The result of `work`, which is cancelled as soon as the client hangs up.
 
     Raises:
         starlette.requests.ClientDisconnect: it did.
@@ -30,7 +30,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 def address(request: Request) -> str:
-    """The client's address; empty where the server does not know it."""
+    """The client's address; empty if it is unknown."""
     return request.client.host if request.client else ""
 
 

@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`, where Swagger UI renders it, with files of this server alone."""
+"""`/openapi.json`, and `/docs`, where Swagger UI renders it, using only files of this server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PAGE: Final = """\
 _START: Final = """\
 SwaggerUIBundle({url: "/openapi.json", dom_id: "#api", deepLinking: true, validatorUrl: null});
 """
-"""A file of its own, since the policy allows no script within the page."""
+"""A separate file, because the policy allows no inline script."""
 
 
 def routes(version: str) -> list[Route]:
@@ -65,7 +65,7 @@ def routes(version: str) -> list[Route]:
 
 @cache
 def _document(version: str) -> dict[str, Any]:
-    from gateway.http.openapi import document  # a hundred models, which most processes are never asked for
+    from gateway.http.openapi import document  # builds a hundred models that most processes never need
 
     return document(version)
 
@@ -77,7 +77,7 @@ def _asset(name: str) -> StaticFile:
 
 @cache
 def _swagger_ui() -> Path:
-    """The folder of Swagger UI's files. The package is found, not imported: its code serves other frameworks."""
+    """The folder of Swagger UI's files. The package is not imported, because its code is for other frameworks."""
     package = find_spec("swagger_ui")
     assert package is not None
     assert package.submodule_search_locations

@@ -1,4 +1,4 @@
-"""`/v1/events/`: results as they come, as server-sent events."""
+"""`/v1/events/`: new results as server-sent events."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from platelane.webhooks.watchlists import WatchlistStore
 
 MAX_STREAMS: Final = 200
 MOST_OF_CLIENT: Final = 50
-"""Streams of one token, or, on-premise, of one address."""
+"""Open streams of one token, or on-premise of one address."""
 KEEP_ALIVE: Final = 15.0
-"""Seconds between comments, without which proxies take a quiet stream for a dead one."""
+"""Seconds between comments, without which proxies would close a quiet stream."""
 _HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -38,14 +38,14 @@ class EventRoutes:
         self._lists = lists
         self._accounts = accounts
         self._open: Counter[str] = Counter()
-        """Streams by client."""
+        """Open streams by client."""
 
     def routes(self) -> list[Route]:
         """The path."""
         return [Route("/v1/events", self.events, methods=["GET"])]
 
     async def events(self, request: Request) -> Response:
-        """Events from now on, or those after the `Last-Event-ID` that the client has seen."""
+        """Events from now on, or those after the client's `Last-Event-ID`."""
         account = self._account(request)
         client = account.client(address(request))
         query = results_query(request.query_params, account.owner)
@@ -81,7 +81,7 @@ class EventRoutes:
                         hits = self._lists.matcher(query.account)
                         yield b"".join(event(each, hits) for each in wanted)
         except (EngineUnavailable, Forbidden):
-            return  # the client comes again with the last id it has seen, or to hear that its token is revoked
+            return  # the client reconnects with the last id it has seen, or learns that its token was revoked
         finally:
             self._open[client] -= 1
             if not self._open[client]:
@@ -100,7 +100,7 @@ def position(seen: str, first: int, following: int) -> int:
 
 
 def event(stored: StoredResult, hits: Callable[[str, int], list[str]]) -> bytes:
-    """A result as a server-sent event, with the watch-lists that `hits` has for its plates, and for which."""
+    """A result as a server-sent event; `hits` gives the watch-lists that contain a plate."""
     body = result_body(stored.sequence, stored.result)
     recognition = stored.result.recognition
     found = {text: names for text in texts(recognition) if (names := hits(text, recognition.timestamp_us))}

@@ -1,4 +1,4 @@
-"""`/v1/health/pipeline`: how the whole pipeline fares, for the console and other dashboards."""
+"""`/v1/health/pipeline`: the health of the whole pipeline, for the console and other dashboards."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class HealthRoutes:
         return [Route("/v1/health/pipeline", self.pipeline, methods=["GET"])]
 
     async def pipeline(self, request: Request) -> Response:
-        """All parts, each with its status and, where something is wrong, what to do."""
+        """All parts with their status, and advice if something is wrong."""
         self._operator.admit(request)
         return JsonResponse(await self._health.now())

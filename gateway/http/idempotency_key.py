@@ -1,4 +1,4 @@
-"""The header `Idempotency-Key`: a client that sends a request again gets the answer of the first."""
+"""The header `Idempotency-Key`: a client that repeats a request gets the answer to the first one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.intake import Fields, Photograph
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key whose request has not been read yet."""
+    """The key of a request that has not been read yet."""
 
     account: Account
     value: str
@@ -23,7 +23,7 @@ class Key:
     """Seconds that it took to tell whether it is known."""
 
     async def of(self, endpoint: str, fields: Fields, photograph: Photograph) -> RequestKey:
-        """With what the request asks for, which takes a moment for a large picture."""
+        """The key with the digest of the request, which takes a moment for a large picture."""
         told = await asyncio.to_thread(digest, endpoint, fields, photograph)
         return RequestKey(self.account, self.value, told, self.waited)
 
@@ -36,7 +36,7 @@ class KeyReader:
         self._accounts = accounts
 
     async def admit(self, request: Request, account: Account) -> Key | None:
-        """The request's key, if it has one. A request that was taken before needs no call to be left.
+        """The request's key, if it has one. A repeated request needs no remaining calls.
 
         Raises:
             BadRequest: the key cannot be used.

@@ -1,4 +1,4 @@
-"""`/`, `/info/` and `/v1/statistics/`: that the server is there, what it is, and what an account has used."""
+"""`/`, `/info/` and `/v1/statistics/`: that the server is up, its version, and the account's calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from platelane.usage import next_month
 
 
 class InfoRoutes:
-    """What the server says about itself and about the caller's account."""
+    """Information about the server and the caller's account."""
 
     def __init__(self, version: str, accounts: Accounts, hooks: WebhookRoutes) -> None:
         self._version = version
@@ -34,7 +34,7 @@ class InfoRoutes:
         ]
 
     async def index(self, request: Request) -> Response:
-        """Clients probe this before they upload, so it waits for nothing. A browser gets the console."""
+        """Clients probe this before they upload, so it does not wait for anything. A browser gets the console."""
         if prefers_html(request.headers):
             return page(request)
         body = {"name": "platelane", "version": self._version, "recognition": "/v1/plate-reader/"}

@@ -19,9 +19,9 @@ M = TypeVar("M", bound=BaseModel)
 DOCUMENT_LIMIT: Final = 256 << 10
 OBJECT_LIMIT: Final = 1 << 20
 MOST_BRACKETS: Final = 5_000
-"""In a document; each costs an object that the garbage collector looks at."""
+"""In a document; each costs an object that the garbage collector tracks."""
 SECONDS: Final = 10.0
-"""For all of it to arrive."""
+"""Seconds for all of it to arrive."""
 
 
 async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_LIMIT) -> M:
@@ -39,7 +39,7 @@ async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_
 
 
 async def read_object(request: Request, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A JSON object of at most `OBJECT_LIMIT` bytes, whatever is in it; an empty body is `default`, if there is one.
+    """A JSON object of at most `OBJECT_LIMIT` bytes with any fields; an empty body is `default`, if given.
 
     Raises:
         BadRequest: it is not one.

@@ -1,4 +1,4 @@
-"""What surrounds every HTTP request: metrics, traces, CORS, OPTIONS, one spelling of each path, and whose page asks."""
+"""The middleware around every HTTP request: metrics, traces, CORS, OPTIONS, canonical paths, cross-site checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from platelane.runtime import metrics, tracing
 from platelane.runtime.settings import Settings
 
 METHODS: Final = ("GET", "POST", "OPTIONS")
-"""What pages of other sites may use; the rest is for the operator's own tools."""
+"""Methods that pages of other sites may use; the others are for the operator's own tools."""
 _MEASURED: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -53,14 +53,14 @@ class CanonicalPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            # a slash that is part of a name, as in a camera's, comes as %2F
+            # a slash that is part of a name, such as a camera's, is sent as %2F
             parts = scope["raw_path"].decode("latin-1").split("/")
             scope = {**scope, "path": "/" + "/".join(unquote(part) for part in parts if part)}
         await self._app(scope, receive, send)
 
 
 class OwnPages:
-    """Refuses pages of other sites wherever nothing says that they may come, so also on paths that are made later."""
+    """Refuses pages of other sites on all paths that are not explicitly open to them, including future paths."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -77,7 +77,7 @@ class OwnPages:
 
 
 class Options:
-    """Answers OPTIONS on any path; CORS preflights do not come so far."""
+    """Answers OPTIONS on any path; CORS preflights are answered before."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -96,18 +96,18 @@ STACK: Final = (
         allow_origins=["*"],
         allow_methods=METHODS,
         allow_headers=["*"],
-        allow_private_network=True,  # a page of the internet may use the server in its reader's own network
+        allow_private_network=True,  # a public page may use a server in its visitor's network
         expose_headers=["Location", "Preference-Applied", "Retry-After"],
         max_age=86_400,
     ),
     Middleware(Options),
     Middleware(CanonicalPaths),
 )
-"""From the outermost to the innermost but one."""
+"""From the outermost to the innermost, without `OwnPages`, which needs the settings."""
 
 
 def wrapped(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """The application with all of them around it: they see its answers to errors too."""
+    """The application inside all middleware, which also sees its error answers."""
     for cls, args, kwargs in reversed((*STACK, Middleware(OwnPages, settings))):
         app = cls(app, *args, **kwargs)
     return app

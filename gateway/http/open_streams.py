@@ -1,4 +1,4 @@
-"""Long answers that are being sent: one client may have so many at once."""
+"""Limits how many long answers are sent to one client at once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class OpenStreams:
     """The open streams of one kind, by client."""
 
     def __init__(self, kind: str, most: int) -> None:
-        """`kind` as messages name it, in the plural; `most` of one client."""
+        """`kind`: the name in error messages, in the plural; `most`: limit per client."""
         self._kind = kind
         self._most = most
         self._open: Counter[str] = Counter()
 
     def check(self, client: str) -> None:
-        """Raises Overloaded where the client has as many as it may."""
+        """Raises Overloaded if the client has reached its limit."""
         if self._open[client] >= self._most:
             raise Overloaded(f"There are already {self._most} open {self._kind} of this client, which is the limit.")
 
     async def counted(self, client: str, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-        """The body of an answer, which counts while it is sent; nothing where others were opened together with it."""
+        """The body of an answer, which counts while it is sent; empty if the limit was reached meanwhile."""
         if self._open[client] >= self._most:
             return
         self._open[client] += 1

@@ -1,4 +1,4 @@
-"""Who may see and change what belongs to the whole server."""
+"""Decides who may see and change settings of the whole server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platelane.tokens import Token, fingerprint
 
 
 class Operator:
-    """In the cloud profile whoever has a token with `admin`, on-premise everybody."""
+    """The operator: with the cloud profile, a token with `admin`; on-premise, everybody."""
 
     def __init__(self, tokens: Mirror[Token], accounts: Accounts, settings: Settings) -> None:
         self._tokens = tokens
@@ -20,7 +20,7 @@ class Operator:
         self._settings = settings
 
     def is_admitted(self, request: Request) -> bool:
-        """Whether it is the operator who asks. Raises Forbidden where the server knows no such token at all."""
+        """Whether the caller is the operator. Raises Forbidden if the token is unknown."""
         self._accounts.of(request.headers.get("authorization"))
         try:
             self.admit(request)
@@ -29,7 +29,7 @@ class Operator:
         return True
 
     def admit(self, request: Request) -> str:
-        """The fingerprint of the operator's token; empty on-premise. Raises Forbidden for anybody else."""
+        """The fingerprint of the operator's token; empty on-premise. Raises Forbidden for all others."""
         authorization = request.headers.get("authorization")
         self._accounts.of(authorization)
         if self._settings.profile == "sdk":

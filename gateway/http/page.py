@@ -21,14 +21,14 @@ from platelane import resources
 _INDEX: Final = "index.html"
 _SAMPLE: Final = "sample.jpg"
 _SHEETS: Final = ("theme", "elements", "shell", "views")
-"""The style sheets, in their order. They are sent within the page: nothing is painted before the last is there."""
+"""The style sheets, in order. They are inlined in the page, because it is not painted before the last has loaded."""
 _FIRST: Final = ("app.js", "views/try.js")
-"""What every visit begins with; the browser is told of all that these import before it has read them."""
+"""The modules that every visit loads first; the page preloads them and everything that they import."""
 _IMPORT: Final = re.compile(r'^(?:.* from|import) "(\.[^"]+)";$', re.MULTILINE)
 
 
 def routes() -> list[Route]:
-    """The files. Their addresses hold a hash of all contents, so that browsers keep them for good."""
+    """The files. Their URLs contain a hash of all contents, so browsers may cache them forever."""
 
     async def file(request: Request) -> Response:
         name, files = request.path_params["path"], _files()
@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 
 
 def page(request: Request) -> Response:
-    """The page itself, which names the current addresses of everything else."""
+    """The page itself, which has the current URLs of all other files."""
     answer = _page().response(request, REVALIDATE, vary="Accept, Accept-Encoding")
     answer.headers["Content-Security-Policy"] = _policy()
     return answer
@@ -77,13 +77,13 @@ def _styles() -> str:
 
 @cache
 def _policy() -> str:
-    """The usual one, and the page may have this very style sheet within it."""
+    """The usual policy, which also allows the inlined style sheet."""
     digest = base64.b64encode(hashlib.sha256(_styles().encode()).digest()).decode()
     return SECURITY["Content-Security-Policy"].replace("style-src 'self'", f"style-src 'self' 'sha256-{digest}'")
 
 
 def _imported() -> list[str]:
-    """The first modules and those that they import, in the order in which they are found."""
+    """The first modules and all that they import, in the order in which they are found."""
     found = list(_FIRST)
     for name in found:  # grows
         for relative in _IMPORT.findall(_files()[name].content.decode()):

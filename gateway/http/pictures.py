@@ -9,9 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.accounts import Account, Accounts
+from gateway.http.query import read_id
 from gateway.kept_pictures import KeptPictures, Subject
-from platelane.errors import NotFound
-from platelane.read_id import ReadId
 
 _OWN_PAGES_ONLY: Final = {"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}
 _OF_A_READ: Final = _OWN_PAGES_ONLY | {"Cache-Control": "private, max-age=86400, immutable"}
@@ -45,11 +44,7 @@ class PictureRoutes:
 
     async def _of_read(self, request: Request, subject: Subject) -> Response:
         account = self._account(request)
-        try:
-            read = ReadId.parse(request.path_params["read"])
-        except ValueError as error:
-            raise NotFound("Ids of reads look like 019a3f0c5d7e0123456789abcdef0123.0.") from error
-        return _webp(await self._pictures.of_read(read, subject, account.owner), _OF_A_READ)
+        return _webp(await self._pictures.of_read(read_id(request), subject, account.owner), _OF_A_READ)
 
     def _account(self, request: Request) -> Account:
         return self._accounts.of(request.headers.get("authorization"))

@@ -1,4 +1,4 @@
-"""Values of query parameters."""
+"""Values of query and path parameters."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from starlette.requests import Request
+
 from gateway.results_query import Query
 from platelane import times
-from platelane.errors import BadRequest
+from platelane.errors import BadRequest, NotFound
+from platelane.read_id import ReadId
 from platelane.webhooks.wildcards import checked_pattern, is_pattern
 
 MAX_PLATE: Final = 64
-"""Characters of a plate or a pattern that is searched for."""
+"""The most characters of a plate or pattern in a search."""
 _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
-def number(parameters: Mapping[str, str], name: str) -> int | None:
-    """A whole number; None where the parameter is missing or empty.
+def read_id(request: Request) -> ReadId:
+    """The path parameter `read`.
 
     Raises:
-        BadRequest: it is not one.
+        NotFound: not the id of a read.
+    """
+    try:
+        return ReadId.parse(request.path_params["read"])
+    except ValueError as error:
+        raise NotFound("Ids of reads look like 019a3f0c5d7e0123456789abcdef0123.0.") from error
+
+
+def number(parameters: Mapping[str, str], name: str) -> int | None:
+    """A whole number; None if the parameter is missing or empty.
+
+    Raises:
+        BadRequest: not a whole number.
     """
     text = parameters.get(name)
     if not text:
@@ -32,10 +47,10 @@ def number(parameters: Mapping[str, str], name: str) -> int | None:
 
 
 def moment(parameters: Mapping[str, str], name: str) -> datetime | None:
-    """A time in ISO 8601; None where the parameter is missing or empty.
+    """A time in ISO 8601; None if the parameter is missing or empty.
 
     Raises:
-        BadRequest: it is not one.
+        BadRequest: not a time.
     """
     text = parameters.get(name)
     if not text:
@@ -47,7 +62,7 @@ def moment(parameters: Mapping[str, str], name: str) -> datetime | None:
 
 
 def plate_or_pattern(parameters: Mapping[str, str]) -> str:
-    """The parameter `plate`, empty where it is missing.
+    """The parameter `plate`; empty if it is missing.
 
     Raises:
         BadRequest: it is too long, or nothing that a plate can have.
@@ -62,7 +77,7 @@ def plate_or_pattern(parameters: Mapping[str, str]) -> str:
 
 
 def limited(parameters: Mapping[str, str], name: str, limit: int) -> str:
-    """A text of at most `limit` characters; empty where there is none. Raises BadRequest."""
+    """A text of at most `limit` characters; empty if it is missing. Raises BadRequest."""
     text = parameters.get(name, "")
     if len(text) > limit:
         raise BadRequest(f"{name} must not be longer than {limit} characters.")
@@ -70,7 +85,7 @@ def limited(parameters: Mapping[str, str], name: str, limit: int) -> str:
 
 
 def results_query(parameters: Mapping[str, str], account: str) -> Query:
-    """Which results a request wants: `camera_id`, `plate` (a prefix, or a pattern with ? and *), `since`, `until`.
+    """The filter of a request: `camera_id`, `plate` (a prefix, or a pattern with ? and *), `since`, `until`.
 
     Raises:
         BadRequest: a value cannot be understood.

@@ -42,11 +42,11 @@ MATCHES: Final = {
 }
 BY_WATCHLIST: Final = "watchlist"
 COUNTED: Final = ("hour", "day", "camera", "region", "make", "color", "score", "new", BY_WATCHLIST)
-"""What reads can be counted by."""
+"""Fields by which reads can be counted."""
 MAX_CURSOR: Final = 60
 Marking = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What spreadsheets take for the beginning of a formula."""
+"""Characters that spreadsheets interpret as the beginning of a formula."""
 _COLUMNS: Final = (
     *("id", "plate", "corrected", "time", "camera_id", "score", "dscore", "region"),
     *("type", "make", "model", "color", "orientation", "direction"),
@@ -54,7 +54,7 @@ _COLUMNS: Final = (
 
 
 class ReadRoutes:
-    """Questions to the index of reads; an account sees its own."""
+    """Queries of the index of reads; an account only sees its own reads."""
 
     def __init__(self, bus: Bus, accounts: Accounts, lists: WatchlistStore, settings: Settings) -> None:
         self._bus = bus
@@ -74,7 +74,7 @@ class ReadRoutes:
         ]
 
     async def search(self, request: Request) -> Response:
-        """A page, the newest first; `next` is the cursor of the following one."""
+        """A page of reads, newest first; `next` is the cursor of the next page."""
         wanted, marked = self._filter(request), self._marking(request)
         question = reads_pb2.SearchReads(page_size=_page_size(request), cursor=_text(request, "cursor", MAX_CURSOR))
         page = await self._ask(reads_pb2.ReadsRequest(filter=wanted, search=question))
@@ -82,7 +82,7 @@ class ReadRoutes:
         return JsonResponse(page)
 
     async def groups(self, request: Request) -> Response:
-        """Reads of the same plate together."""
+        """Reads grouped by plate."""
         question = reads_pb2.GroupReads(page_size=_page_size(request))
         return JsonResponse(await self._ask(reads_pb2.ReadsRequest(filter=self._filter(request), group=question)))
 
@@ -99,7 +99,7 @@ class ReadRoutes:
         return JsonResponse(await self._ask(reads_pb2.ReadsRequest(filter=self._filter(request), count=question)))
 
     async def export(self, request: Request) -> Response:
-        """Everything that is wanted, as CSV or JSON, in the order of the pages."""
+        """All matching reads as CSV or JSON, in the order of the pages."""
         format = _text(request, "format", MAX_WORD) or "csv"
         if format not in ("csv", "json"):
             raise BadRequest("format must be csv or json.")
@@ -113,7 +113,7 @@ class ReadRoutes:
         return StreamingResponse(counted, media_type=kind, headers=headers)
 
     async def cameras(self, request: Request) -> Response:
-        """The cameras that have sent something, the last one first."""
+        """The cameras that have sent pictures, the most recent one first."""
         wanted = reads_pb2.ReadFilter(account=self._owner(request))
         listing = reads_pb2.ListCameras()
         found = (await self._ask(reads_pb2.ReadsRequest(filter=wanted, list_cameras=listing)))["cameras"]
@@ -121,7 +121,7 @@ class ReadRoutes:
         return JsonResponse([camera | {"picture": _picture(camera["camera_id"]) if kept else None} for camera in found])
 
     async def _watched(self, wanted: reads_pb2.ReadFilter, watchlist: Watchlist) -> int:
-        """How many of the wanted reads are of plates on a list."""
+        """How many of the matching reads are of plates on each list."""
         of_list = reads_pb2.ReadFilter(watched=[watched(watchlist)])
         of_list.MergeFrom(wanted)
         question = reads_pb2.CountReads(by="new")
@@ -140,7 +140,7 @@ class ReadRoutes:
             yield await asyncio.to_thread(marked, page["reads"])
 
     def _marking(self, request: Request) -> Marking:
-        """Gives reads the watch-lists that have their plates."""
+        """Add to reads the watch-lists that contain their plates."""
         hits = self._lists.matcher(self._owner(request))
 
         def marked(reads: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -158,14 +158,14 @@ class ReadRoutes:
         return marked
 
     def _filter(self, request: Request) -> reads_pb2.ReadFilter:
-        """Raises BadRequest where there is no such watch-list, and as `read_filter`."""
+        """Raises BadRequest if there is no such watch-list, and as `read_filter`."""
         wanted = read_filter(request.query_params, self._owner(request))
         if _text(request, "watchlist", MAX_WORD):
             wanted.watched.extend(map(watched, self._chosen(request)))
         return wanted
 
     def _chosen(self, request: Request) -> list[Watchlist]:
-        """The watch-lists with the id or the name that the request has; all where it names none. Raises BadRequest."""
+        """The watch-lists with the id or name in the request; all lists if it has none. Raises BadRequest."""
         lists, named = self._lists.all(self._owner(request)), _text(request, "watchlist", MAX_WORD)
         chosen = [each for each in lists if not named or named in (each.id, each.name)]
         if named and not chosen:
@@ -177,7 +177,7 @@ class ReadRoutes:
 
 
 def read_filter(parameters: Mapping[str, str], account: str) -> reads_pb2.ReadFilter:
-    """Which reads a request wants. Empty values count as not given.
+    """The filter of a request. Empty values count as missing.
 
     Raises:
         BadRequest: a value cannot be used.
@@ -209,7 +209,7 @@ def read_filter(parameters: Mapping[str, str], account: str) -> reads_pb2.ReadFi
 
 
 def watched(watchlist: Watchlist) -> reads_pb2.Watched:
-    """A watch-list as the index takes it."""
+    """A watch-list in the form that the index needs."""
     plates = [
         reads_pb2.WatchedPlate(
             text=each.plate,

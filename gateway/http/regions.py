@@ -1,4 +1,4 @@
-"""`/v1/regions/`: the codes that `regions` takes, and what plates of each region look like."""
+"""`/v1/regions/`: the codes that `regions` accepts, and the plate formats of each region."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platelane.vision.model_specs import ModelRepository
 
 
 def routes(models: ModelRepository) -> list[Route]:
-    """The table is the same for everybody: it needs no token."""
+    """The table is the same for everybody, so it needs no token."""
 
     async def regions(request: Request) -> Response:
         return _table(models.regions).response(request, REVALIDATE)

@@ -1,4 +1,4 @@
-"""JSON answers, and what each kind of error is answered with."""
+"""JSON answers, and the answers to errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLIENT_CLOSED: Final = 499
 
 
 class JsonResponse(Response):
-    """Any value that is JSON."""
+    """An answer with any JSON value."""
 
     media_type = "application/json"
 
@@ -29,7 +29,7 @@ class JsonResponse(Response):
 
 
 def error_response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JsonResponse:
-    """An error in the one shape they all have: some clients read `detail`, others `error`."""
+    """An error in the common shape: some clients read `detail`, others `error`."""
     return JsonResponse({"detail": detail, "error": detail, "status_code": status}, status, headers)
 
 
@@ -52,7 +52,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _client_disconnected(_request: Request, _error: Exception) -> Response:
-    """Nobody is there to read it."""
+    """The client has left, so nobody reads this."""
     return Response(status_code=_CLIENT_CLOSED)
 
 

@@ -1,4 +1,4 @@
-"""`/v1/results/`: results of the past, page by page, and what became of one request."""
+"""`/v1/results/`: pages of past results, and the result of one request."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from platelane.runtime.settings import Settings
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _LATE: Final = 1.0
-"""Seconds that an answer which was begun before the deadline may come after it."""
+"""Seconds after the deadline within which an answer may come that was begun before it."""
 
 
 class ResultRoutes:
-    """Pages over the stored results."""
+    """The stored results."""
 
     def __init__(self, history: History, outcomes: Outcomes, accounts: Accounts, settings: Settings) -> None:
         self._history = history
@@ -44,7 +44,7 @@ class ResultRoutes:
         ]
 
     async def results(self, request: Request) -> Response:
-        """A page, the newest first; `next` is the address of the following one."""
+        """A page of results, newest first; `next` is the address of the next page."""
         owner = self._accounts.of(request.headers.get("authorization")).owner
         parameters = request.query_params
         query = results_query(parameters, owner)
@@ -52,7 +52,7 @@ class ResultRoutes:
         return JsonResponse({"results": page.results, "next": next_page(parameters, page.before)})
 
     async def result(self, request: Request) -> Response:
-        """The result of one request; 202 while it is under way, and the error where it failed."""
+        """The result of one request; 202 while it is under way, and its error if it failed."""
         owner, job_id = self._accounts.of(request.headers.get("authorization")).owner, request.path_params["id"]
         if not _ID.fullmatch(job_id):
             raise NotFound("Not found.")
@@ -75,10 +75,10 @@ class ResultRoutes:
 
 
 def page_size(parameters: Mapping[str, str]) -> int:
-    """How many results the page may hold. Raises BadRequest for what is no number."""
+    """The largest number of results in the page. Raises BadRequest if it is not a number."""
     return min(MAX_PAGE, max(1, number(parameters, "page_size") or PAGE))
 
 
 def next_page(parameters: Mapping[str, str], before: int | None) -> str | None:
-    """The address of the page that begins `before` a sequence; None after the last."""
+    """The address of the page before sequence `before`; None if there is none."""
     return None if before is None else f"/v1/results/?{urlencode({**parameters, 'before': before})}"

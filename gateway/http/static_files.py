@@ -1,4 +1,4 @@
-"""Files that browsers get: compressed once, with the hash of their content as their entity tag."""
+"""Files for browsers, compressed once, with the hash of their content as their entity tag."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ SECURITY: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Headers of all that a browser shows: files of this server alone, no script within a page, no frame around it."""
+"""Headers of all pages: only files of this server, no inline scripts, no framing."""
 
 
 @dataclass(frozen=True)
 class StaticFile:
-    """A file in memory. `suffix` is that of its name, and says its type."""
+    """A file in memory. `suffix` is that of its name, and determines its type."""
 
     content: bytes
     suffix: str
 
     @classmethod
     def read(cls, path: Path) -> StaticFile:
-        """Raises OSError where it cannot be read."""
+        """Raises OSError if it cannot be read."""
         return cls(path.read_bytes(), path.suffix)
 
     @cached_property
     def digest(self) -> str:
-        """Names the content."""
+        """The entity tag of the content."""
         return hashlib.sha256(self.content).hexdigest()[:20]
 
     @cached_property
     def compressed(self) -> bytes | None:
-        """The content by gzip; None for what gains nothing from it."""
+        """The content compressed by gzip; None for types that do not get smaller."""
         return None if self.suffix in _INCOMPRESSIBLE else gzip.compress(self.content, 6, mtime=0)
 
     def response(self, request: Request, caching: str, vary: str = "Accept-Encoding") -> Response:
-        """What a request for the file is answered with: 304 where the browser has it, gzip where it takes that."""
+        """The answer to a request for the file: 304 if the browser has it, gzip if it accepts that."""
         tag = f'W/"{self.digest}"'  # weak: it names the content, compressed or not
         headers = {**SECURITY, "Cache-Control": caching, "ETag": tag, "Vary": vary}
         if tag in request.headers.get("if-none-match", ""):
@@ -72,19 +72,19 @@ class StaticFile:
 
 
 def accepts_gzip(headers: Mapping[str, str]) -> bool:
-    """Whether the client says that it takes gzip."""
+    """Whether the client accepts gzip."""
     return _quality(headers.get("accept-encoding", ""), "gzip") > 0
 
 
 def prefers_html(headers: Mapping[str, str]) -> bool:
-    """Whether the client asks for HTML by its name, and for nothing that programs read more than for that."""
+    """Whether the client asks for HTML explicitly, and prefers it to JSON and the like."""
     accepted = headers.get("accept", "")
     html = _quality(accepted, "text/html")
     return html > 0 and html >= _quality(accepted, "application/json")
 
 
 def _quality(header: str, wanted: str) -> float:
-    """The weight that a header such as Accept gives to a value which it names; 0 where it does not name it."""
+    """The weight of a value in a header such as Accept; 0 if the header does not name it."""
     for entry in header.split(","):
         value, *parameters = (part.strip().lower() for part in entry.split(";"))
         if value == wanted:

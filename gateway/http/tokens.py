@@ -25,7 +25,7 @@ _STRICT: Final = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class TokenLimits(BaseModel):
-    """What may be changed about a token; limits that are `null` come from the settings."""
+    """The changeable properties of a token; limits that are `null` come from the settings."""
 
     model_config = _STRICT
 
@@ -41,7 +41,7 @@ class NewToken(TokenLimits):
 
 
 class TokenRoutes:
-    """The API over the tokens. In the cloud profile it is for tokens with `admin`, on-premise for everybody."""
+    """Management of tokens: with the cloud profile for tokens with `admin`, on-premise for everybody."""
 
     def __init__(self, tokens: Mirror[Token], operator: Operator, accounts: Accounts, settings: Settings) -> None:
         self._tokens = tokens
@@ -67,7 +67,7 @@ class TokenRoutes:
         return JsonResponse({"results": [_view(token, used) for (_, token), used in zip(found, calls, strict=True)]})
 
     async def create(self, request: Request) -> Response:
-        """Make a token; the answer has it, and no other ever will."""
+        """Create a token; only this answer contains it."""
         self._operator.admit(request)
         wanted = await read_document(request, NewToken)
         self._check_admin(wanted.admin)
@@ -81,7 +81,7 @@ class TokenRoutes:
         return JsonResponse(_view(token, 0) | {"token": secret}, status_code=201)
 
     async def change(self, request: Request) -> Response:
-        """Change the limits that are given."""
+        """Change the given limits."""
         own = self._operator.admit(request)
         key, token = self._named(request)
         limits = await read_document(request, TokenLimits)
@@ -102,7 +102,7 @@ class TokenRoutes:
         return Response(status_code=204)
 
     def _check_admin(self, wanted: bool) -> None:
-        """On-premise anybody in the network may come here, and must not prepare for a day when tokens count."""
+        """On-premise anybody may create tokens, but not with `admin`, in case tokens are required later."""
         if wanted and self._settings.profile == "sdk":
             raise BadRequest("admin: on-premise only `platelane tokens create NAME --admin` makes such a token.")
 
@@ -115,5 +115,5 @@ class TokenRoutes:
 
 
 def _view(token: Token, calls: int) -> dict[str, Any]:
-    """A token without what it is made of."""
+    """The properties of a token, without the token itself."""
     return {**token.model_dump(mode="json"), "calls": calls}

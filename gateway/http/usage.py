@@ -18,7 +18,7 @@ from platelane.usage import day_of, days_of, month_of, previous_month
 
 
 class UsageRoutes:
-    """The calls of the caller's account; the operator sees those of every token."""
+    """The calls of the caller's account; the operator sees those of all tokens."""
 
     def __init__(self, accounts: Accounts, operator: Operator) -> None:
         self._accounts = accounts
@@ -29,7 +29,7 @@ class UsageRoutes:
         return [Route("/v1/usage", self.usage, methods=["GET"])]
 
     async def usage(self, request: Request) -> Response:
-        """By day up to today; `month` may be the last one, `token` a token's name."""
+        """Calls by day up to today; `month` may be last month, `token` a token's name."""
         own = self._accounts.of(request.headers.get("authorization"))
         month = self._month(request.query_params.get("month", ""))
         name = request.query_params.get("token", "")

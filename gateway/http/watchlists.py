@@ -1,4 +1,4 @@
-"""`/v1/watchlists/`: watch-lists made, read, changed and deleted."""
+"""`/v1/watchlists/`: create, read, change and delete watch-lists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONE: Final = "/v1/watchlists/{watchlist}"
 
 
 def routes(store: WatchlistStore, hooks: HookRegistry, accounts: Accounts) -> list[Route]:
-    """Where watch-lists are managed; each account sees its own."""
+    """The routes; each account only sees its own watch-lists."""
 
     def owner(request: Request) -> str:
         return accounts.of(request.headers.get("authorization")).owner

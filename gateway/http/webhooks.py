@@ -1,4 +1,4 @@
-"""`/v1/webhooks/`: hooks created, listed, changed, tested, enabled and deleted; their dead letters replayed."""
+"""`/v1/webhooks/`: create, list, change, test, enable and delete hooks, and replay their dead letters."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from platelane.webhooks.watchlists import Lists, missing
 DEAD_LETTERS: Final = 100
 PAGE: Final = 200
 _PAGE_WORDS: Final = 20_000
-"""In the filters of one page's hooks."""
+"""The most words in the filters of one page of hooks."""
 _REPLAYS: Final = 1_000
 _PATH: Final = "/v1/webhooks"
 
 
 class WebhookRoutes:
-    """The API over the hook registry. An account changes its own hooks; those of the environment are listed only."""
+    """Management of hooks. An account changes its own hooks; hooks of the environment are only listed."""
 
     def __init__(self, bus: Bus, hooks: HookRegistry, accounts: Accounts, lists: Lists, settings: Settings) -> None:
         self._bus = bus
@@ -67,11 +67,11 @@ class WebhookRoutes:
         ]
 
     def targets(self, account: Account) -> list[str]:
-        """What `/info/` says about hooks."""
+        """The targets that `/info/` shows."""
         return [hook.site for hook in self._visible(account.owner) if hook.enabled]
 
     async def overview(self, request: Request) -> Response:
-        """A page of hooks, those of the environment first; `after` is the id of the last one that was seen."""
+        """A page of hooks, those of the environment first; `after` is the id of the last hook on the page before."""
         hooks, after = self._visible(self._account(request)), number(request.query_params, "after")
         ids = [hook.id for hook in hooks]
         if after is not None:
@@ -129,7 +129,7 @@ class WebhookRoutes:
         return JsonResponse(_view(await self._hooks.change(hook.id, changed)))
 
     async def enable(self, request: Request) -> Response:
-        """Enable a hook; what is waiting is tried at once, also where it was enabled already."""
+        """Enable a hook; queued events are tried at once, even if it was enabled already."""
         hook = self._hook(request)
         return JsonResponse(_view(await self._hooks.change(hook.id, Hook.enabled_again)))
 
@@ -141,7 +141,7 @@ class WebhookRoutes:
         return Response(status_code=204)
 
     async def test(self, request: Request) -> Response:
-        """Post a test event now, without the queue, and report how the receiver answered."""
+        """Post a test event now, bypassing the queue, and report the receiver's answer."""
         from platelane.webhooks.http_client import WebhookClient  # an HTTP client, which nothing else here needs
         from platelane.webhooks.test_event import test_event
 
@@ -159,7 +159,7 @@ class WebhookRoutes:
         )
 
     async def dead(self, request: Request) -> Response:
-        """Up to `DEAD_LETTERS` events that could not be delivered, the oldest first, from number `start` on."""
+        """Up to `DEAD_LETTERS` events that could not be delivered, oldest first, starting at number `start`."""
         hook, start = self._hook(request), number(request.query_params, "start") or 1
         found = await Queue(self._bus, hook.id).dead_letters(start, DEAD_LETTERS)
         results = [
@@ -175,7 +175,7 @@ class WebhookRoutes:
         return JsonResponse({"results": results, "next_start": following})
 
     async def replay(self, request: Request) -> Response:
-        """Queue dead letters again: those whose `numbers` are given, or all, up to a thousand a call."""
+        """Queue dead letters again: those with the given `numbers`, or all, up to a thousand a call."""
         hook, fields = self._hook(request), await read_object(request, default={})
         numbers = fields.get("numbers")
         if numbers is not None and not (isinstance(numbers, list) and all(type(each) is int for each in numbers)):
@@ -191,7 +191,7 @@ class WebhookRoutes:
         return JsonResponse({"replayed": len(chosen)})
 
     async def _check_target(self, target: str, account: str) -> None:
-        """Each request looks again; this tells at once whoever names a private address.
+        """Check a target early, to tell the caller at once about a private address; each request checks again.
 
         Raises:
             BadRequest: the account belongs to a token, and the target's host has an address that is not public.
@@ -209,7 +209,7 @@ class WebhookRoutes:
                     raise BadRequest("target: the host has an address that webhooks may not be sent to.") from error
 
     def _check_lists(self, settings: HookSettings, account: str) -> None:
-        """Raises BadRequest where the filter names a watch-list that the account does not have."""
+        """Raises BadRequest if the filter names a watch-list that the account does not have."""
         unknown = missing(self._lists, account, settings.filter.watchlists)
         if unknown is not None:
             raise BadRequest(f"filter.watchlists: there is no watch-list {unknown!r}.")
@@ -218,11 +218,11 @@ class WebhookRoutes:
         return self._accounts.of(request.headers.get("authorization")).owner
 
     def _visible(self, account: str) -> list[Hook]:
-        """The operator sees all, an account its own: never where the operator's results go."""
+        """The operator sees all hooks; an account sees its own, but never those of the operator."""
         return [hook for hook in self._hooks.all() if not account or hook.account == account]
 
     def _hook(self, request: Request, *, to_change: bool = False) -> Hook:
-        """The hook that the path names.
+        """The hook in the path.
 
         Raises:
             NotFound: there is none, or it belongs to another account or to the environment.
@@ -239,7 +239,7 @@ class WebhookRoutes:
 
 
 def _page(hooks: Sequence[Hook]) -> list[Hook]:
-    """As many as fit one page, by number and by the words in their filters."""
+    """As many hooks as fit on one page, by their number and by the words in their filters."""
     page: list[Hook] = []
     words = 0
     for hook in hooks[:PAGE]:
@@ -251,7 +251,7 @@ def _page(hooks: Sequence[Hook]) -> list[Hook]:
 
 
 def _view(hook: Hook) -> dict[str, Any]:
-    """A hook without its secrets."""
+    """A hook with its secrets masked."""
     fields = hook.model_dump(include=set(HookSettings.model_fields) - {"target", "headers", "secret"})
     return {
         "id": hook.id,
@@ -265,7 +265,7 @@ def _view(hook: Hook) -> dict[str, Any]:
 
 
 def _merged(current: Hook, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The current settings with `fields` over them; values that come back masked stay as they are."""
+    """The current settings updated by `fields`; masked values keep what they were."""
     merged = current.owned_settings() | dict(fields)
     if merged["target"] == current.public_target:
         merged["target"] = current.target

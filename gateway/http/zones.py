@@ -1,4 +1,4 @@
-"""`/v1/zones/`: reading and changing the detection zones of cameras."""
+"""`/v1/zones/`: read and change the detection zones of cameras."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CAMERA: Final = "/v1/zones/{camera_id:path}"
 
 
 def routes(store: ZoneStore, accounts: Accounts) -> list[Route]:
-    """Where the zones are managed; each account sees its own."""
+    """The routes; each account only sees its own zones."""
 
     def account(request: Request) -> str:
         return accounts.of(request.headers.get("authorization")).id

@@ -45,6 +45,11 @@ def encode(word: str) -> str:
     return quote(data, safe=_SAFE).replace(".", "%2E") or _EMPTY
 
 
+def key_token(word: str) -> str:
+    """As `encode`, with only the characters that NATS' own tools allow in keys of buckets. Raises BadRequest."""
+    return encode(word).replace("~", "%7E").replace("%", "=")
+
+
 def decode(token: str) -> str:
     """The text that `encode` turned into this token."""
     return "" if token == _EMPTY else unquote(token, encoding="utf-8", errors="surrogatepass")

@@ -200,9 +200,5 @@ def _decoded(data: bytes) -> _Kept:
 
 
 def _key(account: str, list_id: str) -> str:
-    """A key with only the characters that NATS' own tools allow. Accounts are hexadecimal; empty on-premise."""
-    return f"{_token(account or 'everybody')}.{_token(list_id) if list_id else ''}"
-
-
-def _token(word: str) -> str:
-    return subjects.encode(word).replace("~", "%7E").replace("%", "=")
+    """Accounts are hexadecimal; empty on-premise."""
+    return f"{subjects.key_token(account or 'everybody')}.{subjects.key_token(list_id) if list_id else ''}"
