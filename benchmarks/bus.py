@@ -305,24 +305,23 @@ def _report(
     size = photo.stat().st_size
     return "\n\n".join(
         [
-            f"A photograph of {size / 1000:.0f} kB; {SENDERS} senders, {CAMERAS} cameras, all servers and, in one "
-            f"process, all clients on this machine, whose load average was {load:.1f}. Medians of {ROUNDS} rounds, in "
-            "each of which every layout had its turn, so that whatever else the machine did met all of them. On three "
-            "servers what must survive has three copies; the rows say how many copies work has, and in how many "
-            "partitions. Processor time and bytes are those of all servers.",
+            f"A photograph of {size / 1000:.0f} kB, {SENDERS} senders and {CAMERAS} cameras. All servers, and all "
+            f"clients in one process, ran on this machine, whose load average was {load:.1f}. Medians of {ROUNDS} "
+            "rounds; the layouts took turns in each round, so other load affected all of them. On three servers, "
+            "durable data has three copies; the rows give the copies and partitions of work. Processor time and bytes "
+            "are those of all servers together.",
             "**Jobs alone**, through JOBS to a worker that only acknowledges them:",
             _table(carried, size),
             "**All messages of a job** with one plate and one vehicle: the job, crops, parts, the result, the count, "
-            "and removing the parts; without the work between them:",
+            "and removing the parts, but without the work between them:",
             _table(whole, size + sum(CROPS.values())),
-            "**What the dispatcher does**, one result at a time however many replicas there are, into the queue of "
-            "every webhook:",
+            "**The dispatcher** puts one result at a time, regardless of replicas, into the queue of every webhook:",
             results.table(
                 ["webhooks", "results/s, 1 server", "results/s, 3 servers"],
                 [[str(hooks), f"{dispatched[1, hooks]:.0f}", f"{dispatched[3, hooks]:.0f}"] for hooks in HOOKS],
             ),
-            "**The next limit of one bus here**, with processors and GPUs added as needed; servers that have a machine "
-            "each carry more:",
+            "**The next limit of one bus here**, with processors and GPUs added as needed; servers on separate "
+            "machines carry more:",
             results.table(
                 ["bus", "limit without webhooks", "limit with one webhook"],
                 [[layout.name, *_limits(layout, figures, dispatched)] for layout, figures in carried.items()],

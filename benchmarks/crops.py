@@ -39,9 +39,10 @@ def main() -> None:
     ratio = statistics.median(kept / plain for kept, plain in zip(*spent.values(), strict=True))
     record(
         "Keeping small pictures (`python -m benchmarks.crops`)",
-        f"Processor time of all processes of the system for a photograph (`PLATELANE_KEEP_CROPS`), {ROUNDS} rounds of "
-        f"{PHOTOS} in turn on two systems side by side. Milliseconds, median (least to most). Kept against not kept, "
-        f"median of the rounds: {ratio:.2f}.\n\n" + table(["small pictures", "processor, ms a photograph"], rows),
+        "Processor time of all processes for a photograph, with and without `PLATELANE_KEEP_CROPS`: two systems side "
+        f"by side take turns in {ROUNDS} rounds of {PHOTOS} photographs. Milliseconds, median (lowest to highest "
+        f"round). Ratio of kept to not kept, median of the rounds: {ratio:.2f}.\n\n"
+        + table(["small pictures", "processor, ms a photograph"], rows),
     )
 
 

@@ -117,12 +117,12 @@ def _report(photo: Path, found: dict[str, Measured], calls: int) -> str:
     rounds = len(found["regular"].system.wall)
     return "\n\n".join(
         [
-            f"{photo.name}, {rounds} rounds of {calls} photographs in which the system and the bare processes have "
-            f"their turns. Busy: {CALLERS} concurrent calls, and a bare process on each core. Alone: one call at a "
-            "time, and one bare process. The bare processes decode the same file, show the networks the same views, "
-            "run them in the same ONNX Runtime with one thread, read and assemble the same answer. Client included in "
-            "wall time, not in processor time. Milliseconds a photograph, median (lowest to highest round); ratios and "
-            "differences are medians of the rounds'.",
+            f"{photo.name}; the system and the bare processes take turns in {rounds} rounds of {calls} photographs. "
+            f"Busy: {CALLERS} concurrent calls, and a bare process on each core. Alone: one call at a time, and one "
+            "bare process. The bare processes decode the same file, run the networks on the same views, in the same "
+            "ONNX Runtime with one thread, and read and assemble the same answer. The client is included in wall time, "
+            "but not in processor time. Milliseconds a photograph, median (lowest to highest round); ratios and "
+            "differences are medians over the rounds.",
             results.table(
                 ["mode", "measure", "system", "bare", "ratio", "aim"],
                 [row for mode, measured in found.items() for row in _rows(mode, measured)],

@@ -375,8 +375,8 @@ class Held:
     def told(self) -> str:
         """In a sentence."""
         return (
-            f"The gateway's event loop was never held for more than {self.longest * 1e3:.0f} ms at a time, and "
-            f"{self.often} of {self.looks:,} times for more than 20."
+            f"The gateway's event loop was never blocked for more than {self.longest * 1e3:.0f} ms at a time, and in "
+            f"{self.often} of {self.looks:,} measurements for more than 20 ms."
         )
 
 
@@ -605,7 +605,7 @@ def _record(tally: Tally, claims: list[list[str]], seconds: float, grown: float,
         "without JSON, no request without an answer, no service died.** "
         f"One in a thousand took longer than {slowest:.0f} ms; the gateway grew by {grown:.0f} MB. {more}\n\n"
         + results.table(["requests", "sent", *names], rows)
-        + "\n\nPictures in which a length, a count, a size or the number of scans is more than there is, and what the "
-        "detector's processes took:\n\n"
+        + "\n\nPictures that claim a larger length, count, size or number of scans than they have, and the time and "
+        "memory of the detector's processes:\n\n"
         + results.table(["format", "sent", "slowest, ms", "largest process, MB", "all, MB"], claims),
     )

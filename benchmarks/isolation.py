@@ -145,9 +145,9 @@ def main(photo: Path) -> None:
     change = 100 * (medians[1] / medians[0] - 1)
     results.record(
         "Answers beside webhooks (`python -m benchmarks isolation`)",
-        f"{photo.name} (1280x720), {RATE:g} a second; {TURNS} turns of {CALLS} calls without a webhook and as many "
-        f"with {HOOKS}, {SILENT} of which never answer, one after the other. Milliseconds from when a call was due "
-        f"to its answer. The median turn's p99 changes by **{change:+.1f} %**; aim: at most 5 %. Receivers, client and "
+        f"{photo.name} (1280x720), {RATE:g} a second; {TURNS} rounds of {CALLS} calls without webhooks, alternating "
+        f"with as many with {HOOKS} webhooks, {SILENT} of which never answer. Milliseconds from when a call was due to "
+        f"its answer. The median round's p99 changes by **{change:+.1f} %**; aim: at most 5 %. Receivers, client and "
         f"everything else share the machine. {arrived} events arrived at the receivers that answer.\n\n"
         + results.table(
             [

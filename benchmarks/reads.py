@@ -279,9 +279,8 @@ def main() -> None:
                 engine.dispose()
     record(
         "Index of reads (`python -m benchmarks.reads`)",
-        f"{arguments.reads:,} made-up reads of a week and 40 cameras, asked as the gateway asks: {TIMES} times each, "
-        f"what is counted {FEW_TIMES} times. Milliseconds, without the way over the bus and HTTP.\n\n"
-        + "\n\n".join(sections),
+        f"{arguments.reads:,} made-up reads of a week and 40 cameras. Each query of the gateway ran {TIMES} times, "
+        f"counts {FEW_TIMES} times. Milliseconds, without the bus and HTTP.\n\n" + "\n\n".join(sections),
     )
 
 

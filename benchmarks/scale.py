@@ -174,8 +174,8 @@ def _report(photo: Path, one: Load, two: Load) -> str:
     return "\n\n".join(
         [
             f"{photo.name} (1280x720, {size / 1000:.0f} kB), `mmc=true`, {PHOTOS} photographs, {CALLERS} at a time. "
-            "Every one was answered, all alike, and nothing was left in a queue, with one and with two of each stage.",
-            f"**What a photograph costs.** Milliseconds of processor time, client not included. One of each: "
+            "With one and with two of each stage, all were answered identically, and nothing was left in a queue.",
+            f"**Cost of a photograph.** Milliseconds of processor time, without the client. With one of each stage: "
             f"{charged:.0f} ms together, while {passed:.0f} ms passed on each of {cores} cores. nats-server receives "
             f"and sends {one.carried / 1000:.0f} kB a photograph and writes {one.written / 1000:.0f} kB to files.",
             results.table(
@@ -185,8 +185,8 @@ def _report(photo: Path, one: Load, two: Load) -> str:
                     for name in one.cpu
                 ],
             ),
-            f"**Processes for a load**, each busy on {BUSY:.0%} of a core; nats-server and triton: cores (Triton "
-            f"without a GPU). After Triton, the stage that needs most is {slowest}.",
+            f"**Processes for a load**, each using {BUSY:.0%} of a core; for nats-server and triton, cores (Triton "
+            f"without a GPU). After Triton, {slowest} needs most.",
             results.table(
                 ["photographs/s", *one.cpu],
                 [
@@ -194,7 +194,7 @@ def _report(photo: Path, one: Load, two: Load) -> str:
                     for load in LOADS
                 ],
             ),
-            "**How two replicas share the work**, messages handled by each:",
+            "**How two replicas share the work**: messages handled by each.",
             results.table(
                 ["stage", "first", "second"], [[stage, *map(str, counts)] for stage, counts in two.handled.items()]
             ),

@@ -59,9 +59,9 @@ def main(photo: Path, calls: int = 60, rounds: int = 3) -> None:
     ]
     results.record(
         "Snapshot (`python -m benchmarks snapshot`)",
-        f"{photo.name} at five sizes, one JPEG again and again, {CALLERS} concurrent calls, client included; "
-        f"rounds of {calls} in which every case has its turn: {rounds}. Milliseconds of wall time a call, the round's "
-        "time divided by its calls: median (lowest to highest round, if there are several).\n\n"
+        f"{photo.name} at five sizes, the same JPEG repeatedly, {CALLERS} concurrent calls, client included; {rounds} "
+        f"round{'' if rounds == 1 else 's'} of {calls} calls of every case. Milliseconds of wall time a call (the time "
+        "of a round divided by its calls), median (lowest to highest round, if there are several).\n\n"
         + results.table(["size", "kB", *(f"{mode}, `mmc`" if mmc else mode for mode, mmc in MODES)], rows),
     )
 

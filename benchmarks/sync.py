@@ -43,8 +43,8 @@ def main(photo: Path) -> None:
     ]
     header = ["`PLATELANE_NATS_SYNC_INTERVAL`", "ms until a job is stored (5 % to 95 %)", f"jobs/s, {AT_ONCE} at once"]
     results.record(
-        "Writing through to the disk",
-        f"One nats-server, {len(image) / 1000:.0f} kB a job, {TURNS} turns of {JOBS} jobs each way. "
+        "Flushing to disk",
+        f"One nats-server, {len(image) / 1000:.0f} kB a job, {TURNS} alternating rounds of {JOBS} jobs. "
         "`python -m benchmarks sync`.\n\n" + results.table(header, rows),
     )
 

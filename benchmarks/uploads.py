@@ -72,7 +72,7 @@ def main(photo: Path) -> None:
             rows.append([name, *map(str, row)])
     results.record(
         "Memory under large uploads (`python -m benchmarks uploads`)",
-        f"{AT_ONCE} uploads of {SIZE / 1e6:.0f} MB at once; the budget here is {budget / 1e6:.0f} MB, of which "
-        "one address gets two thirds; the others get 503 with `Retry-After`. Resident MB of the gateway.\n\n"
+        f"{AT_ONCE} uploads of {SIZE / 1e6:.0f} MB at once. The budget here is {budget / 1e6:.0f} MB, of which one "
+        "address may use two thirds; further uploads get 503 with `Retry-After`. Resident MB of the gateway.\n\n"
         + results.table(["upload", "read", "refused", "before", "at most", "a second later"], rows),
     )

@@ -212,8 +212,8 @@ async def _under_fire(system: System, photo: Path, folder: Path) -> str:
     ]
     kills = ", ".join(f"{victim} {killed[victim]} times" for victim in VICTIMS)
     return (
-        f"{number} events of {len(expected)} cameras, {len(answered)} of them uploads that were answered with 200 "
-        f"(without an event: {unheard}); meanwhile SIGKILL at random: {kills}.\n\n"
+        f"{number} events of {len(expected)} cameras, {len(answered)} of them from uploads that were answered with 200 "
+        f"(without an event: {unheard}), while random processes were killed (SIGKILL): {kills}.\n\n"
         + results.table(
             ["receiver", "events", "lost", "repeated", "repeated under another key", "out of order in their camera"],
             rows,
@@ -266,10 +266,10 @@ async def _beside_a_dead_one(system: System, folder: Path) -> str:
     ]
     change = 100 * (statistics.median(p99[True]) / statistics.median(p99[False]) - 1)
     return (
-        f"Milliseconds from a result's publication to its arrival at a healthy receiver, while a second one of the "
-        f"same events answers or never does; {ROUNDS} rounds of each in turn, {EVENTS_A_ROUND} events a round. "
-        f"The median round's p99 changes by **{change:+.1f} %**; aim: at most 10 % more. (A second receiver "
-        "that answers takes its share of the machine; one that does not, does not.)\n\n"
+        f"Milliseconds from a result's publication to its arrival at a healthy receiver, while a second receiver of "
+        f"the same events answers or never answers; {ROUNDS} alternating rounds of {EVENTS_A_ROUND} events. The median "
+        f"round's p99 changes by **{change:+.1f} %**; aim: at most 10 % more. (A second receiver that answers takes "
+        "its share of the machine; one that does not answer takes none.)\n\n"
         + results.table(["second receiver", "events", "median", "p99 of all", "p99, median of the rounds"], rows)
     )
 

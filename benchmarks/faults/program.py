@@ -145,14 +145,14 @@ async def _around(fault: Fault, scene: Scene) -> Outcome:
 
 
 _INTRODUCTION: Final = (
-    f"Real processes under {RATE:g} photographs a second, which arrive whatever becomes of those before them, in turn: "
-    "one whose client waits, one that is sent again under its `Idempotency-Key` until it is answered, one that is "
-    "accepted with 202. *Refused*: ended with 408, 429 or 503; *broken*: the connection was. *Lost*: ended with 200 or "
-    "202, and no result is stored. *Twice*: two results are. *Hung*: took longer than the deadline of 9 s, and 2 s for "
-    "the way back. *Rude*: another status, or a 429 or 503 without `Retry-After`. *Read again*, *all ready*: seconds "
-    "from the fault's end until a photograph that was sent after it had been read, and until every process said that "
-    f"it is ready; aim: at most {AIM:g}. *Events*: arrived at a webhook, of those due; *again*: further arrivals under "
-    "the same key. *Sound*: none lost, twice, hung, rude, missing, or under another key."
+    f"Real processes get {RATE:g} photographs a second at a fixed rate, alternating between a client that waits, one "
+    "that repeats its request under the same `Idempotency-Key` until it is answered, and one that is accepted with "
+    "202. *Refused*: answered with 408, 429 or 503. *Broken*: the connection broke. *Lost*: answered with 200 or 202, "
+    "but no result is stored. *Twice*: two results are stored. *Hung*: took more than 2 s longer than the deadline of "
+    "9 s. *Rude*: another status, or a 429 or 503 without `Retry-After`. *Read again*, *all ready*: seconds from the "
+    "fault's end until a photograph sent after it had been read, and until every process reported that it is ready; "
+    f"aim: at most {AIM:g}. *Events*: events that arrived at a webhook, of those due; *again*: further arrivals under "
+    "the same key. *Sound*: nothing lost, twice, hung, rude, missing, or under another key."
 )
 _HEADER: Final = (
     "fault", "what is done", "sound", "200, 202, refused, broken", "lost", "twice", "hung", "rude", "longest, s",

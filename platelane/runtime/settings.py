@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     http_in_flight: int = Field(
         64,
         ge=1,
-        description="most uploads the gateway works on at once, fewer where answers come late; more get 503",
+        description="most uploads that a gateway works on at once, fewer when answers are late; more get 503",
     )
     upload_rate: int = Field(
         1_000,
