@@ -12,10 +12,12 @@ from platelane.pb.v1 import domain_pb2
 from platelane.rest_json import TOP
 from platelane.vision.model_specs import AttributeLabels
 
+# If the best class is less likely than this, none is named, and the answer says `Unknown` or `generic`.
 _MIN_NAME: Final = 0.3
 _MIN_ORIENTATION: Final = 0.6
-_MIN_MAKE_MODEL: Final = 0.1
-"""If the best class is less likely than this, none is named, and the answer says `Unknown` or `generic`."""
+_MIN_MAKE_MODEL: Final = 0.2
+"""Of the 676 vehicles of the validation split whose model the network knows, 12 score less, and only one of these is
+named rightly. Of vehicles outside the United States, most of other models, a third of the names go."""
 
 
 def decode(heads: Mapping[str, NDArray[np.float32]], labels: AttributeLabels) -> domain_pb2.Vehicle:
