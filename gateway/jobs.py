@@ -22,6 +22,7 @@ from gateway.image_retention import ImageRetention
 from gateway.intake.photograph import Photograph
 from gateway.outcomes import Outcomes
 from gateway.storage import Storage
+from gateway.unattended import Unattended
 from gateway.zones import ZoneStore
 from platelane.bus import Bus, subjects
 from platelane.errors import (
@@ -90,6 +91,8 @@ class JobClient:
         """Jobs whose callers have left, with their clients; each keeps its place until it ends."""
         self._abandoned: set[asyncio.Task[Any]] = set()
         """Other work whose callers have left; each keeps a place until it is done."""
+        self._unattended = Unattended(settings.queue_limit)
+        outcomes.on_end(self._unattended.ended)
 
     async def start(self) -> None:
         """Listen for replies; before the first `recognize`."""
@@ -214,10 +217,19 @@ class JobClient:
 
         Raises:
             Forbidden: the account has no call left; nothing was sent.
-            Overloaded: the queue is full; nothing was sent.
+            Overloaded: the queue is full, or the client has its share of it; nothing was sent.
             EngineUnavailable: NATS has not confirmed that it has the photograph.
         """
-        deadline = accepted + seconds
+        self._unattended.add(job_id, photograph.arrival.client if photograph.arrival else "", seconds)
+        try:
+            await self._begin(photograph, account, job_id, accepted, accepted + seconds)
+        except Exception:
+            self._unattended.ended(job_id)
+            raise
+
+    async def _begin(
+        self, photograph: Photograph, account: Account, job_id: str, accepted: float, deadline: float
+    ) -> None:
         call = await self._accounts.begin_call(account, deadline)
         context = _context(photograph, account.id, job_id, accepted, deadline, subjects.outcome(account.id, job_id))
         await self._outcomes.expect(account.id, job_id)

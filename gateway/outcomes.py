@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,9 @@ _RECHECK: Final = 1.0
 
 _LAST_LOOK: Final = 1.0
 """Seconds that the final check may take, which is made at the deadline."""
+
+_LAST_SEQUENCE: Final = "Nats-Last-Sequence"
+"""Header with the number of the message that was on a subject before the one that is announced."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +39,11 @@ class Outcomes:
         self._bus = bus
         self._stream = bus.stream(topology.OUTCOMES)
         self._waiting: set[_Waiting] = set()
+        self._listeners: list[Callable[[str], None]] = []
+
+    def on_end(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the id of each job that ends. A message that is lost is not repeated."""
+        self._listeners.append(listener)
 
     async def start(self) -> None:
         """Listen for announcements. Call it before the first use."""
@@ -90,6 +99,9 @@ class Outcomes:
 
     async def _on_stored(self, message: Msg) -> None:
         job_id = message.subject.rpartition(".")[2]
+        if (message.headers or {}).get(_LAST_SEQUENCE, "0") != "0":  # the first message says that the job is pending
+            for listener in self._listeners:
+                listener(job_id)
         for waiting in self._waiting:
             if waiting.job_id == job_id:
                 waiting.news.set()
