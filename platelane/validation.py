@@ -53,7 +53,7 @@ def sentence(problem: ErrorDetails, name: str) -> str:
     if kind in _PREDICATES:
         predicate = _counted(_PREDICATES[kind].format_map(context))
     elif kind == "value_error":
-        return f"{name}: {problem['msg'].removeprefix('Value error, ')}."
+        return f"{name}: {problem['msg'].removeprefix('Value error, ').removesuffix('.')}."
     elif must_be := _MUST_BE.get(kind.partition("_")[0]):
         predicate = f"must be {must_be}"
     else:

@@ -8,11 +8,14 @@ import re
 import sys
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
+from typer.core import TyperGroup
 
+from platelane import validation
 from platelane.cli import dead, hooks, tokens, topology
 from platelane.cli.client import Client, find_photos
 from platelane.cli.console import console
@@ -35,8 +38,26 @@ Start the whole system in one terminal and read photos in another:
 Every client of the Plate Recognizer Snapshot API works against the address that `platelane up` prints.
 """
 
+
+class _PlainErrors(TyperGroup):
+    """Says what is wrong with an option in plain words, where typer passes on those of the library that checks it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):
+                error.message = validation.sentence(error.__cause__.errors(include_input=False)[0], "").lstrip(": ")
+            raise
+
+
 app = typer.Typer(
-    help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+    cls=_PlainErrors,
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
 )
 app.add_typer(dead.app, name="dead")
 app.add_typer(hooks.app, name="hooks")

@@ -58,13 +58,18 @@ def make_plan(
 
     With `fixed_port`, the REST API must be on the settings' port.
 
-    Raises CannotStart if a program is not installed, that port is taken, the disk is full, or the settings name servers
-    on other machines.
+    Raises CannotStart if a program is not installed, the folder of the models holds none, that port is taken, the disk
+    is full, or the settings name servers on other machines.
     """
     if settings.tls_cert:
         raise CannotStart(
             "`platelane up` serves this machine, without TLS. Unset PLATELANE_TLS_CERT, or start the services "
             "separately (`python -m gateway`, ...)."
+        )
+    if not (settings.model_repository / "detector" / "config.pbtxt").is_file():
+        raise CannotStart(
+            f"{settings.model_repository} holds no models of Platelane. Choose another folder with --models or "
+            "PLATELANE_MODEL_REPOSITORY."
         )
     ports = ports or Ports()
     state_dir = settings.state_dir

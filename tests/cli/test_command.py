@@ -53,10 +53,12 @@ def test_version() -> None:
         (("up", "--scale", "ocr=2", "detector"), "'detector' is not SERVICE=N"),
         (("up", "--scale", "ocr=2,detector=2 attributes"), "'attributes' is not SERVICE=N"),
         (("up", "ocr=2"), "'ocr=2' is not an option"),
-        (("up", "--port", "99999"), "--port"),
+        (("up", "--port", "99999"), "'--port': must be at most 65535."),
+        (("up", "--port", "abc"), "'--port': must be a whole number."),
+        (("hooks", "show", "abc"), "'ID': must be a whole number."),
         (("read", "photo.jpg", "--config", "[1]"), "not a JSON object"),
         (("read", "photo.jpg", "--config", "{"), "not a JSON object"),
-        (("read", "photo.jpg", "--format", "xml"), "--format"),
+        (("read", "photo.jpg", "--format", "xml"), "'--format': 'xml' is not one of"),
     ],
 )
 def test_wrong_options_are_explained(arguments: tuple[str, ...], message: str) -> None:
@@ -202,6 +204,13 @@ def test_up_does_not_replace_somebody_elses_servers(variable: str, url: str, tmp
     result = platelane("up", "--port", "0", **settings)
     assert result.returncode == 1
     assert f"PLATELANE_{variable} names {url}" in result.stderr
+
+
+def test_up_says_at_once_that_a_folder_holds_no_models(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    result = platelane("up", "--port", "0", "--models", str(tmp_path / "models"), PLATELANE_STATE_DIR=str(tmp_path))
+    assert (result.returncode, "Starting" in result.stdout) == (1, False)
+    assert f"{tmp_path}/models holds no models of Platelane." in result.stderr
 
 
 def test_up_does_not_drop_tls_in_silence(tmp_path: Path) -> None:
