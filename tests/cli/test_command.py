@@ -203,7 +203,7 @@ def test_up_does_not_replace_somebody_elses_servers(variable: str, url: str, tmp
     settings = {f"PLATELANE_{variable}": url, "PLATELANE_STATE_DIR": str(tmp_path)}
     result = platelane("up", "--port", "0", **settings)
     assert result.returncode == 1
-    assert f"PLATELANE_{variable} names {url}" in result.stderr
+    assert f"PLATELANE_{variable} is {url}" in result.stderr
 
 
 def test_up_says_at_once_that_a_folder_holds_no_models(tmp_path: Path) -> None:
