@@ -1,4 +1,4 @@
-"""How the whole pipeline fares: services, queues, times, models, streams, disk and what was given up lately."""
+"""Reports the health of the pipeline: services, queues, latencies, models, streams, disk and recent dead letters."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from nats.errors import Error as NatsError
 
+from platelane import times
 from platelane.bus import Bus, pulse, subjects, topology
 from platelane.bus.pulse import Pulse
 from platelane.errors import PlatelaneError
@@ -24,15 +24,15 @@ Status: TypeAlias = Literal["ok", "warn", "fail"]
 Entry: TypeAlias = dict[str, Any]
 
 KEPT_SECONDS: Final = 3.0
-"""For how long everybody gets the same answer."""
+"""Seconds for which a report is cached."""
 MOST_SHOWN: Final = 50
-"""Entries of a list that may grow with the number of webhooks; the fullest are shown."""
+"""The most entries of lists that grow with the number of webhooks; the fullest queues are shown."""
 _PATIENCE: Final = 2.0
 _HOUR: Final = 3_600.0
 _BEHIND: Final = 100
-"""Messages that wait: as in the alert QueueGrows."""
+"""Waiting messages, as in the alert QueueGrows."""
 _LATE: Final = 300.0
-"""Seconds that an event waits: as in the alert DeliveriesLag."""
+"""Seconds that an event has waited, as in the alert DeliveriesLag."""
 _NEARLY_FULL: Final = 0.8
 _FULL: Final = 0.95
 _NOT_NEEDED_TO_ANSWER: Final = frozenset({"webhook_svc", "reads"})
@@ -40,24 +40,24 @@ _FAILURES: Final = (PlatelaneError, NatsError, TimeoutError, OSError)
 
 
 class PipelineHealth:
-    """Looks when somebody asks, and once for all who ask within `KEPT_SECONDS`."""
+    """Makes reports on request, and caches them for `KEPT_SECONDS`."""
 
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self._bus = bus
         self._settings = settings
-        self._looking = asyncio.Lock()
+        self._reporting = asyncio.Lock()
         self._last: Entry = {}
-        self._looked = -KEPT_SECONDS
+        self._made = -KEPT_SECONDS
 
     async def now(self) -> Entry:
-        """All parts; those that cannot be found out are left out."""
-        async with self._looking:
-            if time.monotonic() - self._looked >= KEPT_SECONDS:
-                self._last = await self._look()
-                self._looked = time.monotonic()
+        """The report, without parts that cannot be determined."""
+        async with self._reporting:
+            if time.monotonic() - self._made >= KEPT_SECONDS:
+                self._last = await self._report()
+                self._made = time.monotonic()
             return self._last
 
-    async def _look(self) -> Entry:
+    async def _report(self) -> Entry:
         try:
             async with asyncio.timeout(2 * _PATIENCE):
                 streams, pulses, queues = await asyncio.gather(
@@ -83,17 +83,17 @@ class PipelineHealth:
         try:
             waiting, working = await self._bus.waiting(consumer)
         except _FAILURES:
-            judged = _judged("fail", "TopologyNotReady", f"NATS does not tell of the consumer {consumer.name}")
+            judged = _judged("fail", "TopologyNotReady", f"NATS does not report the consumer {consumer.name}")
             return {"name": consumer.name, "waiting": None, "working": None, **judged}
         status: Status = "fail" if waiting >= self._settings.queue_limit else "warn" if waiting > _BEHIND else "ok"
-        judged = _judged(status, "QueueGrows", f"{waiting} messages wait for {consumer.name}")
+        judged = _judged(status, "QueueGrows", f"{waiting} messages are waiting for {consumer.name}")
         return {"name": consumer.name, "waiting": waiting, "working": working, **judged}
 
     async def _errors(self, streams: Iterable[Entry]) -> list[Entry]:
-        """Messages that were given up in the last hour, by the stream that they were in."""
+        """Messages that were given up in the last hour, by their original stream."""
         since = time.time() - _HOUR
         state = next((each["state"] for each in streams if each["config"]["name"] == topology.DEAD), None)
-        if state is None or not state["messages"] or _unix(state["last_ts"]) < since:
+        if state is None or not state["messages"] or times.parse(state["last_ts"]).timestamp() < since:
             return []
         dead = await self._bus.stream(topology.DEAD, _PATIENCE).state(subjects.dead("*"))
         found = list((dead or {}).get("subjects") or ())[:MOST_SHOWN]
@@ -109,10 +109,10 @@ class PipelineHealth:
         ]
 
     async def _stored_since(self, subject: str, moment: float) -> int:
-        """Counted by a consumer that lives for a second and reads nothing, since letters may be whole pictures."""
+        """Counted by a short-lived consumer that reads nothing, because letters may contain whole pictures."""
         config = {
             "deliver_policy": "by_start_time",
-            "opt_start_time": datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z"),
+            "opt_start_time": times.utc(moment),
             "filter_subject": subject,
             "ack_policy": "none",
             "mem_storage": True,
@@ -166,7 +166,7 @@ def hook_queues(streams: Iterable[Entry], now: float) -> list[Entry]:
 
 
 def _hook_queue(name: str, state: Entry, now: float) -> Entry:
-    late = state["messages"] > 0 and now - _unix(state["first_ts"]) > _LATE
+    late = state["messages"] > 0 and now - times.parse(state["first_ts"]).timestamp() > _LATE
     judged = _judged("warn" if late else "ok", "DeliveriesLag", f"Events of {name} have waited for over five minutes")
     return {"name": name, "waiting": state["messages"], "working": None, **judged}
 
@@ -244,7 +244,3 @@ def _filled(used: int, limit: int) -> Status:
 def _judged(status: Status, section: str, finding: str) -> Entry:
     advice = None if status == "ok" else f"{finding}: see {section} in docs/runbook.md."
     return {"status": status, "advice": advice}
-
-
-def _unix(time_stamp: str) -> float:
-    return datetime.fromisoformat(f"{time_stamp[:19]}+00:00").timestamp()

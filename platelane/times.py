@@ -43,3 +43,8 @@ def microseconds(moment: datetime) -> int:
 def moment(microseconds: int) -> datetime:
     """The moment, in UTC, that lies so many microseconds after 1970 UTC. Raises OverflowError out of the calendar."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def utc(seconds: float) -> str:
+    """Unix seconds as ISO 8601 in UTC, such as `2026-11-30T12:00:00.500000Z`, which NATS understands."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

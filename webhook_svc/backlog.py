@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import datetime
 from typing import Any, Final
 
 from nats.errors import Error as NatsError
 
+from platelane import times
 from platelane.bus import Bus
 from platelane.errors import PlatelaneError
 from platelane.runtime import metrics
@@ -53,7 +53,7 @@ class Backlog:
             return
         metrics.HOOK_QUEUE.labels(hook.id).set(state["messages"])
         if hook.enabled:
-            oldest = datetime.fromisoformat(state["first_ts"][:19] + "+00:00").timestamp()
+            oldest = times.parse(state["first_ts"]).timestamp()
             metrics.HOOK_LAG.labels(hook.id).set(max(0.0, time.time() - oldest) if state["messages"] else 0.0)
 
 

@@ -11,7 +11,6 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from nats.aio.msg import Msg
@@ -19,6 +18,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import Header, PubAck, StatusCode
 from nats.js.errors import APIError, NotFoundError
 
+from platelane import times
 from platelane.bus.connection import FULL, Connection
 from platelane.bus.inbox import status
 from platelane.errors import Fault, Overloaded
@@ -61,7 +61,7 @@ class Stream:
             return None
         message = answer["message"]
         data = base64.b64decode(message.get("data", ""))
-        return Record(message["subject"], int(message["seq"]), _unix(message["time"]), data)
+        return Record(message["subject"], int(message["seq"]), times.parse(message["time"]).timestamp(), data)
 
     async def last(self, subject: str, at_least: int = 0) -> tuple[list[Record], int]:
         """The last message of each matching subject, and the last sequence that the answering replica knows.
@@ -91,14 +91,14 @@ class Stream:
     async def first_since(self, moment: float) -> int | None:
         """The sequence of the first message that was stored at `moment` (unix seconds) or later."""
         try:
-            answer = await self._api("MSG.GET", {"start_time": _time_stamp(moment), "next_by_subj": ">"})
+            answer = await self._api("MSG.GET", {"start_time": times.utc(moment), "next_by_subj": ">"})
         except NotFoundError:
             return None
         return int(answer["message"]["seq"])
 
     async def first_on(self, subject: str, moment: float) -> Record | None:
         """The first message on a matching subject that was stored at `moment` (unix seconds) or later."""
-        found = await self._direct({"start_time": _time_stamp(moment), "next_by_subj": subject, "batch": 1})
+        found = await self._direct({"start_time": times.utc(moment), "next_by_subj": subject, "batch": 1})
         return _record(found[0]) if len(found) > 1 else None
 
     async def read(self, subject: str, start: int, limit: int) -> list[Record]:
@@ -224,16 +224,5 @@ def counter(data: bytes) -> int:
 
 def _record(message: Msg) -> Record:
     headers = message.headers or {}
-    return Record(
-        headers["Nats-Subject"], int(headers["Nats-Sequence"]), _unix(headers["Nats-Time-Stamp"]), message.data
-    )
-
-
-def _time_stamp(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _unix(time_stamp: str) -> float:
-    # the time has nanoseconds, which Python 3.11 cannot parse
-    seconds, _, fraction = time_stamp.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{seconds}+00:00").timestamp() + float(f"0.{fraction or 0}")
+    stored = times.parse(headers["Nats-Time-Stamp"]).timestamp()
+    return Record(headers["Nats-Subject"], int(headers["Nats-Sequence"]), stored, message.data)

@@ -1,4 +1,4 @@
-"""Countries, states and provinces: their codes, names and what their plates look like."""
+"""Countries, states and provinces: their codes, names and plate formats."""
 
 from platelane.regions.table import Region, country, fits, meant, named, table, templates
 

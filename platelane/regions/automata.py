@@ -1,9 +1,9 @@
-"""Regular expressions over plate texts, as automata that reading can be guided by.
+"""Turns regular expressions over plate texts into automata that guide the reading.
 
-An expression matches a whole text, in any case; texts are lower-case letters and digits without separators, so that
-separators in an expression stand for nothing. Expressions come from strangers: everything here takes time and memory
-within a budget. The automaton is the position automaton (Glushkov 1961): one state a character of the expression,
-repetitions written out. It is never determinised, which is where `.*a.{30}` would take 2^30 states.
+An expression matches a whole text, ignoring case. Texts are lower-case letters and digits without separators, so
+separators in an expression match nothing. Expressions come from callers, so time and memory are limited by a budget.
+The automaton is the position automaton (Glushkov 1961), with one state per character of the expression, after
+repetitions have been expanded. It is never determinised, because `.*a.{30}` would then need 2^30 states.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ MAX_FORMATS: Final = 20
 MAX_LENGTH: Final = 100
 """Characters of one expression."""
 MAX_NESTING: Final = 10
-"""Groups within each other, which the parser takes much longer for than for anything else."""
+"""Depth of nested groups, which slow the parser down more than anything else."""
 _BUDGET: Final = 2_000
-"""Positions, transitions and steps that the expressions of one request may take together."""
+"""Total of positions, transitions and steps for the expressions of one request."""
 _TRUSTED_BUDGET: Final = 1_000_000
 _SEPARATORS: Final = " -.·/"
 _ANCHORS: Final = {Charclass("^"), Charclass("$")}
 _CLASS_OR_ESCAPE: Final = re.compile(r"(\[\^?)((?:\\.|[^\\\]])+)\]|\\(.)", re.DOTALL)
 _ESCAPED: Final = "()*+.?[\\]{|}"
-"""What the parser wants to see escaped outside of classes; all else may stand for itself."""
+"""Characters that the parser requires to be escaped outside of classes."""
 _ZERO_WIDTH: Final = {"A": "^", "Z": "$", "b": ""}
-"""The whole text is matched, so that there are words' ends at its own."""
+"""Zero-width escapes, rewritten. The whole text is matched, so word boundaries are only at its ends."""
 
 START: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
-    """A nondeterministic automaton whose states, but the first, each read one character.
+    """A nondeterministic automaton whose states, except the first, each read one character.
 
-    `labels[state]` are the characters with which it is entered; those of `START` are none. `moves` are pairs (from,
-    to); a text is accepted that ends in one of `finals`.
+    `labels[state]` are the characters that lead into a state; `START` has none. `moves` are pairs (from, to). A text is
+    accepted if it ends in one of `finals`.
     """
 
     labels: tuple[frozenset[str], ...]
@@ -65,7 +65,7 @@ class Automaton:
 
 @lru_cache(maxsize=32)
 def _following(automaton: Automaton) -> tuple[tuple[int, ...], ...]:
-    """Of each state, those that a move leads to."""
+    """For each state, the states that its moves lead to."""
     following: list[list[int]] = [[] for _ in automaton.labels]
     for before, after in automaton.moves:
         following[before].append(after)
@@ -73,11 +73,11 @@ def _following(automaton: Automaton) -> tuple[tuple[int, ...], ...]:
 
 
 def text_formats(expressions: Sequence[str]) -> Automaton:
-    """What matches any of a caller's expressions.
+    """An automaton for texts that match any of a caller's expressions.
 
     Raises:
-        BadRequest: too many, or one is too long, too large, not a regular expression, or more than one (with
-            backreferences or assertions).
+        BadRequest: there are too many expressions, or one is too long, too large, invalid, or uses backreferences or
+            assertions.
     """
     if len(expressions) > MAX_FORMATS:
         raise BadRequest(f"text_formats has more than {MAX_FORMATS} expressions.")
@@ -100,7 +100,7 @@ def _text_formats(expressions: tuple[str, ...]) -> Automaton:
 
 @lru_cache(maxsize=64)
 def templates(expressions: tuple[str, ...]) -> Automaton:
-    """What matches any of our own templates, with states that behave alike merged."""
+    """An automaton for texts that match any of our own templates, with equivalent states merged."""
     builder = _Builder(_TRUSTED_BUDGET)
     for expression in expressions:
         builder.add(_template(expression))
@@ -109,7 +109,7 @@ def templates(expressions: tuple[str, ...]) -> Automaton:
 
 @cache
 def _template(expression: str) -> Pattern:
-    """One of our own, parsed: most of the time that an automaton takes, and callers combine them in many ways."""
+    """A parsed template, cached because parsing takes most of the time, and callers combine templates in many ways."""
     return parse(expression)
 
 
@@ -118,11 +118,11 @@ class _TooLarge(Exception):
 
 
 class _Unmatched(Exception):
-    """A part that no plate can have."""
+    """A part of the expression cannot match any plate."""
 
 
 class _Misplaced(Exception):
-    """An anchor that is not at an end of the text."""
+    """An anchor is not at an end of the text."""
 
 
 def _refusal(expression: str, reason: str) -> BadRequest:
@@ -143,13 +143,13 @@ def _check(expression: str) -> None:
 
 
 def _nesting(expression: str) -> int:
-    """How many groups are open at once; those in classes and escapes are none."""
+    """The largest number of groups that are open at once, not counting parentheses in classes and escapes."""
     steps = ({"(": 1, ")": -1}.get(character, 0) for character in _CLASS_OR_ESCAPE.sub("", expression))
     return max(accumulate(steps), default=0)
 
 
 def _parse(expression: str) -> Pattern:
-    """Raises BadRequest for what Python's syntax has beyond regular expressions."""
+    """Raises BadRequest for parts of Python's syntax that go beyond regular expressions."""
     plain = _CLASS_OR_ESCAPE.sub(_plain, expression.removeprefix("(?i)"))
     plain = re.sub(r"\{,(\d+)\}", r"{0,\1}", plain)
     try:
@@ -160,7 +160,7 @@ def _parse(expression: str) -> Pattern:
 
 
 def _plain(found: re.Match[str]) -> str:
-    """A class, or an escape outside of classes, without those escapes that Python allows and the parser does not."""
+    """A class, or an escape outside of classes, without escapes that Python allows but the parser does not."""
     opening, inside, escaped = found.groups()
     if escaped is None:
         # a hyphen at either end of a class stands for itself
@@ -175,7 +175,7 @@ def _plain(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Fragment:
-    """States that a part of an expression begins and ends with, and whether it matches nothing, too."""
+    """The states that a part of an expression begins and ends with, and whether it also matches the empty text."""
 
     first: frozenset[int]
     last: frozenset[int]
@@ -184,7 +184,7 @@ class _Fragment:
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Whether what a part matches begins the text, and whether it ends it."""
+    """Whether a part is at the start of the text, and whether it is at the end."""
 
     start: bool
     end: bool
@@ -202,7 +202,7 @@ class _Builder:
         self._finals: set[int] = set()
 
     def add(self, pattern: Pattern) -> None:
-        """Accept what matches the pattern as well."""
+        """Also accept texts that match the pattern."""
         part = self._any_of(pattern, _Edges(True, True))
         self._connect(frozenset({START}), part.first)
         self._finals |= part.last
@@ -222,7 +222,7 @@ class _Builder:
         self._moves |= {(one, other) for one in before for other in after}
 
     def _any_of(self, alternatives: Pattern, edges: _Edges) -> _Fragment:
-        """Those that a plate can have; raises as the last of them where there is none."""
+        """The alternatives that can match a plate; raises the problem of the last one if none can."""
         parts: list[_Fragment] = []
         problem: _Unmatched | None = None
         for conc in alternatives.concs:
@@ -269,7 +269,7 @@ class _Builder:
     def _optionally(
         self, whole: _Fragment, multiplicand: Pattern | Charclass, times: int | None, edges: _Edges
     ) -> _Fragment:
-        """`whole`, and behind it up to so many times (None: however often) the other."""
+        """`whole`, followed by up to `times` repetitions (None: any number) of `multiplicand`."""
         if times is None:
             again = self._once(multiplicand, edges)
             self._connect(again.last, again.first)
@@ -292,7 +292,7 @@ class _Builder:
 
 
 def _without_anchors(conc: Conc, edges: _Edges) -> Sequence[Mult]:
-    """The whole text is matched in any case, so that anchors at its ends say nothing."""
+    """The parts without anchors at the ends of the text, which have no effect because the whole text is matched."""
     mults = list(conc.mults)
     if edges.start and mults and str(mults[0]) == "^":
         del mults[0]
@@ -303,7 +303,7 @@ def _without_anchors(conc: Conc, edges: _Edges) -> Sequence[Mult]:
 
 @lru_cache(maxsize=1024)
 def _characters(among: Charclass) -> frozenset[str]:
-    """Characters of a plate that belong to the class; none for separators."""
+    """The characters of plates in the class; none for separators."""
     in_either_case = all if among.negated else any
     found = frozenset(c for c in ALPHABET if in_either_case(among.accepts(case) for case in (c, c.upper())))
     if not found and not any(among.accepts(separator) for separator in _SEPARATORS):
@@ -314,8 +314,8 @@ def _characters(among: Charclass) -> frozenset[str]:
 
 
 def _merged(automaton: Automaton) -> Automaton:
-    """The same language with fewer states: those that are entered alike from the same states become one, and so do
-    those that go on alike; until none are left."""
+    """The same language with fewer states. States with the same label and predecessors are merged, and so are states
+    with the same label and successors, until nothing changes."""
     while True:
         before = len(automaton.labels)
         for forward in (True, False):

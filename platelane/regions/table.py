@@ -1,4 +1,4 @@
-"""The table of regions, read from `regions.toml`; its head says what each field means."""
+"""The table of regions, read from `regions.toml`, whose head explains the fields."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _EVERY_LETTER: Final = "a-z"
 class Region:
     """A country, or a part of one.
 
-    `templates` and `older` are regular expressions over lower-case letters and digits: series that are issued, and
-    others that are still on the road.
+    `templates` and `older` are regular expressions over lower-case letters and digits: of series that are being issued,
+    and of older ones that are still on the road.
     """
 
     code: str
@@ -37,16 +37,16 @@ class Region:
 
     @property
     def country(self) -> str:
-        """Code of the country it is or belongs to."""
+        """The code of the country that it is or belongs to."""
         return country(self.code)
 
     def fits(self, text: str) -> bool:
-        """Whether a plate of this text, lower case without separators, is of one of its series."""
+        """Whether a text (lower case, without separators) fits one of its series."""
         return self._shape.fullmatch(text) is not None
 
 
 def country(code: str) -> str:
-    """Code of the country that a region's code is of: the region itself, or what it is a part of."""
+    """The code of the country of a region: the region itself, or the country that it is part of."""
     return code.partition("-")[0]
 
 
@@ -58,10 +58,10 @@ def table() -> Mapping[str, Region]:
 
 
 def named(code: str) -> tuple[Region, ...]:
-    """Who is meant by a caller's code, in any case: none if it is unknown, several where the API's documents give one
-    code to several.
+    """The regions with a caller's code, ignoring case: none if it is unknown, several if the API's documentation
+    assigns the code to several.
 
-    A bare code of a province, such as Egypt's "DK", stands for the country if there is one of that code.
+    A province's bare code, such as Egypt's "DK", stands for the country if there is one with that code.
     """
     key = code.strip().lower().replace("_", "-")
     meant = _by_code().get(key, ())
@@ -70,20 +70,20 @@ def named(code: str) -> tuple[Region, ...]:
 
 
 def templates(codes: Iterable[str]) -> tuple[str, ...]:
-    """The regular expressions that plates of these regions match, each once: a country stands for its parts too, a part
-    whose plates are not told apart for its country."""
+    """The regular expressions that plates of these regions match, without duplicates. A country includes its parts; a
+    part whose plates cannot be told apart stands for its country."""
     found = (template for region in meant(codes) for template in (*region.templates, *region.older))
     return tuple(dict.fromkeys(found))
 
 
 def meant(codes: Iterable[str]) -> tuple[Region, ...]:
-    """The regions whose plates a caller's codes stand for, each once."""
+    """The regions whose plates a caller's codes stand for, without duplicates."""
     found = (each for code in codes for region in named(code) for each in _with_relatives(region))
     return tuple({region.code: region for region in found}.values())
 
 
 def fits(code: str, text: str) -> bool:
-    """Whether a plate of this text, lower case without separators, is of a series of that region, as `templates`."""
+    """Whether a text (lower case, without separators) fits a series of that region, as `templates` understands it."""
     return any(region.fits(text) for region in meant([code]))
 
 
