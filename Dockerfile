@@ -1,6 +1,6 @@
-# Three images: `platelane` (the seven services; `command: python -m <service>` picks one), `front` (the balancer before
+# Three images: `platelane` (the seven services; `command: python -m <service>` picks one), `front` (the load balancer for
 # the gateways) and `triton-cpu` (Triton without a GPU, for docker-compose.cpu.yml). Compilers, pip's caches and the
-# extras for tests and training stay behind.
+# extras for tests and training are left out.
 ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM ${PYTHON_IMAGE} AS packages
@@ -10,7 +10,7 @@ COPY requirements/services.txt requirements/
 RUN pip --python /opt/platelane install --no-cache-dir --disable-pip-version-check --require-hashes \
         -r requirements/services.txt
 COPY . .
-# Labels of other models, which `platelane learn` made: --build-arg MODELS=learned/NAME/models
+# To use the labels of models made by `platelane learn`: --build-arg MODELS=learned/NAME/models
 ARG MODELS=triton_models
 COPY ${MODELS} triton_models
 # Editable, so that the code stays in /app beside the models' label files, in a layer of its own.
@@ -28,7 +28,7 @@ COPY --from=packages /opt/platelane /opt/platelane
 COPY --from=packages /app /app
 ENV PATH=/opt/platelane/bin:$PATH \
     PLATELANE_HEALTH_PORT=8081
-# A new volume that is mounted here belongs to the user below.
+# So that a new volume mounted here belongs to the user below.
 RUN install --directory --owner=10001 --group=10001 --mode=755 /keys /reads
 USER 10001:10001
 HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
@@ -45,7 +45,7 @@ HEALTHCHECK --interval=15s --timeout=3s --start-period=60s --start-interval=1s -
 STOPSIGNAL SIGUSR1
 CMD ["haproxy", "-db", "-f", "/etc/haproxy/platelane.cfg"]
 
-# NVIDIA's Triton from the wheel that carries it, laid out as in NVIDIA's image, so that one command starts either.
+# NVIDIA's Triton from its wheel, laid out as in NVIDIA's image, so that the same command starts either.
 FROM ${PYTHON_IMAGE} AS triton-packages
 COPY requirements/triton.txt requirements/
 RUN python -m venv --without-pip /opt/triton \

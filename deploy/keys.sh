@@ -1,6 +1,6 @@
 #!/bin/bash
-# keys.sh FOLDER: gives every user of deploy/nats.conf a password, once. FOLDER/<service> is what that service sees as
-# /run/secrets, FOLDER/nats what nats-server includes. To change all passwords: remove the volume and start again.
+# keys.sh FOLDER: gives every user in deploy/nats.conf a password, once. FOLDER/<service> is mounted in that service as
+# /run/secrets; nats-server includes FOLDER/nats. To change all passwords, remove the volume and start again.
 set -euo pipefail
 cd "$1"
 mkdir -p nats

@@ -1,8 +1,8 @@
 #!/bin/bash
 # secrets.sh | kubectl create --filename -
 # secrets.sh FOLDER | kubectl apply --filename -
-# The Secrets that the pods mount, with a password for each user of NATS. FOLDER holds passwords.conf and cluster.conf of
-# the Secret `nats` as it is in the cluster: these passwords stay, and users that are new get one.
+# Prints the Secrets that the pods mount, with a password for each NATS user. FOLDER holds passwords.conf and cluster.conf
+# from the cluster's Secret `nats`: existing passwords are kept, and new users get one.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
