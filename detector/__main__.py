@@ -30,7 +30,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
             keeper = PictureKeeper.of(bus) if settings.keeps_crops else None
             return Detector(bus, inference, calibration, decoders.decode, keeper)
 
-        await model_service.work(bus, stop, models, topology.DETECTOR, Job, handler)
+        await model_service.work(bus, stop, models, topology.DETECTOR, Job, handler, topology.DETECTOR_BULK)
 
 
 if __name__ == "__main__":

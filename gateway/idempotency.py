@@ -106,14 +106,17 @@ class KeyedRequests:
 
     async def submit(self, photograph: Photograph, request: RequestKey) -> str:
         """The job of the first request with this key, which goes on by itself. Raises as `recognize`."""
-        return (await self._begun(photograph, request, self._async_deadline, self._deadline - request.waited)).job_id
+        patience = self._deadline - request.waited
+        return (await self._begun(photograph, request, self._async_deadline, patience, bulk=True)).job_id
 
     async def _begun(
-        self, photograph: Photograph, request: RequestKey, seconds: float, patience: float
+        self, photograph: Photograph, request: RequestKey, seconds: float, patience: float, *, bulk: bool = False
     ) -> stages_pb2.KeyedRequest:
-        return await self._jobs.finish(self._begin(photograph, request, seconds), patience)
+        return await self._jobs.finish(self._begin(photograph, request, seconds, bulk), patience)
 
-    async def _begin(self, photograph: Photograph, request: RequestKey, seconds: float) -> stages_pb2.KeyedRequest:
+    async def _begin(
+        self, photograph: Photograph, request: RequestKey, seconds: float, bulk: bool
+    ) -> stages_pb2.KeyedRequest:
         """The request as the first one was noted; begins its job where there is none that may still be answered."""
         for _ in range(_TRIES):
             record = await self._bucket.get(request.subject)
@@ -132,7 +135,7 @@ class KeyedRequests:
             if sequence is None:
                 continue  # another request with this key was faster
             try:
-                await self._jobs.begin(photograph, request.account, new.job_id, now, seconds)
+                await self._jobs.begin(photograph, request.account, new.job_id, now, seconds, bulk=bulk)
             except (Forbidden, Overloaded):  # after other errors it may have been sent after all
                 await self._bucket.delete(sequence)
                 raise

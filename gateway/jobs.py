@@ -24,7 +24,7 @@ from gateway.outcomes import Outcomes
 from gateway.storage import Storage
 from gateway.unattended import Unattended
 from gateway.zones import ZoneStore
-from platelane.bus import Bus, subjects
+from platelane.bus import Bus, subjects, topology
 from platelane.errors import (
     BadImage,
     BadRequest,
@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 
 _SHARE: Final = 3 / 4
 """Of the places, for one client."""
+_BULK: Final = 1 / 2
+"""Of the queue, for photographs that nobody waits for."""
 _LARGE: Final = 8_000_000
 """Bytes of a picture that is sent alone."""
 _LENGTH_DELIMITED: Final = 2
@@ -211,31 +213,42 @@ class JobClient:
         return answer_of(ended)
 
     async def begin(
-        self, photograph: Photograph, account: Account, job_id: str, accepted: float, seconds: float
+        self,
+        photograph: Photograph,
+        account: Account,
+        job_id: str,
+        accepted: float,
+        seconds: float,
+        *,
+        bulk: bool = False,
     ) -> None:
         """Send a photograph on its way, to be read within `seconds`; its end will be among the outcomes.
 
+        `bulk`: nobody waits for it, so that photographs that somebody waits for go before it.
+
         Raises:
             Forbidden: the account has no call left; nothing was sent.
-            Overloaded: the queue is full, or the client has its share of it; nothing was sent.
+            Overloaded: the queue, or the part of it that is for bulk or for this client, is full; nothing was sent.
             EngineUnavailable: NATS has not confirmed that it has the photograph.
         """
         self._unattended.add(job_id, photograph.arrival.client if photograph.arrival else "", seconds)
         try:
-            await self._begin(photograph, account, job_id, accepted, accepted + seconds)
+            await self._begin(photograph, account, job_id, accepted, accepted + seconds, bulk)
         except Exception:
             self._unattended.ended(job_id)
             raise
 
     async def _begin(
-        self, photograph: Photograph, account: Account, job_id: str, accepted: float, deadline: float
+        self, photograph: Photograph, account: Account, job_id: str, accepted: float, deadline: float, bulk: bool
     ) -> None:
         call = await self._accounts.begin_call(account, deadline)
         context = _context(photograph, account.id, job_id, accepted, deadline, subjects.outcome(account.id, job_id))
         await self._outcomes.expect(account.id, job_id)
         try:
             async with asyncio.timeout(self._settings.deadline):
-                await self._send(context, photograph)
+                if bulk:
+                    await self._check_room(context)
+                await self._send(context, photograph, subjects.BULK if bulk else subjects.DETECT)
         except TimeoutError:
             raise EngineUnavailable("NATS did not answer in time.") from None
         except Overloaded:
@@ -267,13 +280,26 @@ class JobClient:
             if not working.done():
                 self._abandoned.add(working)
 
-    async def _send(self, context: stages_pb2.JobContext, photograph: Photograph) -> None:
+    async def _check_room(self, context: stages_pb2.JobContext) -> None:
+        """Raises Overloaded where the queue is so full that the rest is for those who wait."""
+        name = topology.partitions(topology.JOBS, self._settings)[self._bus.partition_of(context)]
+        info = await self._bus.stream(name).info()
+        if info is None:
+            return
+        state, config = info["state"], info["config"]
+        for held, limit in ((state["messages"], config["max_msgs"]), (state["bytes"], config["max_bytes"])):
+            if held >= limit * _BULK:
+                raise Overloaded("The queue is full: as many images wait as may while nobody waits for them.")
+
+    async def _send(
+        self, context: stages_pb2.JobContext, photograph: Photograph, subject: str = subjects.DETECT
+    ) -> None:
         photograph.options.excluded.extend(self._zones.excluded(context.account, photograph.camera_id))
         # large ones one after the other: each is copied once to be sent
         async with self._sending if len(photograph.image) > _LARGE else nullcontext():
             await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
             job = _Job(context, photograph.options, photograph.image)
-            await self._storage.store(partial(self._bus.hand_on, subjects.DETECT, job), len(photograph.image))
+            await self._storage.store(partial(self._bus.hand_on, subject, job), len(photograph.image))
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()

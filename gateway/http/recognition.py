@@ -78,7 +78,7 @@ class RecognitionRoutes:
             return await self._keyed.submit(photograph, key)
         accepted = time.time()
         job_id = new_job_id(accepted)
-        beginning = self._jobs.begin(photograph, account, job_id, accepted, self._async_deadline)
+        beginning = self._jobs.begin(photograph, account, job_id, accepted, self._async_deadline, bulk=True)
         await self._jobs.finish(beginning, self._deadline)
         return job_id
 

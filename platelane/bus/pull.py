@@ -42,13 +42,16 @@ class Pull:
         consumer: Consumer,
         hand_back: Callable[[Msg], Awaitable[None]],
         missing: Callable[[], None] | None = None,
+        *,
+        eager: bool = True,
     ) -> None:
-        """`hand_back` returns messages that arrive after the end.
+        """`hand_back` returns messages that arrive after the end. `eager`: acknowledging a message asks for the next.
 
         `missing` is called repeatedly while the consumer does not exist; by default the bus checks its requirements.
         """
         self._bus = bus
         self._hand_back = hand_back
+        self._eager = eager
         self._missing = missing or bus.requirements.recheck
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
         self._inbox = bus.new_inbox()
@@ -84,8 +87,8 @@ class Pull:
         return None
 
     async def acknowledge(self, message: Msg) -> None:
-        """Acknowledge a handled message, and ask for the next one in the same request."""
-        if self._stopped or not self._arrived.empty():
+        """Acknowledge a handled message, and ask for the next one in the same request if this is eager."""
+        if self._stopped or not self._eager or not self._arrived.empty():
             await message.ack()
             return
         await self._bus.client.publish(message.reply, _ACKNOWLEDGE_AND_NEXT, reply=self._inbox)

@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote
 from platelane.errors import BadRequest
 
 DETECT: Final = "platelane.jobs.detect"
+BULK: Final = "platelane.jobs.bulk"
+"""Jobs that nobody waits for; those of `DETECT` go before them."""
 PLATE_CROPS: Final = "platelane.crops.plates"
 VEHICLE_CROPS: Final = "platelane.crops.vehicles"
 

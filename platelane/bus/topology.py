@@ -22,7 +22,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RePublish, Ret
 from platelane.bus import subjects
 from platelane.runtime.settings import Settings
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Raised with every change of a definition; kept in the metadata of streams and consumers.
 
 Streams of version 1 were made by the services themselves, and have no such metadata.
@@ -111,13 +111,14 @@ class Consumer:
 
 
 DETECTOR: Final = Consumer(JOBS, "detector", subjects.DETECT)
+DETECTOR_BULK: Final = Consumer(JOBS, "detector_bulk", subjects.BULK)
 OCR: Final = Consumer(CROPS, "ocr", subjects.PLATE_CROPS)
 ATTRIBUTES: Final = Consumer(CROPS, "attributes", subjects.VEHICLE_CROPS)
 AGGREGATOR: Final = Consumer(PARTS, "aggregator")
 FAN_OUT: Final = Consumer(RESULTS, "dispatcher", max_deliver=_DISPATCH_ATTEMPTS, max_ack_pending=1)
 DEAD_LETTERS: Final = Consumer(ADVISORIES, "dead_letters", max_deliver=1_000)
 
-CONSUMERS: Final = (DETECTOR, OCR, ATTRIBUTES, AGGREGATOR, FAN_OUT, DEAD_LETTERS)
+CONSUMERS: Final = (DETECTOR, DETECTOR_BULK, OCR, ATTRIBUTES, AGGREGATOR, FAN_OUT, DEAD_LETTERS)
 
 _HOOK_STREAMS: Final = (KV_HOOKS, KV_WATCHLISTS, HOOK_COUNTS, KV_HOOK_HEALTH, KV_IMAGES, DEAD)
 REQUIRED: Final[Mapping[str, tuple[str | Consumer, ...]]] = {
@@ -126,7 +127,7 @@ REQUIRED: Final[Mapping[str, tuple[str | Consumer, ...]]] = {
         KV_CORRECTIONS,
         *_HOOK_STREAMS,
     ),
-    "detector": (DETECTOR,),
+    "detector": (DETECTOR, DETECTOR_BULK),
     "ocr": (OCR,),
     "attributes": (ATTRIBUTES,),
     "aggregator": (AGGREGATOR, DEAD_LETTERS),

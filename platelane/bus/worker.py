@@ -21,6 +21,7 @@ from platelane.bus.client import Bus
 from platelane.bus.hand_backs import HandBacks
 from platelane.bus.message_info import MessageInfo
 from platelane.bus.outcomes import Done, Outcome, Postpone, Reject, RetryAfter
+from platelane.bus.places import Places
 from platelane.bus.pull import Pull
 from platelane.bus.topology import Consumer
 from platelane.errors import BadImage, PlatelaneError, RequestError, Unavailable, Undecodable
@@ -103,14 +104,23 @@ class Worker(Generic[M]):
         handler: Callable[[M, MessageInfo], Awaitable[Outcome | None]],
         in_flight: int,
         missing: Callable[[], None] | None = None,
+        places: Places | None = None,
+        *,
+        waits: bool = False,
     ) -> None:
-        """`missing` as for `Pull`."""
+        """`missing` as for `Pull`.
+
+        `places`: shared with the worker of another queue; the one that `waits` begins nothing while there are messages
+        for the other.
+        """
         self._bus = bus
         self._missing = missing
         self._consumer = consumer
         self._decode = message_type.FromString
         self._handler = handler
         self._slots = in_flight
+        self._places = places or Places(in_flight)
+        self._waits = waits
         self._attempts = consumer.attempts(bus.settings)
         self._busy: list[Msg] = []
         self._cancelled = Cancellations()
@@ -128,11 +138,16 @@ class Worker(Generic[M]):
             metrics.watch(self._consumer.name, partial(self._bus.waiting, self._consumer))
         partitions = self._consumer.partitions(self._bus.settings)
         of_each = -(-self._slots // len(partitions))
-        pulls = [Pull(self._bus, each, self._hand_back, self._missing) for each in partitions for _ in range(of_each)]
+        pulls = [
+            Pull(self._bus, each, self._hand_back, self._missing, eager=not self._waits)
+            for each in partitions
+            for _ in range(of_each)
+        ]
         slots = [asyncio.create_task(self._slot(pull)) for pull in pulls]
         helpers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(stop.wait())]
         try:
             await asyncio.wait((*slots, *helpers), return_when=asyncio.FIRST_COMPLETED)
+            self._places.stop()
             for pull in pulls:
                 pull.stop()
             await asyncio.wait(slots, timeout=GRACE)
@@ -146,7 +161,19 @@ class Worker(Generic[M]):
 
     async def _slot(self, pull: Pull) -> None:
         async with pull:
-            while message := await pull.next():
+            if self._waits:
+                await self._work_after_others(pull)
+            else:
+                while message := await pull.next():
+                    with self._places.first():
+                        await self._work(message, pull)
+
+    async def _work_after_others(self, pull: Pull) -> None:
+        while True:
+            async with self._places.second() as free:
+                message = await pull.next() if free else None
+                if message is None:
+                    return
                 await self._work(message, pull)
 
     async def _work(self, message: Msg, pull: Pull) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from platelane.bus import Bus, MessageInfo, Worker
+from platelane.bus.places import Places
 from platelane.bus.topology import Consumer
 from platelane.bus.worker import Wire
 from platelane.runtime import service
@@ -26,8 +27,10 @@ async def work(
     consumer: Consumer,
     message_type: type[M],
     handler: Callable[[Bus, InferenceClient], Callable[[M, MessageInfo], Awaitable[None]]],
+    bulk: Consumer | None = None,
 ) -> None:
-    """Handle the messages of `consumer` with the handler that `handler` makes from the bus and the inference client.
+    """Handle the messages of `consumer` with the handler that `handler` makes from the bus and the inference client;
+    those of `bulk` as well, while there are none of `consumer`.
 
     Raises:
         ModelMismatch: the served model is not the one that the code expects.
@@ -44,4 +47,10 @@ async def work(
             return
         waiting.result()
         service.models.update(inference.batch_sizes)
-        await Worker(bus, consumer, message_type, handler(bus, inference), bus.settings.in_flight).run(stop)
+        handle, in_flight = handler(bus, inference), bus.settings.in_flight
+        places = Places(in_flight)
+        async with asyncio.TaskGroup() as workers:
+            workers.create_task(Worker(bus, consumer, message_type, handle, in_flight, places=places).run(stop))
+            if bulk:
+                last = Worker(bus, bulk, message_type, handle, in_flight, places=places, waits=True)
+                workers.create_task(last.run(stop))

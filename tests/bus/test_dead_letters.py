@@ -91,6 +91,7 @@ async def test_a_job_that_fails_in_several_workers_is_no_death_of_theirs(bus: Bu
 
 WORK = {
     topology.DETECTOR: subjects.DETECT,
+    topology.DETECTOR_BULK: subjects.BULK,
     topology.OCR: subjects.PLATE_CROPS,
     topology.ATTRIBUTES: subjects.VEHICLE_CROPS,
     topology.AGGREGATOR: subjects.part("a", subjects.PLATES),

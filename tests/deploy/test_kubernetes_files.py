@@ -449,24 +449,26 @@ def test_who_scrapes_and_scales_is_let_in(manifests: list[Manifest]) -> None:
 def test_scalers_look_at_consumers_that_are_there() -> None:
     manifests = overlay("gpu")
     consumers = {(consumer.stream, consumer.name) for consumer in topology.CONSUMERS}
-    looked_at = {}
+    looked_at = set()
     for name, spec, trigger in scalers(manifests):
         assert spec["scaleTargetRef"] == {"name": name}
         assert name in of_kind(manifests, "Deployment")
         if trigger["type"] == "nats-jetstream":
             where = trigger["metadata"]
             assert (where["stream"], where["consumer"]) in consumers
-            looked_at[name] = (where["stream"], where["consumer"])
+            looked_at.add((name, where["stream"], where["consumer"]))
             host, _, port = where["natsServerMonitoringEndpoint"].partition(":")
             assert host == "nats.platelane"
             assert int(port) == ports(workloads(manifests)["nats"])["monitor"]
-    assert looked_at == {
-        "detector": (topology.DETECTOR.stream, topology.DETECTOR.name),
-        "ocr": (topology.OCR.stream, topology.OCR.name),
-        "attributes": (topology.ATTRIBUTES.stream, topology.ATTRIBUTES.name),
-        "aggregator": (topology.AGGREGATOR.stream, topology.AGGREGATOR.name),
-        "webhook-svc": (topology.FAN_OUT.stream, topology.FAN_OUT.name),
+    followed = {
+        topology.DETECTOR: "detector",
+        topology.DETECTOR_BULK: "detector",
+        topology.OCR: "ocr",
+        topology.ATTRIBUTES: "attributes",
+        topology.AGGREGATOR: "aggregator",
+        topology.FAN_OUT: "webhook-svc",
     }
+    assert looked_at == {(name, each.stream, each.name) for each, name in followed.items()}
     assert set(of_kind(manifests, "ScaledObject")) == set(SERVICES) - {"reads"}, "whose file belongs to one pod"
 
 

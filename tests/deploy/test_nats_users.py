@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nats
@@ -41,11 +41,16 @@ class Stage:
     part: str
     hands_on: tuple[str, ...] = ()
 
+    @property
+    def service(self) -> str:
+        return self.consumer.name.removesuffix("_bulk")
+
 
 DETECTOR = Stage(topology.DETECTOR, subjects.DETECT, subjects.DETECTION, (subjects.PLATE_CROPS, subjects.VEHICLE_CROPS))
+BULK = replace(DETECTOR, consumer=topology.DETECTOR_BULK, work=subjects.BULK)
 OCR = Stage(topology.OCR, subjects.PLATE_CROPS, subjects.PLATES)
 ATTRIBUTES = Stage(topology.ATTRIBUTES, subjects.VEHICLE_CROPS, subjects.VEHICLES)
-STAGES = pytest.mark.parametrize("stage", [DETECTOR, OCR, ATTRIBUTES], ids=lambda stage: stage.consumer.name)
+STAGES = pytest.mark.parametrize("stage", [DETECTOR, BULK, OCR, ATTRIBUTES], ids=lambda stage: stage.consumer.name)
 
 
 def make_keys(folder: Path) -> None:
@@ -129,7 +134,7 @@ async def test_a_service_tells_the_gateway_how_it_is(service: str, server: NatsS
 
 @STAGES
 async def test_a_stage_does_its_work(stage: Stage, server: NatsServer, keys: Path) -> None:
-    name = stage.consumer.name
+    name = stage.service
     seen: list[str] = []
     async with bus_of(name, server, keys) as bus, bus_of("gateway", server, keys) as gateway:
 
@@ -201,8 +206,8 @@ async def client_of(service: str, server: NatsServer, keys: Path) -> AsyncIterat
 
 @STAGES
 async def test_a_stage_can_do_nothing_else(stage: Stage, server: NatsServer, keys: Path) -> None:
-    async with bus_of("gateway", server, keys), client_of(stage.consumer.name, server, keys) as (client, complaints):
-        others = {DETECTOR.work, OCR.work, ATTRIBUTES.work} - set(stage.hands_on)
+    async with bus_of("gateway", server, keys), client_of(stage.service, server, keys) as (client, complaints):
+        others = {DETECTOR.work, BULK.work, OCR.work, ATTRIBUTES.work} - set(stage.hands_on)
         parts = {subjects.part("job", part) for part in ("detection", "plates", "vehicles")}
         closed = sorted({*FORBIDDEN, *others, *parts} - {subjects.part("job", stage.part)})
         for subject in closed:

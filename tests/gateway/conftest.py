@@ -147,7 +147,12 @@ class Engine:
         self._bus = await Bus.connect(self._settings, "engine")
         self._ready.set()
         try:
-            await Worker(self._bus, topology.DETECTOR, stages_pb2.Job, self._answer, self._workers).run(self._stop)
+            await asyncio.gather(
+                *(
+                    Worker(self._bus, consumer, stages_pb2.Job, self._answer, self._workers).run(self._stop)
+                    for consumer in (topology.DETECTOR, topology.DETECTOR_BULK)
+                )
+            )
         finally:
             await self._bus.close()
 

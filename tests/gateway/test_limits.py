@@ -256,6 +256,22 @@ def test_a_full_queue_is_a_503(tmp_path: Path, picture: bytes) -> None:
         assert time.monotonic() - started < 0.5
 
 
+def test_photographs_that_nobody_waits_for_leave_half_of_the_queue_to_others(tmp_path: Path, picture: bytes) -> None:
+    def submitted(address: str) -> httpx.Response:
+        with httpx.Client(base_url=gateway.url, transport=httpx.HTTPTransport(local_address=address)) as client:
+            headers = {"Prefer": "respond-async"}
+            return client.post(PATH, files={"upload": picture}, headers=headers, timeout=PATIENCE)
+
+    with running_nats(tmp_path) as nats, running_gateway(nats, queue_limit=4, deadline=1) as gateway:
+        assert [submitted(address).status_code for address in ("127.0.0.1", "127.0.0.2")] == [202, 202]
+        for address in ("127.0.0.1", "127.0.0.3"):
+            refused = submitted(address)
+            assert_busy(refused)
+            assert "full" in refused.json()["error"]
+        waiting = read(gateway, picture)
+        assert "within" in waiting.json()["error"], "it is in the queue, and nobody works on that"
+
+
 def test_without_nats_there_is_a_503_in_time_and_afterwards_all_is_well(tmp_path: Path, picture: bytes) -> None:
     with (
         running_nats(tmp_path) as nats,

@@ -92,10 +92,10 @@ async def test_queues_are_measured_when_somebody_asks(tmp_path: Path) -> None:
                 while await queue() != (0, 0, 0):
                     await asyncio.sleep(0.05)
             nats.stop()
-            assert "platelane_queue_messages{" not in (await client.get(url)).text
+            assert 'platelane_queue_messages{consumer="detector",' not in (await client.get(url)).text
             nats.start()
             async with asyncio.timeout(PATIENCE):
-                while "platelane_queue_messages{" not in (await client.get(url)).text:
+                while 'platelane_queue_messages{consumer="detector",' not in (await client.get(url)).text:
                     await asyncio.sleep(0.1)
         stop.set()
         await working

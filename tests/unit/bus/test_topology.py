@@ -26,7 +26,7 @@ def test_definitions_change_with_their_version() -> None:
     consumers = [[stream, config.as_dict()] for stream, config in topology.consumers(divided(2))]
     written = json.dumps([streams, consumers], sort_keys=True).encode()
 
-    assert (topology.VERSION, hashlib.sha256(written).hexdigest()[:16]) == (7, "df6c8d4cfabe2236")
+    assert (topology.VERSION, hashlib.sha256(written).hexdigest()[:16]) == (8, "5ce89494ced21538")
 
 
 def test_one_partition_has_the_plain_names() -> None:
