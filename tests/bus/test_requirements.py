@@ -33,7 +33,10 @@ async def test_what_is_missing_is_named(bus: Bus) -> None:
 
 async def test_partitions_are_looked_for(bus: Bus) -> None:
     bus.settings = bus.settings.model_copy(update={"nats_partitions": 2})
-    assert await needs(bus, "detector").problems() == ["consumer detector of JOBS_1 is missing"]
+    assert await needs(bus, "detector").problems() == [
+        "consumer detector of JOBS_1 is missing",
+        "consumer detector_bulk of JOBS_1 is missing",
+    ]
 
 
 async def test_an_older_topology_has_to_be_applied_again(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
