@@ -19,8 +19,9 @@ class ConcurrencyLimit:
     answered after `t` seconds saw `n / t` answers a second. That rate times the longest time an answer should take
     is how many may be in progress.
 
-    With few photographs in progress the rate is not the highest possible one, but the limit it gives is far above
-    their number. A late answer lowers the limit at once, others raise it gradually.
+    A large photograph takes several places and counts as so many. With few places taken the rate is not the highest
+    possible one, but the limit it gives is far above their number. A late answer lowers the limit at once, others raise
+    it gradually.
     """
 
     def __init__(self, most: int, deadline: float) -> None:
@@ -51,14 +52,14 @@ class ConcurrencyLimit:
         if seconds > self._aim and found > LEAST:
             self._limit = max(min(self._most, LEAST), min(self._limit, found * self._aim / seconds))
 
-    def timing(self, found: int) -> Timing:
-        """Begin to wait for the answer to a photograph that found so many in progress, itself included.
+    def timing(self, found: int, own: int = 1) -> Timing:
+        """Begin to wait for the answer to a photograph that found so many places taken, its `own` included.
 
         Where there are no others nothing queues any more, and what was learnt about the last queue is forgotten.
         """
-        if found <= 1:
+        if found <= own:
             self._limit = float(self._most)
-        return Timing(self, found, time.monotonic())
+        return Timing(self, found, own, time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Timing:
 
     _limit: ConcurrencyLimit
     _found: int
+    own: int
+    """Places that the photograph itself takes."""
     _start: float
 
     def answered(self) -> None:

@@ -89,7 +89,7 @@ class KeyedRequests:
             Otherwise as `JobClient.recognize`.
         """
         patience = self._deadline - photograph.waited - request.waited
-        end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.timing()
+        end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.timing(photograph)
         job = await self._begun(photograph, request, patience, patience)
         del photograph
         until = min(_deadline(job), time.time() + end - time.monotonic())

@@ -45,6 +45,10 @@ _SHARE: Final = 3 / 4
 """Of the places, for one client."""
 _BULK: Final = 1 / 2
 """Of the queue, for photographs that nobody waits for."""
+_PIXELS: Final = 6_000_000
+"""Of a photograph that takes one place; to decode a larger one and search it takes longer accordingly."""
+_LARGEST: Final = 1 / 4
+"""Of the places: more do not have to be free for any photograph, whatever it takes then."""
 _LARGE: Final = 8_000_000
 """Bytes of a picture that is sent alone."""
 _LENGTH_DELIMITED: Final = 2
@@ -90,7 +94,7 @@ class JobClient:
         self._places: Counter[str] = Counter()
         """Those that are taken, by client."""
         self._left: dict[str, tuple[str, Timing]] = {}
-        """Jobs whose callers have left, with their clients; each keeps its place until it ends."""
+        """Jobs whose callers have left, with their clients; each keeps its places until it ends."""
         self._abandoned: set[asyncio.Task[Any]] = set()
         """Other work whose callers have left; each keeps a place until it is done."""
         self._unattended = Unattended(settings.queue_limit)
@@ -110,56 +114,61 @@ class JobClient:
         return len(self._waiting)
 
     @contextmanager
-    def admitted(self, client: str = "") -> Iterator[None]:
-        """Hold one of the process's places for photographs, from when one has arrived until it is answered.
+    def admitted(self, client: str, photograph: Photograph) -> Iterator[None]:
+        """Hold the places that a photograph takes in this process, from when it has arrived until it is answered.
 
         Raises:
             Overloaded: as `check_places`.
         """
-        self.check_places(client)
+        places = places_of(photograph)
+        del photograph
+        self.check_places(client, places)
         with metrics.working("gateway"):
-            self._take_place(client, 1)
+            self._take_places(client, places)
             try:
                 yield
             finally:
-                self._take_place(client, -1)
+                self._take_places(client, -places)
 
-    def check_places(self, client: str = "") -> None:
-        """Raises Overloaded where all places for photographs are taken, or `client` has its share of them.
+    def check_places(self, client: str = "", places: int = 1) -> None:
+        """Raises Overloaded where so many places for photographs are not free, or are more than the share of `client`.
 
-        There are as many as can be answered in time, and at most as the settings say.
+        There are as many as can be answered in time, and at most as the settings say. One large photograph is let in
+        also where there are fewer.
         """
         most = self._limit.places
-        if self._in_progress >= most:
+        places = min(places, max(1, round(most * _LARGEST)))
+        if self._in_progress + places > most:
             raise _refused("The server is busy: it is already working on as many images as it can.")
-        if client and self._places[client] >= max(1, round(most * _SHARE)):
+        if client and self._places[client] + places > max(1, round(most * _SHARE)):
             raise _refused("The server is busy: it is already working on as many images of this client as it may.")
 
-    def timing(self) -> Timing:
-        """Begin to wait for the answer to a photograph that has a place; there will be so many places as it tells."""
-        return self._limit.timing(self._in_progress)
+    def timing(self, photograph: Photograph) -> Timing:
+        """Begin to wait for the answer to a photograph that has its places; how long that takes tells how many places
+        there may be."""
+        return self._limit.timing(self._in_progress, places_of(photograph))
 
     @property
     def _in_progress(self) -> int:
         """Places that are taken."""
         return self._places.total() + len(self._abandoned)
 
-    def _take_place(self, client: str, number: int) -> None:
+    def _take_places(self, client: str, number: int) -> None:
         self._places[client] += number
         if not self._places[client]:
             del self._places[client]
 
     def _leave(self, job_id: str, client: str, timing: Timing, deadline: float) -> None:
-        """The caller of a job has left; its place is taken until it ends, which is at its deadline at the latest."""
+        """The caller of a job has left; its places are taken until it ends, which is at its deadline at the latest."""
         self._left[job_id] = client, timing
-        self._take_place(client, 1)
+        self._take_places(client, timing.own)
         asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id, Timing.too_late)
 
     def _end(self, job_id: str, learn: Callable[[Timing], None]) -> None:
         """A job has ended; nothing happens where its caller has not left."""
         if job_id in self._left:
             client, timing = self._left.pop(job_id)
-            self._take_place(client, -1)
+            self._take_places(client, -timing.own)
             learn(timing)
 
     async def recognize(
@@ -187,7 +196,7 @@ class JobClient:
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(context, photograph))
         sending.add_done_callback(partial(self._sent, job_id))
-        client, timing = photograph.arrival.client if photograph.arrival else "", self.timing()
+        client, timing = photograph.arrival.client if photograph.arrival else "", self.timing(photograph)
         del photograph  # nothing holds the picture while the engine works on it
         try:
             async with asyncio.timeout(deadline - time.time()):
@@ -353,6 +362,11 @@ def _varint(value: int) -> bytes:
         encoded.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*encoded, value])
+
+
+def places_of(photograph: Photograph) -> int:
+    """The places that a photograph takes, by its pixels."""
+    return max(1, -(-photograph.pixels // _PIXELS))
 
 
 def new_job_id(now: float) -> str:

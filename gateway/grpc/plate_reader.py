@@ -224,15 +224,16 @@ class PlateReader:
 
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
         client = account.client(_address(context.peer()))
-        with self._jobs.admitted(client):
-            key = checked_key(request.idempotency_key or None)
-            again = key is not None and await self._keyed.is_known(account.id, key)
-            await self._accounts.admit(account, counts=not again)
-            arrival = self._intake.arriving(client)
-            arrival.add(len(request.image))
-            upload = await Upload.whole(request.image, self._settings.upload_limit)
-            fields = grpc_requests.read(request, upload, datetime.now(UTC), arrival)
-            photograph = await self._intake.photograph(fields)
+        self._jobs.check_places(client)
+        key = checked_key(request.idempotency_key or None)
+        again = key is not None and await self._keyed.is_known(account.id, key)
+        await self._accounts.admit(account, counts=not again)
+        arrival = self._intake.arriving(client)
+        arrival.add(len(request.image))
+        upload = await Upload.whole(request.image, self._settings.upload_limit)
+        fields = grpc_requests.read(request, upload, datetime.now(UTC), arrival)
+        photograph = await self._intake.photograph(fields)
+        with self._jobs.admitted(client, photograph):
             if key:
                 told = await asyncio.to_thread(digest, "Recognize", fields, photograph)
                 return await self._keyed.recognize(photograph, RequestKey(account, key, told))

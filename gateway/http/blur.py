@@ -69,7 +69,7 @@ class BlurRoutes:
         request_key = await key.of("blur", fields, photograph) if key else None
         del fields  # frees the upload, which may be base64
         photograph.options.vehicles = False
-        with self._jobs.admitted(client):
+        with self._jobs.admitted(client, photograph):
             blurred = self._blurred(photograph, account, intensity, request_key)
             return JsonResponse(await while_connected(request, blurred))
 

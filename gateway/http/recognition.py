@@ -62,7 +62,7 @@ class RecognitionRoutes:
         del fields
         if self._cloud:
             photograph = replace(photograph, filename=cloud_prefix(datetime.now(UTC)) + photograph.filename)
-        with self._jobs.admitted(client):
+        with self._jobs.admitted(client, photograph):
             if prefers_async(request.headers.getlist("prefer")):
                 return _accepted(await self._submit(photograph, account, request_key))
             if request_key:

@@ -24,6 +24,7 @@ class Photograph:
     filename: str
     timestamp_us: int
     waited: float = 0.0
+    pixels: int = 0
     arrival: Arrival | None = None
 
 
@@ -36,5 +37,6 @@ def of(fields: Fields, picture: Picture) -> Photograph:
         filename=picture.filename,
         timestamp_us=fields.timestamp_us,
         waited=picture.waited,
+        pixels=picture.pixels,
         arrival=fields.arrival,
     )

@@ -21,6 +21,7 @@ class Picture:
 
     data: bytes
     filename: str
+    pixels: int
     waited: float = 0.0
 
 
@@ -45,5 +46,5 @@ async def take(fields: Fields, fetcher: UrlFetcher, upload_limit: int, pixel_lim
         raise BadImage("There is no image: send one in upload, as a file or as base64, or its URL in upload_url.")
     if fields.arrival:
         fields.arrival.shrink_to(len(data))
-    kind = header.probe(data, pixel_limit).format
-    return Picture(data, filename or f"upload.{kind.extension}", waited)
+    found = header.probe(data, pixel_limit)
+    return Picture(data, filename or f"upload.{found.format.extension}", found.pixels, waited)

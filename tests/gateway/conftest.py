@@ -23,12 +23,18 @@ import httpx
 import pytest
 from PIL import Image
 
+from gateway.accounts import Accounts, BusCounters
+from gateway.image_retention import ImageRetention
+from gateway.jobs import JobClient
+from gateway.outcomes import Outcomes
+from gateway.zones import ZoneStore
 from platelane.bus import Bus, MessageInfo, Worker, topology
 from platelane.errors import BadImage
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.settings import Settings
 from platelane.usage import CallCounter
 from platelane.vision import header
+from platelane.webhooks.registry import HookRegistry
 from tests.support import apply_topology, free_port
 
 PATIENCE = 60.0
@@ -298,3 +304,9 @@ def cloud(served: NatsServer) -> Iterator[Gateway]:
 def client(gateway: Gateway) -> Iterator[httpx.Client]:
     with gateway.client() as client:
         yield client
+
+
+@pytest.fixture
+async def jobs(bus: Bus, hooks: HookRegistry, settings: Settings) -> JobClient:
+    accounts = Accounts({}, BusCounters(bus), settings)
+    return JobClient(bus, accounts, ZoneStore(bus), ImageRetention(bus, hooks), Outcomes(bus), settings)

@@ -6,24 +6,15 @@ import asyncio
 
 import pytest
 
-from gateway.accounts import Account, Accounts, BusCounters
+from gateway.accounts import Account
 from gateway.idempotency import KeyedRequests, RequestKey
-from gateway.image_retention import ImageRetention
 from gateway.intake import Photograph
 from gateway.jobs import JobClient
 from gateway.outcomes import Outcomes
-from gateway.zones import ZoneStore
 from platelane.bus import Bus
 from platelane.errors import DeadlineExceeded
 from platelane.pb.v1 import domain_pb2
 from platelane.runtime.settings import Settings
-from platelane.webhooks.registry import HookRegistry
-
-
-@pytest.fixture
-async def jobs(bus: Bus, hooks: HookRegistry, settings: Settings) -> JobClient:
-    accounts = Accounts({}, BusCounters(bus), settings)
-    return JobClient(bus, accounts, ZoneStore(bus), ImageRetention(bus, hooks), Outcomes(bus), settings)
 
 
 async def test_work_that_takes_too_long_goes_on_without_its_caller(jobs: JobClient) -> None:

@@ -23,7 +23,7 @@ def test_everything_that_was_asked_for_is_in_it() -> None:
     reader = PartsReader("", 1_000)
     reader.feed(body)
     asked = fields.read(reader.finish(), NOW)
-    taken = photograph.of(asked, Picture(IMAGE, "car.jpg", 0.5))
+    taken = photograph.of(asked, Picture(IMAGE, "car.jpg", 12, 0.5))
     assert (taken.image, taken.filename, taken.camera_id, taken.waited) == (IMAGE, "car.jpg", "gate", 0.5)
     assert taken.timestamp_us == 1_566_220_285_000_000
     assert taken.options.mode == domain_pb2.MODE_FAST

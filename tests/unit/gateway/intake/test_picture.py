@@ -90,7 +90,7 @@ async def test_every_format_is_taken_as_it_is(name: str) -> None:
 @pytest.mark.parametrize(("name", "extension"), FORMATS.items())
 async def test_without_a_name_the_format_names_it(name: str, extension: str) -> None:
     taken = await take(asked(encoded(name)), NOWHERE, LIMIT, 10_000)
-    assert taken == Picture(encoded(name), f"upload.{extension}", 0.0)
+    assert taken == Picture(encoded(name), f"upload.{extension}", 40 * 30, 0.0)
     assert (await take(asked(encoded(name), "car.jpg"), NOWHERE, LIMIT, 10_000)).filename == "car.jpg"
 
 
