@@ -1,4 +1,4 @@
-"""Jobs whose callers need not wait, by client: one client may fill half of the queue with them, not all of it."""
+"""Jobs whose callers need not wait, by client: one client leaves room in the queue for those of others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from platelane.errors import Overloaded
 
-_SHARE: Final = 1 / 2
-"""Of the queue, for one client at one gateway."""
+_SHARE: Final = 3 / 8
+"""Of the queue, for one client at one gateway: three quarters of what bulk may fill."""
 
 
 class Unattended:

@@ -12,8 +12,8 @@ from platelane.runtime.settings import Settings
 
 from .conftest import PATIENCE, SILENT_CAMERA, Engine, encoded, running_gateway, running_nats
 
-QUEUE = 6
-SHARE = QUEUE // 2
+QUEUE = 8
+SHARE = 3
 
 
 @pytest.fixture(scope="module")
