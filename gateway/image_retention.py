@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict, deque
+from contextlib import suppress
+from typing import Final
+
 import structlog
 
+from gateway.accounts import EVERYBODY
 from platelane.bus import Bus, subjects, topology
-from platelane.errors import Overloaded
+from platelane.errors import EngineUnavailable, Overloaded
 from platelane.webhooks.registry import HookRegistry
 
 log = structlog.get_logger(__name__)
 
+_SHARE: Final = 1 / 2
+"""Of the room for pictures, for one token at one gateway."""
+MOST_PICTURES: Final = 10_000
+"""Of one token at one gateway: as many as there are events in the usual queue of a webhook."""
+
 
 class ImageRetention:
-    """Stores a picture before its job is sent, so that it exists when the result does."""
+    """Stores a picture before its job is sent, so that it exists when the result does.
+
+    Where there is no room the stream drops the oldest picture, whoever sent it; so each token drops its own first.
+    """
 
     def __init__(self, bus: Bus, hooks: HookRegistry) -> None:
         self._hooks = hooks
+        self._connection = bus.connection
         self._images = bus.stream(topology.KV_IMAGES)
+        self._room = bus.settings.image_bytes * _SHARE
+        self._kept: defaultdict[str, deque[tuple[int, int]]] = defaultdict(deque)
+        """Numbers in the stream and bytes of the pictures that this process has stored, by account."""
+        self._bytes: Counter[str] = Counter()
 
     async def keep_if_wanted(self, job_id: str, camera_id: str, account: str, image: bytes) -> None:
         """Raises: EngineUnavailable."""
         if self._hooks.image_wanted(camera_id, account):
             try:
-                await self._images.put(subjects.image(job_id), image)
+                number = await self._images.put(subjects.image(job_id), image)
             except Overloaded as error:
                 log.warning("image_not_kept", job=job_id, error=error.detail)
+            else:
+                if account != EVERYBODY and number:
+                    self._drop_oldest(account, number, len(image))
+
+    def _drop_oldest(self, account: str, number: int, size: int) -> None:
+        """Drop the oldest pictures of an account for a new one, as far as it has more than its share."""
+        kept = self._kept[account]
+        kept.append((number, size))
+        self._bytes[account] += size
+        while len(kept) > 1 and (self._bytes[account] > self._room or len(kept) > MOST_PICTURES):
+            oldest, size = kept.popleft()
+            self._bytes[account] -= size
+            self._connection.spawn(self._drop(oldest))
+
+    async def _drop(self, number: int) -> None:
+        with suppress(EngineUnavailable):  # it expires by itself, later
+            await self._images.delete(number)
