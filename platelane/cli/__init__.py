@@ -1,8 +1,8 @@
-"""The `platelane` command, which obeys Ctrl-C while it still loads what it needs, too."""
+"""The `platelane` command. Ctrl-C works even while its libraries are still loading."""
 
 from __future__ import annotations
 
-# nothing else is loaded before `main`, and these the interpreter has loaded already
+# Only modules that the interpreter has loaded anyway: everything else is imported in `main`, after the signal handler.
 import os
 import signal
 import sys
@@ -14,7 +14,7 @@ def main() -> None:
     """Entry point: every expected error is one clear message and exit code 1."""
     usual = signal.getsignal(signal.SIGINT)
     if usual is signal.default_int_handler:
-        # not by an exception, which libraries that are being loaded may take for an error of their own
+        # no exception: a library that is just being imported might catch it as an error of its own
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     try:
         from platelane.cli.app import run

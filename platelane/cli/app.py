@@ -1,4 +1,4 @@
-"""The commands of `platelane`, and how their errors are told."""
+"""The commands of `platelane`, and how their errors are shown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Every client of the Plate Recognizer Snapshot API works against the address that
 
 
 class _PlainErrors(TyperGroup):
-    """Says what is wrong with an option in plain words, where typer passes on those of the library that checks it."""
+    """Explains a bad option in our own words where typer would show pydantic's."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -88,7 +88,7 @@ def up(
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Port of the REST API; 0 takes any free one. Default: PLATELANE_PORT or 8080."
+            min=0, max=65535, help="Port of the REST API; 0 for any free port. Default: PLATELANE_PORT or 8080."
         ),
     ] = None,
     more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
@@ -96,23 +96,23 @@ def up(
         list[str] | None,
         typer.Option(
             metavar="SERVICE=N",
-            help=f"Run N processes of a service; repeatable, or several in a row. One of {', '.join(SERVICES)}.",
+            help=f"Run N processes of a service; takes several, and is repeatable. Services: {', '.join(SERVICES)}.",
         ),
     ] = None,
     state_dir: StateDir = None,
     models: Annotated[
         Path | None,
-        typer.Option(exists=True, file_okay=False, help="Folder of the models. Default: PLATELANE_MODEL_REPOSITORY."),
+        typer.Option(exists=True, file_okay=False, help="Folder with the models. Default: PLATELANE_MODEL_REPOSITORY."),
     ] = None,
     photo: Annotated[
-        Path | None, typer.Option(help="The first photo to read, whose answer is shown. Default: the sample, unseen.")
+        Path | None, typer.Option(help="Photo to read first; its answer is shown. Default: a sample photo, not shown.")
     ] = None,
 ) -> None:
     """Start everything on this machine and serve until Ctrl-C.
 
-    Starts nats-server, Triton (on the CPU) and the services, on loopback only. Where a usual port is taken, another one
-    is used and said; a --port that is taken is an error. A program that dies is started again. The system counts as
-    ready when a photo has been read through all of it.
+    Starts nats-server, Triton (on the CPU) and the services, on loopback only. If a default port is taken, another is
+    used and reported; if the port given with --port is taken, the command fails. Programs that die are restarted. The
+    system is ready once it has read a photo from end to end.
     """
     from platelane.cli.up import up as run_up  # needs a POSIX system; `read` does not
 
@@ -132,10 +132,10 @@ def up(
 
 @app.command()
 def setup(state_dir: StateDir = None) -> None:
-    """Install Triton for the CPU, which `platelane up` runs; needed once, takes about a minute.
+    """Install Triton for the CPU, which `platelane up` runs. Needed once; takes about a minute.
 
-    Triton gets an environment of its own, from the package index that pip is configured with: in the state directory,
-    or in `.venv-triton` of a checkout.
+    Triton is installed from pip's configured package index into its own environment: in the state directory, or in
+    `.venv-triton` of a checkout.
     """
     from platelane.local.triton_environment import environment_folder, make_environment
 
@@ -146,21 +146,21 @@ def setup(state_dir: StateDir = None) -> None:
 
 @app.command()
 def read(
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Image files, or folders of them.")],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="Image files, or folders with images.")],
     url: Url = None,
     token: Token = "",
     ca: Ca = None,
-    regions: Annotated[str, typer.Option(help="Regions whose plates are likely, comma-separated: `us-ca,fr`.")] = "",
+    regions: Annotated[str, typer.Option(help="Regions to expect, comma-separated: `us-ca,fr`.")] = "",
     mmc: Annotated[bool, typer.Option("--mmc", help="Also report make, model, color and orientation.")] = False,
     config: Annotated[
         str, typer.Option(metavar="JSON", help='Engine options as JSON, e.g. `{"detection_mode":"vehicle"}`.')
     ] = "",
-    camera_id: Annotated[str, typer.Option(help="Camera to name in the answers.")] = "",
+    camera_id: Annotated[str, typer.Option(help="Camera name to put in the answers.")] = "",
     format: Annotated[
         Format | None, typer.Option(help="Default: a table for one photo on a terminal, else JSON lines.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the standard output.")] = None,
-    in_flight: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Photos to send at a time.")] = 4,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+    in_flight: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Photos to send at once.")] = 4,
 ) -> None:
     """Read photos through a running server.
 
@@ -185,40 +185,38 @@ def learn(
     ],
     attributes: Annotated[
         bool,
-        typer.Option("--attributes", help="Learn makes, models, colors and types: `file, type, color, make, model`."),
+        typer.Option("--attributes", help="Learn vehicles instead of plates: `file, type, color, make, model`."),
     ] = False,
-    region: Annotated[str, typer.Option(help="Region of the plates whose row names none, such as `om`.")] = "",
+    region: Annotated[str, typer.Option(help="Region of plates whose row has none, such as `om`.")] = "",
     guard: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder like FOLDER of what must not get worse; repeatable, beside the drawn plates."),
+        typer.Option(help="Folder like FOLDER with pictures that must not get worse; repeatable."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, max=600, help="How long to learn. Default: 5, on a GPU 1.")
+        float | None, typer.Option(min=0.01, max=600, help="Minutes to train. Default: 5, or 1 on a GPU.")
     ] = None,
     steps: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="End after so many steps instead: the same on every machine.")
+        int, typer.Option(min=0, max=1_000_000, help="Train this many steps instead: the same on every machine.")
     ] = 0,
-    out: Annotated[Path, typer.Option(help="Folder in which the new model folder is made.")] = Path("learned"),
+    out: Annotated[Path, typer.Option(help="Where to create the new model folder.")] = Path("learned"),
     models: Annotated[
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Models to start from. Default: PLATELANE_MODEL_REPOSITORY."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, max=256, help="Processor threads; 0: as many as it has.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, max=256, help="CPU threads; 0 for all.")] = 0,
     accept_loss: Annotated[
-        bool, typer.Option("--accept-loss", help="Take what costs other plates more than a point.")
+        bool, typer.Option("--accept-loss", help="Accept a loss of more than a point on other plates.")
     ] = False,
     accept_texts: Annotated[
-        bool, typer.Option("--accept-texts", help="Take texts that fit no template of their region.")
+        bool, typer.Option("--accept-texts", help="Accept texts that fit no template of their region.")
     ] = False,
-    skip_faulty: Annotated[bool, typer.Option("--skip-faulty", help="Leave faulty rows out and go on.")] = False,
-    guard_plates: Annotated[
-        int, typer.Option(min=100, max=20_000, help="How many plates are drawn to see what is lost.")
-    ] = 800,
+    skip_faulty: Annotated[bool, typer.Option("--skip-faulty", help="Skip faulty rows.")] = False,
+    guard_plates: Annotated[int, typer.Option(min=100, max=20_000, help="Drawn plates to measure the loss on.")] = 800,
 ) -> None:
-    """Teach the models your own plates, or vehicles, and make a new model folder of it.
+    """Train the models on your own plates or vehicles, and save the result as a new model folder.
 
-    Every row is checked first. What is learnt is measured on some of your plates that are held back, and on plates of
-    all regions, which must not lose more than a point. The models that are served stay as they are.
+    Checks every row first. Measures the result on some of your plates, which are held back from training, and on plates
+    of all regions, which must not lose more than a point. The models in use do not change.
     """
     from platelane.cli.learn import learn as run_learn  # needs a POSIX system
 
@@ -244,7 +242,7 @@ def learn(
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the configuration table of the README.")] = False,
 ) -> None:
-    """List all settings: environment variable, value now, default, meaning."""
+    """List all settings: environment variable, current value, default, meaning."""
     if markdown:
         print(settings_markdown())
     else:
@@ -275,7 +273,7 @@ def _fail(message: str) -> None:
 
 
 def _scale(options: list[str]) -> dict[str, int]:
-    """`["ocr=2"]` as `{"ocr": 2}`; one gateway only, since it owns the port."""
+    """`["ocr=2"]` as `{"ocr": 2}`. Only one gateway is allowed, since it owns the port."""
     scale: dict[str, int] = {}
     for option in filter(None, re.split(r"[\s,]+", " ".join(options))):
         service, _, count = option.partition("=")
@@ -284,13 +282,13 @@ def _scale(options: list[str]) -> dict[str, int]:
                 f"{option!r} is not SERVICE=N with N from 1 to 99 and one of {', '.join(SERVICES)}."
             )
         if service == "gateway" and count != "1":
-            raise typer.BadParameter("There is one gateway on one machine; it owns the port.")
+            raise typer.BadParameter("Only one gateway can run on a machine, since it owns the port.")
         scale[service] = int(count)
     return scale
 
 
 def _json_object(text: str) -> str:
-    """The text itself if it is a JSON object or empty."""
+    """Returns `text` if it is empty or a JSON object."""
     if not text:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Reading photographs through a running server, over the same REST API that everybody uses."""
+"""Reads photos through a running server, over the public REST API."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ IMAGE_SUFFIXES = frozenset(
         ".ppm",
     }
 )
-_TRIES = 5  # a busy server says when to come again; a folder can wait
+_TRIES = 5  # for a busy server, which says when to retry
 _RATE_PATIENCE = 600.0
-"""Seconds to go on where the server says that calls come too fast, which always passes."""
+"""Seconds to keep retrying when the server limits the rate of calls."""
 _BUSY, _TOO_FAST, _TOO_LARGE, _NO_SUCH_PATH = 503, 429, 413, 404
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 
@@ -48,13 +48,13 @@ Answer = dict[str, Any]  # the JSON of the REST API
 
 @dataclass(frozen=True, slots=True)
 class PhotoReading:
-    """What became of one file: the server's answer, or why there is none."""
+    """The outcome for one file: the server's answer, or why there is none."""
 
     file: Path
     answer: Answer
     error: str = ""
     unsent: bool = False
-    """Whether the file itself cannot be sent, to whichever server."""
+    """Whether the file could not be sent at all, because it is unreadable or empty."""
 
     @property
     def path(self) -> str:
@@ -64,14 +64,14 @@ class PhotoReading:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is to read, and the folders that nobody could look into."""
+    """The photos to read, and the folders that could not be opened."""
 
     photos: list[Path]
     unreadable: list[Path]
 
 
 def find_photos(paths: Iterable[Path]) -> Found:
-    """The files named, and the images in and below the folders named, sorted within each folder.
+    """The files among `paths`, and all images below its folders, sorted within each folder.
 
     Raises NotFound for a path that does not exist and BadRequest for a folder without images.
     """
@@ -98,7 +98,7 @@ def _images(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
 
 
 class Client:
-    """One server, spoken to over kept connections."""
+    """Talks to one server over persistent connections."""
 
     def __init__(self, url: str, token: str = "", verify: ssl.SSLContext | bool = True) -> None:
         self.url = url.rstrip("/")
@@ -116,14 +116,14 @@ class Client:
         await self._http.aclose()
 
     async def reach(self) -> None:
-        """Raises EngineUnavailable where no server answers."""
+        """Raises EngineUnavailable if no server answers."""
         try:
             await self._http.head(self.url + "/")
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
 
     async def read(self, photo: Path, fields: Mapping[str, str]) -> PhotoReading:
-        """Sends one photo; a server that is busy (503) or called too fast (429) is asked again when it says."""
+        """Sends one photo; retries as `Retry-After` says if the server is busy (503) or limits the rate (429)."""
         try:
             content = photo.read_bytes()
         except OSError as error:
@@ -148,7 +148,7 @@ class Client:
     async def read_all(
         self, photos: Iterable[Path], fields: Mapping[str, str], in_flight: int
     ) -> AsyncIterator[PhotoReading]:
-        """Reads photos, up to `in_flight` at a time, and gives them in the order of `photos`."""
+        """Reads photos, up to `in_flight` at once, and yields the results in the order of `photos`."""
         under_way: deque[asyncio.Task[PhotoReading]] = deque()
         try:
             for photo in photos:
@@ -173,15 +173,17 @@ def _reading(photo: Path, response: httpx.Response) -> PhotoReading:
         answer = None
     if not isinstance(answer, dict):
         return PhotoReading(
-            photo, {}, f"{response.url} answered {response.status_code} without a JSON object: is it a Platelane?"
+            photo,
+            {},
+            f"{response.url} answered {response.status_code} without a JSON object: is it a Platelane server?",
         )
     if response.is_success and "error" not in answer:
         return PhotoReading(photo, answer)
     problem = f"{response.status_code}: {answer.get('detail') or answer.get('error') or answer}"
     if response.status_code == _TOO_LARGE:
-        problem += " Make the photo smaller, or raise PLATELANE_UPLOAD_LIMIT of the server."
+        problem += " Make the photo smaller, or raise PLATELANE_UPLOAD_LIMIT on the server."
     if response.status_code == _NO_SUCH_PATH:
-        problem += f" --url takes the address that comes before {READ_PATH}."
+        problem += f" --url takes the part of the address before {READ_PATH}."
     return PhotoReading(photo, answer, problem)
 
 

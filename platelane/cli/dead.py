@@ -1,4 +1,4 @@
-"""`platelane dead`: what was given up, because every attempt failed: jobs, and events of webhooks."""
+"""`platelane dead`: jobs and webhook events that were given up because every attempt failed."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from platelane.cli.server import nats_settings, quiet
 from platelane.errors import BadRequest
 from platelane.runtime.settings import Settings
 
-app = typer.Typer(help="Look at messages that were given up, replay them, or drop them.", no_args_is_help=True)
+app = typer.Typer(help="List, replay or drop messages that failed too often.", no_args_is_help=True)
 
 T = TypeVar("T")
 _PATIENCE: Final = 5.0
 
 Numbers = Annotated[list[int] | None, typer.Argument(metavar="NUMBER", help="Numbers from `platelane dead list`.")]
-All = Annotated[bool, typer.Option("--all", help="Every one, of --stream if that is given.")]
-Of = Annotated[str, typer.Option("--stream", help="Only those of a stream: JOBS, CROPS, PARTS, RESULTS, HOOK_1.")]
+All = Annotated[bool, typer.Option("--all", help="All letters, or all of --stream.")]
+Of = Annotated[str, typer.Option("--stream", help="Only letters of this stream: JOBS, CROPS, PARTS, RESULTS, HOOK_1.")]
 
 
 @app.callback()
 def _only_answers() -> None:
-    """What goes wrong is said once, at the end."""
+    """Silences the log: a failure is reported once, as the command's error."""
     quiet()
 
 
 @app.command(name="list")
 def list_(
     stream: Of = "",
-    start: Annotated[int, typer.Option(min=1, help="Begin at this number.")] = 1,
+    start: Annotated[int, typer.Option(min=1, help="Number to start from.")] = 1,
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many.")] = PAGE,
 ) -> None:
-    """List dead letters, the oldest first."""
+    """List dead letters, oldest first."""
 
     async def work(store: DeadStore) -> list[DeadMessage]:
         return await store.list(stream or "*", start, limit)
@@ -56,9 +56,9 @@ def list_(
 @app.command()
 def show(
     number: Annotated[int, typer.Argument(min=1, help="Number from `platelane dead list`.")],
-    out: Annotated[Path | None, typer.Option(help="File for the job's picture, or else the message.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write the job's picture to, or else the message.")] = None,
 ) -> None:
-    """Show one dead letter; with --out, write its picture into a file."""
+    """Show one dead letter; with --out, write its picture to a file."""
     letter = _run(lambda store: store.get(number))
     job = letter.context
     rows = {
@@ -82,9 +82,9 @@ def show(
 
 @app.command()
 def replay(numbers: Numbers = None, all_: All = False, stream: Of = "") -> None:
-    """Try jobs and events of webhooks once more.
+    """Try jobs and webhook events once more.
 
-    A job gets PLATELANE_ASYNC_DEADLINE seconds; its result goes to webhooks, events and GET /v1/results/{id}.
+    A job gets PLATELANE_ASYNC_DEADLINE seconds; its result goes to webhooks, the event stream and GET /v1/results/{id}.
     """
     settings = nats_settings()
     done = _each(numbers, all_, stream, lambda store, letter: store.replay(letter, settings.async_deadline))
@@ -93,14 +93,14 @@ def replay(numbers: Numbers = None, all_: All = False, stream: Of = "") -> None:
 
 @app.command()
 def drop(numbers: Numbers = None, all_: All = False, stream: Of = "") -> None:
-    """Forget dead letters."""
+    """Delete dead letters."""
     print(f"Dropped {_each(numbers, all_, stream, lambda store, letter: store.drop(letter.number))}.")
 
 
 def _each(
     numbers: list[int] | None, all_: bool, stream: str, act: Callable[[DeadStore, DeadMessage], Awaitable[None]]
 ) -> int:
-    """Do something about the chosen letters; how many there were."""
+    """Applies `act` to the chosen letters; returns how many there were."""
     if bool(numbers) == all_:
         raise BadRequest("Name the numbers, or give --all.")
 
@@ -130,7 +130,7 @@ async def _with_store(settings: Settings, work: Callable[[DeadStore], Awaitable[
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[DeadStore]:
-    """Raises EngineUnavailable where NATS is not there."""
+    """Raises EngineUnavailable if NATS cannot be reached."""
     bus = await Bus.connect(settings, "dead", _PATIENCE)
     try:
         yield DeadStore(bus)

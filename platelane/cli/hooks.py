@@ -1,4 +1,4 @@
-"""`platelane hooks`: webhooks made, listed, changed, tested; events that were given up looked at and sent again."""
+"""`platelane hooks`: creates, lists, changes and tests webhooks; lists and resends undelivered events."""
 
 from __future__ import annotations
 
@@ -17,35 +17,39 @@ from platelane.cli.server import Ca, Token, Url, is_local, server_address, trust
 from platelane.errors import BadRequest, EngineUnavailable
 from platelane.runtime.settings import read_settings
 
-app = typer.Typer(help="Webhooks: where every result is sent.", no_args_is_help=True)
+app = typer.Typer(help="Manage webhooks, the addresses that results are sent to.", no_args_is_help=True)
 
 _PATH: Final = "/v1/webhooks/"
 _TIMEOUT: Final = 30.0
 
 
 class Encoding(StrEnum):
-    """How a receiver wants its events."""
+    """The encoding of the request body that a receiver expects."""
 
     JSON = "json"
     FORM = "form"
     MULTIPART = "multipart"
 
 
-HookId = Annotated[int, typer.Argument(metavar="ID", help="Number of the webhook, as `platelane hooks list` shows it.")]
-Format = Annotated[Encoding | None, typer.Option(help="Body: JSON (the default), a form field, or with the picture.")]
-Header = Annotated[list[str] | None, typer.Option(metavar="NAME:VALUE", help="Header to send; repeatable.")]
-Secret = Annotated[str | None, typer.Option(help="Key that requests are signed with; empty for none.")]
+HookId = Annotated[int, typer.Argument(metavar="ID", help="ID from `platelane hooks list`.")]
+Format = Annotated[
+    Encoding | None, typer.Option(help="Body: JSON (default), JSON in a form field, or multipart with the picture.")
+]
+Header = Annotated[list[str] | None, typer.Option(metavar="NAME:VALUE", help="Extra header to send; repeatable.")]
+Secret = Annotated[str | None, typer.Option(help="Key to sign requests with; empty for none.")]
 WithPlate = Annotated[bool | None, typer.Option(help="Only results with a plate.")]
 Camera = Annotated[list[str] | None, typer.Option(help="Only results of this camera; repeatable.")]
-Plate = Annotated[list[str] | None, typer.Option(help="Only plates like this, e.g. `ab*` or `?b12*`; repeatable.")]
+Plate = Annotated[list[str] | None, typer.Option(help="Only plates that match, e.g. `ab*` or `?b12*`; repeatable.")]
 WatchList = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Only the plates in this file.")]
-Distance = Annotated[int | None, typer.Option(min=0, max=3, help="Characters that may differ from the watch-list.")]
+Distance = Annotated[int | None, typer.Option(min=0, max=3, help="How many characters may differ from the watch-list.")]
 Concurrency = Annotated[int | None, typer.Option(min=1, max=16, help="Requests at once.")]
 Ordered = Annotated[
-    bool | None, typer.Option(help="Each camera's events in their order: one that fails holds up those behind it.")
+    bool | None, typer.Option(help="Send each camera's events in order: one that fails holds up those behind it.")
 ]
-MaxQueued = Annotated[int | None, typer.Option(min=1, help="Events that may wait; the oldest is dropped.")]
-Mail = Annotated[str | None, typer.Option(help="Who is told when the webhook is disabled.")]
+MaxQueued = Annotated[
+    int | None, typer.Option(min=1, help="Most events that may wait; beyond it, the oldest is dropped.")
+]
+Mail = Annotated[str | None, typer.Option(help="Email address to notify when the webhook is disabled.")]
 
 
 @app.command(name="list")
@@ -83,7 +87,7 @@ def create(
     token: Token = "",
     ca: Ca = None,
 ) -> None:
-    """Send every result to an address, from now on."""
+    """Create a webhook: send every new result to an address."""
     wanted = _filter(with_plate, camera, plate, watch_list, distance)
     fields = _fields(target, format, header, secret, concurrency, ordered, max_queued, mail)
     _print(Api(url, token, ca).call("POST", "", fields | ({"filter": wanted} if wanted else {})))
@@ -91,7 +95,7 @@ def create(
 
 @app.command()
 def show(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Show a webhook: its settings, how many events wait, were delivered, dropped or given up, the last failures."""
+    """Show a webhook: settings, counts of events (waiting, delivered, dropped, given up), latest failures."""
     _print(Api(url, token, ca).call("GET", f"{hook}/"))
 
 
@@ -115,7 +119,7 @@ def change(
     token: Token = "",
     ca: Ca = None,
 ) -> None:
-    """Change what is given; everything else stays."""
+    """Change the given settings of a webhook and keep the others."""
     fields = _fields(target, format, header, secret, concurrency, ordered, max_queued, mail)
     wanted = _filter(with_plate, camera, plate, watch_list, distance)
     if not fields and not wanted:
@@ -128,7 +132,7 @@ def change(
 
 @app.command(name="test")
 def try_out(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Send a made-up event now and report the outcome; the exit code is 1 if it was not accepted."""
+    """Send a test event now and show the outcome; the exit code is 1 if it was not accepted."""
     answer = Api(url, token, ca).call("POST", f"{hook}/test/")
     _print(answer)
     if not answer["delivered"]:
@@ -137,7 +141,7 @@ def try_out(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> 
 
 @app.command()
 def enable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Enable a webhook; what waits for it is tried at once."""
+    """Enable a webhook; events that wait for it are tried at once."""
     _print(Api(url, token, ca).call("POST", f"{hook}/enable/"))
 
 
@@ -149,7 +153,7 @@ def disable(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> 
 
 @app.command()
 def delete(hook: HookId, url: Url = None, token: Token = "", ca: Ca = None) -> None:
-    """Delete a webhook with everything that waits for it."""
+    """Delete a webhook and the events that wait for it."""
     Api(url, token, ca).call("DELETE", f"{hook}/")
 
 
@@ -161,7 +165,7 @@ def dead(
     token: Token = "",
     ca: Ca = None,
 ) -> None:
-    """List events that were given up, the oldest first, up to 100."""
+    """List events that could not be delivered, oldest first, up to 100."""
     table = Table("Number", "When", "File", "Camera", "Why")
     page = Api(url, token, ca).call("GET", f"{hook}/dead/?start={start}")
     for letter in page["results"]:
@@ -176,12 +180,14 @@ def dead(
 @app.command()
 def replay(
     hook: HookId,
-    numbers: Annotated[list[int] | None, typer.Argument(help="Which; all if none is named.")] = None,
+    numbers: Annotated[
+        list[int] | None, typer.Argument(help="Numbers from `platelane hooks dead`; default: all.")
+    ] = None,
     url: Url = None,
     token: Token = "",
     ca: Ca = None,
 ) -> None:
-    """Send events that were given up again."""
+    """Resend events that could not be delivered."""
     _print(Api(url, token, ca).call("POST", f"{hook}/replay/", {"numbers": numbers} if numbers else {}))
 
 
@@ -234,17 +240,17 @@ def _header(text: str) -> tuple[str, str]:
 
 
 def _plates(file: Path) -> list[str]:
-    """One plate a line; what follows a # is a comment. Raises BadRequest for what is no text in UTF-8."""
+    """One plate per line; # starts a comment. Raises BadRequest if the file is not UTF-8."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadRequest(f"{file} is not text in UTF-8: save it in that encoding.") from error
+        raise BadRequest(f"{file} is not UTF-8 text: save it in that encoding.") from error
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
 
 
 class Api:
-    """The webhooks of a server."""
+    """The webhook endpoints of a server."""
 
     def __init__(self, url: str | None, token: str, ca: Path | None) -> None:
         """Raises: as `server_address` and `trusted`."""
@@ -260,8 +266,8 @@ class Api:
         """The server's answer.
 
         Raises:
-            BadRequest: the server refuses, and says why.
-            EngineUnavailable: there is no server.
+            BadRequest: the server refuses the request, with its reason.
+            EngineUnavailable: no server answers.
         """
         try:
             response = self._client.request(method, self._server + _PATH + path, json=fields)
@@ -277,6 +283,6 @@ class Api:
 
 
 def _print(answer: Any) -> None:
-    """JSON, so that other programs can read it too."""
+    """Prints JSON, so that other programs can read it too."""
     json.dump(answer, sys.stdout, indent=2, ensure_ascii=False)
     print()

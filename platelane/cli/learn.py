@@ -1,4 +1,4 @@
-"""`platelane learn`: finds the environment that has PyTorch, and hands over to `training.learn`."""
+"""`platelane learn`: finds an environment with PyTorch and runs `training.learn` in it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NEEDED: Final = ("torch", "onnx", "onnxruntime", "tqdm", "training")
 
 
 def learn(options: Mapping[str, Any], console: Console) -> None:
-    """Runs `training.learn.program.learn` with its `Options` by name.
+    """Runs `training.learn.program.learn` with `options` as its `Options`.
 
-    Without PyTorch here, a checkout's `.venv-train` runs the same command in this one's place.
+    If this environment lacks PyTorch, the process is replaced by the same command from the checkout's `.venv-train`.
 
     Raises:
-        CannotStart: PyTorch is nowhere, or what the program says is to be mended.
+        CannotStart: there is no PyTorch, or the program reports an error that the user can fix.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:

@@ -1,4 +1,4 @@
-"""`platelane read`: photos and folders through a running server, to a table, JSON lines or CSV."""
+"""`platelane read`: reads photos and folders through a running server; writes a table, JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ async def read_photos(
     format: Format | None = None,
     out: Path | None = None,
 ) -> bool:
-    """Reads all photos and writes one record after the other; whether every photo was read.
+    """Reads all photos and writes a record for each; returns whether all were read.
 
-    Without a format, a single photo on a terminal gives a table, all else JSON lines. Raises EngineUnavailable
-    where no server answers.
+    The default format is a table for a single photo on a terminal, and JSON lines otherwise. Raises EngineUnavailable
+    if no server answers.
     """
     photos = found.photos
     on_screen = out is None and sys.stdout.isatty()
@@ -57,7 +57,7 @@ async def read_photos(
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=messages,
-            disable=on_screen or len(photos) == 1,  # what is written shows how far it is
+            disable=on_screen or len(photos) == 1,  # on a terminal the output itself shows the progress
         ) as progress,
     ):
         write = _writer(format, output)
@@ -76,7 +76,7 @@ async def read_photos(
 
 
 def _standard_output() -> TextIO:
-    """The standard output as a file that may be closed."""
+    """Standard output as a file object that may be closed."""
     return open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False)
 
 
@@ -94,7 +94,7 @@ def _writer(format: Format, output: TextIO) -> Callable[[PhotoReading], None]:
 
 
 def _write_json(output: TextIO, reading: PhotoReading) -> None:
-    """One line; an unread photo has its reason under `error`, as in the answers of the API."""
+    """Writes one line. If the photo was not read, `error` gives the reason, as in the API's answers."""
     record = {"file": reading.path} | reading.answer | ({"error": reading.error} if reading.error else {})
     output.write(orjson.dumps(record).decode() + "\n")
     output.flush()

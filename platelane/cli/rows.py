@@ -1,4 +1,4 @@
-"""One line per plate out of an answer, for a table or a CSV file. Plate mode and vehicle mode give the same columns."""
+"""Turns an answer into one row per plate for a table or CSV file, with the same columns in plate and vehicle mode."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 def rows(reading: PhotoReading) -> list[Row]:
-    """A row for each result with the keys of COLUMNS that are known; one row for a photo without results."""
+    """One row per result, with the COLUMNS that have a value; a photo without results gives one row."""
     answer = reading.answer
     photo: Row = {"file": reading.path}
     if reading.error:
@@ -91,5 +91,5 @@ def _appearance(models: Any, colors: Any, color_key: str, orientations: Any, ori
 
 
 def _best(choices: Any) -> Row:
-    """The first of a list that is sorted by score; empty if there is none."""
+    """The first entry of a list sorted by score, or an empty row."""
     return choices[0] if choices else {}

@@ -1,4 +1,4 @@
-"""Which server the commands talk to, and how."""
+"""The server that the commands talk to: address, certificate, errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from platelane.reasons import reason
 from platelane.runtime.settings import Settings, read_settings
 
 READ_PATH: Final = "/v1/plate-reader/"
-_OF_THE_API: Final = re.compile("/+(?=(?:v1|alpr|info|docs|openapi.json)/)")
+_API_PATH: Final = re.compile("/+(?=(?:v1|alpr|info|docs|openapi.json)/)")
 _HINTS: Final = {
     "CERTIFICATE_VERIFY_FAILED": "--ca names the certificate to trust.",
-    "WRONG_VERSION_NUMBER": "It may speak HTTP without TLS: then its address begins with http://.",
-    "disconnected without sending": "It may speak HTTPS alone: then its address begins with https://.",
+    "WRONG_VERSION_NUMBER": "The server may use plain HTTP: then its address begins with http://.",
+    "disconnected without sending": "The server may use HTTPS only: then its address begins with https://.",
 }
-"""By what is in the words of a library."""
+"""What may help, by a part of the HTTP library's message."""
 
 Url = Annotated[
     str | None,
@@ -37,17 +37,18 @@ Ca = Annotated[
     Path | None,
     typer.Option(
         envvar="SSL_CERT_FILE",
-        help="File with the certificate authority of the server, or its own self-signed certificate (PEM).",
+        help="PEM file with the server's certificate authority, or its own self-signed certificate.",
     ),
 ]
 
 
 def server_address(url: str | None, settings: Settings) -> str:
-    """The address to use: the one that was given, else that of the running `platelane up`, which is said on stderr.
+    """The given address, or else that of the running `platelane up`, which is then printed to stderr.
 
     Raises:
-        BadRequest: the address is none.
-        NotFound: none was given, and nothing runs here. Whoever else listens on the usual port gets no photos.
+        BadRequest: `url` is not an address.
+        NotFound: no address was given and no `platelane up` runs here. There is no default port to fall back on:
+            photos must not go to an unknown program that listens there.
     """
     if url:
         return _base(url)
@@ -63,19 +64,19 @@ def server_address(url: str | None, settings: Settings) -> str:
 
 
 def nats_settings() -> Settings:
-    """The settings, with the NATS of the `platelane up` that runs here, if one does."""
+    """The settings, with the NATS address of the `platelane up` that runs here, if any."""
     settings = read_settings()
     running = state.read(settings.state_dir.expanduser())
     return settings.model_copy(update={"nats_url": running.nats_url}) if running else settings
 
 
 def quiet(level: int = logging.CRITICAL) -> None:
-    """Keep from people what the connection to NATS logs below a level."""
+    """Hides log lines below `level`, such as those of the NATS connection."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
 
 
 def trusted(ca: Path | None) -> ssl.SSLContext:
-    """What a server's certificate is checked with. Raises BadRequest for a file that is no certificate."""
+    """The TLS context that trusts `ca`, or the system's authorities. Raises BadRequest if `ca` is not a certificate."""
     if ca is None:
         return httpx.create_ssl_context()
     try:
@@ -85,21 +86,21 @@ def trusted(ca: Path | None) -> ssl.SSLContext:
 
 
 def is_local(url: str) -> bool:
-    """Whether it is on this machine, where no proxy of the environment leads."""
+    """Whether `url` is on this machine, so that the environment's proxy must be bypassed."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def unreachable(url: str, error: Exception) -> EngineUnavailable:
-    """The error of a server that is not there, in one sentence, and what may help."""
+    """The error for a server that does not answer: one sentence, and a hint where there is one."""
     raw = str(error)
     hint = next((f" {words}" for sign, words in _HINTS.items() if sign in raw), "")
     return EngineUnavailable(f"{url} cannot be reached: {reason(error)}.{hint}")
 
 
 def _base(url: str) -> str:
-    """Without the path that photos are sent to, or another one of the API, which many give along."""
+    """`url` without an API path such as /v1/plate-reader/, which users often paste with it."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadRequest(f"{url} is not an address: --url takes one like http://127.0.0.1:8080.")
-    path = _OF_THE_API.split(f"{parts.path}/", maxsplit=1)[0]
+    path = _API_PATH.split(f"{parts.path}/", maxsplit=1)[0]
     return f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")

@@ -1,4 +1,4 @@
-"""`platelane settings`: what can be configured, out of the settings themselves."""
+"""`platelane settings`: the list of settings, generated from the settings class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from platelane.runtime.settings import Settings
 
 
 def settings_table(current: Settings) -> Table:
-    """All settings; those that differ from their default are set in bold."""
+    """All settings; those that differ from their default are in bold."""
     table = Table(header_style="bold")
     table.add_column("Variable", no_wrap=True)
     table.add_column("Value", overflow="fold")
@@ -35,7 +35,7 @@ def settings_markdown() -> str:
 
 
 def shown(value: object) -> str:
-    """A value as one would write it into the environment; paths of this installation relative to it."""
+    """A value as it would be written in the environment; paths inside this installation are relative to it."""
     if value is None:
         return ""
     if isinstance(value, tuple):
@@ -46,7 +46,7 @@ def shown(value: object) -> str:
 
 
 def _default(field: FieldInfo, chosen: dict[str, object]) -> str:
-    """A default as one would write it; some depend on what was chosen for others."""
+    """A default as it would be written in the environment; some depend on the `chosen` values of other settings."""
     return shown(field.get_default(call_default_factory=True, validated_data=chosen))
 
 

@@ -1,4 +1,4 @@
-"""An answer for people: what was read in one photo."""
+"""Shows the answer for one photo as a table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def answer_table(reading: PhotoReading) -> RenderableType:
 
 
 def _vehicle(row: Row) -> str:
-    """What is known of the vehicle, such as "Sedan 0.912, red, Ford Focus, Front"."""
+    """The vehicle in words, such as "Sedan 0.912, red, Ford Focus, Front"."""
     kind = f"{row.get('vehicle') or ''} {_score(row.get('vehicle_score'))}".strip()
     model = " ".join(filter(None, (_known(row.get("make")), _known(row.get("model")))))
     words = (kind if row.get("vehicle_score") else "", _known(row.get("color")), model, _known(row.get("orientation")))

@@ -1,4 +1,4 @@
-"""`platelane tokens`: who may call the cloud profile. Gateways know of a change a moment later."""
+"""`platelane tokens`: manages the API tokens of the cloud profile. Changes reach the gateways within moments."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _WRONG_LAST_SEQUENCE: Final = 10071
 
 @app.callback()
 def _only_answers() -> None:
-    """What goes wrong is said once, at the end."""
+    """Silences the log: a failure is reported once, as the command's error."""
     quiet()
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose it is; to be listed and revoked by.")],
+    name: Annotated[str, typer.Argument(help="Name to list and revoke it by, such as the caller's.")],
     rate_limit: Annotated[
-        int | None, typer.Option(min=0, help="Uploads a second; 0 for any number. Default: PLATELANE_RATE_LIMIT.")
+        int | None, typer.Option(min=0, help="Uploads per second; 0 for no limit. Default: PLATELANE_RATE_LIMIT.")
     ] = None,
-    max_calls: Annotated[int | None, typer.Option(min=0, help="Calls a month. Default: PLATELANE_MAX_CALLS.")] = None,
-    admin: Annotated[bool, typer.Option("--admin", help="May manage tokens by `/v1/tokens/`.")] = False,
+    max_calls: Annotated[int | None, typer.Option(min=0, help="Calls per month. Default: PLATELANE_MAX_CALLS.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Allow managing tokens through `/v1/tokens/`.")] = False,
 ) -> None:
-    """Create a token and print it. It is shown this once; only its hash is stored."""
+    """Create a token and print it. It is shown only once; only its hash is stored."""
     if not 0 < len(name.strip()) <= 100:
         raise BadRequest("A token's name has 1 to 100 characters.")
     token = Token(name=name.strip(), rate_limit=rate_limit, max_calls=max_calls, admin=admin)
@@ -56,22 +56,22 @@ def create(
 
 @app.command()
 def first() -> None:
-    """Create a token and print it where there has never been one; for the first start of a new system.
+    """Create the first token of a new system and print it; do nothing if there has ever been one.
 
-    It has no limit on uploads a second.
+    The token has no limit on uploads per second.
     """
     settings = nats_settings()
     if settings.profile == "sdk":
         print("The on-premise profile needs no token.")
     elif secret := asyncio.run(_first(settings)):
-        print(f"The first token, shown this once; it goes into the header `Authorization: Token ...`\n{secret}")
+        print(f"The first token, shown only once; send it in the header `Authorization: Token ...`\n{secret}")
     else:
-        print("There has been a token already; `platelane tokens create NAME` makes another.")
+        print("A first token was already created; `platelane tokens create NAME` creates another.")
 
 
 @app.command(name="list")
 def list_() -> None:
-    """List all tokens: name, account, limits, calls of this month."""
+    """List all tokens: name, account, limits, calls this month."""
     table = Table("Name", "Account", "Created", "Uploads a second", "Calls a month", "Calls this month")
     for row in asyncio.run(_rows(nats_settings())):
         table.add_row(*row)
@@ -85,7 +85,7 @@ def revoke(name: Annotated[str, typer.Argument(help="Name or account of the toke
 
 
 class _Store:
-    """The bucket of tokens, for one command."""
+    """The token bucket, for one command."""
 
     def __init__(self, connection: Connection) -> None:
         self._tokens = Stream(connection, topology.KV_TOKENS, _PATIENCE)
@@ -95,12 +95,12 @@ class _Store:
         return await self._tokens.info() is not None
 
     async def all(self) -> dict[str, Token]:
-        """Fingerprint to token, by name."""
+        """Tokens by fingerprint, sorted by name."""
         found: dict[str, Token] = {}
         position = 0
         while page := await self._tokens.read(subjects.entry(topology.TOKENS, ">"), position + 1, _PAGE):
             position = page[-1].sequence
-            # what was revoked is there without data
+            # a revoked token leaves an entry without data
             found |= {each.key: Token.model_validate_json(each.data) for each in page if each.data}
         return dict(sorted(found.items(), key=lambda item: item[1].name))
 
@@ -111,18 +111,18 @@ class _Store:
         await self._tokens.put(subjects.entry(topology.TOKENS, key), b"", headers={"KV-Operation": "DEL"})
 
     async def calls(self, key: str) -> int:
-        """Of this month."""
+        """The calls made this month."""
         return await self._usage.value(subjects.usage(account(key), month_of(datetime.now(UTC))))
 
 
 @asynccontextmanager
 async def _store(settings: Settings) -> AsyncIterator[_Store]:
-    """Raises EngineUnavailable where NATS or, as no service has run yet, the bucket is not there."""
+    """Raises EngineUnavailable if NATS cannot be reached or the bucket has not been created yet."""
     connection = await Connection.open(settings, "tokens", _PATIENCE)
     store = _Store(connection)
     try:
         if not await store.exists():
-            raise EngineUnavailable("NATS does not have the bucket of tokens; `platelane topology apply` makes it.")
+            raise EngineUnavailable("NATS has no bucket for tokens yet; `platelane topology apply` creates it.")
         yield store
     finally:
         await connection.close()
@@ -132,13 +132,13 @@ async def _create(settings: Settings, token: Token) -> str:
     secret = new_token()
     async with _store(settings) as store:
         if any(each.name == token.name for each in (await store.all()).values()):
-            raise BadRequest(f"There is a token called {token.name} already.")
+            raise BadRequest(f"There is already a token called {token.name}.")
         await store.put(fingerprint(secret), token)
     return secret
 
 
 async def _first(settings: Settings) -> str | None:
-    """The token, or None where one was stored before, by whomever."""
+    """The new token, or None if any token has been stored before."""
     secret, token = new_token(), Token(name="first", rate_limit=0)
     key = fingerprint(secret)
     bus = await Bus.connect(settings, "tokens")

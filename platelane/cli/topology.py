@@ -1,4 +1,4 @@
-"""`platelane topology`: the streams and consumers of NATS that everything runs on."""
+"""`platelane topology`: creates and checks the NATS streams and consumers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from platelane.bus.requirements import Requirements
 from platelane.cli.server import nats_settings, quiet
 from platelane.runtime.settings import Settings
 
-app = typer.Typer(help="Make and check the streams and consumers that everything runs on.", no_args_is_help=True)
+app = typer.Typer(help="Create and check the NATS streams and consumers.", no_args_is_help=True)
 
 
 @app.callback()
 def _only_answers() -> None:
-    """What goes wrong is said once, at the end, and that NATS is waited for."""
+    """Silences the log below warnings: a failure is reported once, as the command's error."""
     quiet(logging.WARNING)
 
 
@@ -33,21 +33,21 @@ Patience = Annotated[float, typer.Option(min=1, help="Seconds to wait for NATS."
 def apply_(
     force: Annotated[
         bool,
-        typer.Option("--force", help="Replace what a newer Platelane has made, to go back to this one."),
+        typer.Option("--force", help="Replace what a newer version has created, to go back to this one."),
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove partitions that these settings no longer use, with what they hold.")
+        bool, typer.Option("--prune", help="Remove partitions that the settings no longer use, and their messages.")
     ] = False,
     patience: Patience = 60.0,
 ) -> None:
-    """Make every stream and consumer what this version and its settings say.
+    """Create or update the streams and consumers to match this version and its settings.
 
-    Run it before the first start, after an upgrade, after a change of the settings that streams depend on (those of
-    NATS, queues and results), and when NATS has lost its files. It may be run again at any time and while everything
-    works: what is as it should be is left alone, and no result, token, webhook or count is lost. Services change
-    nothing themselves; they check what they need and wait until this has been run. `platelane up` runs it by itself.
+    Run it before the first start, after an upgrade, after changing settings of NATS, queues or results, and when NATS
+    has lost its files. It is safe to run at any time, also under load: what is up to date is left alone, and no result,
+    token, webhook or count is lost. Services change nothing themselves: they check what they need and wait until it
+    exists. `platelane up` does the same at its start.
 
-    Prints what was made, changed or left. The exit code is 0 if everything is in place, and otherwise 1.
+    Prints what was created, changed or left. The exit code is 0 if everything is in place, otherwise 1.
     """
     settings = nats_settings()
     changes = asyncio.run(_apply(settings, force, prune, patience))
@@ -59,7 +59,7 @@ def apply_(
 
 @app.command()
 def check(patience: Patience = 5.0) -> None:
-    """Say what is missing or of another version, and change nothing; the exit code is then 1."""
+    """Report what is missing or from another version, without changing it; the exit code is then 1."""
     problems = asyncio.run(_check(nats_settings(), patience))
     for problem in problems:
         print(problem)
@@ -72,7 +72,7 @@ def _summary(settings: Settings, changes: list[Change]) -> str:
     untouched = sum(change.action == Action.LEFT for change in changes)
     return (
         f"The topology is version {topology.VERSION}: {untouched} of {len(changes)} left as they were, "
-        f"{settings.nats_replicas} copies of what is kept, {settings.work_replicas} of work, "
+        f"{settings.nats_replicas} copies of kept data, {settings.work_replicas} of queues, "
         f"{settings.nats_partitions} partitions."
     )
 

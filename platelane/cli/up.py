@@ -1,4 +1,4 @@
-"""`platelane up`: the whole system on this machine, in front of the person who started it."""
+"""`platelane up`: runs the whole system on this machine, in the foreground."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from platelane.runtime.settings import Settings
 _FIRST_ANSWER_SECONDS = 60.0
 _TOKEN_NEEDED = 403
 _NOT_FOR_THE_SAMPLE = frozenset({_TOKEN_NEEDED, 413, 429})
-"""How a server that works may answer the sample: the settings want a token, smaller pictures or fewer calls."""
+"""Statuses with which a working server may refuse the sample: it wants a token, a smaller picture or fewer calls."""
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,11 +44,11 @@ async def up(
     fixed_port: bool = False,
     elsewhere: bool = False,
 ) -> None:
-    """Starts everything, reads a photo, and serves until Ctrl-C; a second Ctrl-C no longer waits.
+    """Starts everything, reads a photo, and serves until Ctrl-C; a second Ctrl-C stops at once.
 
-    With `fixed_port` its port is the settings' or none; `elsewhere` says that other commands look into another state
-    directory.
-    Without `photo` the sample proves that the system works, with it the answer is shown. Raises CannotStart, NotFound.
+    With `fixed_port`, fails if the settings' port is taken. `elsewhere` says that other commands use another state
+    directory by default. The first photo proves that the system works: `photo`, whose answer is shown, or the sample.
+    Raises CannotStart, NotFound.
     """
     if photo and not photo.is_file():
         raise NotFound(f"There is no file {photo}.")
@@ -76,7 +76,7 @@ async def up(
 
 
 def _interruption(supervisor: Supervisor) -> asyncio.Event:
-    """Set by the first signal; every further one kills what still runs."""
+    """An event set by the first signal; every further signal kills what still runs."""
     interrupted = asyncio.Event()
 
     def on_signal() -> None:
@@ -92,10 +92,10 @@ def _interruption(supervisor: Supervisor) -> asyncio.Event:
 async def _serve(
     supervisor: Supervisor, plan: Plan, settings: Settings, photo: Path | None, console: Console, elsewhere: bool
 ) -> None:
-    """Starts, reads, says where things are, and then waits for ever."""
+    """Starts the system, reads the first photo, prints the welcome, then waits for ever."""
     started = time.monotonic()
     for usual, port in plan.moved_ports.items():
-        console.print(f"[yellow]Port {usual} is not free; {port} is used in its place.[/yellow]")
+        console.print(f"[yellow]Port {usual} is not free; using {port} instead.[/yellow]")
     for notice in plan.notices:
         console.print(notice, style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"Starting {', '.join(supervisor.starting)}", style="dim")
@@ -111,9 +111,9 @@ async def _serve(
 
 
 async def _first_answer(plan: Plan, photo: Path | None, token: str, console: Console) -> PhotoReading:
-    """The answer that shows that the system works; a `photo` that the server refuses is said and the sample read.
+    """The answer that proves that the system works. If the server refuses `photo`, says so and reads the sample.
 
-    It has an error where the server works, but not for us.
+    The answer has an error if the server works but refuses the sample, such as for lack of a token.
     """
     fields = {"mmc": "true", "camera_id": "platelane-up"}
     reading = PhotoReading(photo or SAMPLE, {}, "no answer")
@@ -150,7 +150,7 @@ def _welcome(
     console: Console,
 ) -> None:
     server, directory = "", ""
-    if elsewhere:  # where other commands do not look by themselves
+    if elsewhere:  # other commands need to be pointed there
         server, directory = f"--url {plan.url} ", f"PLATELANE_STATE_DIR={shlex.quote(str(plan.state_dir))} "
     if first.error:
         console.print(f"The sample was not read: {first.error}", style="yellow", markup=False, soft_wrap=True)
@@ -179,21 +179,21 @@ def _welcome(
 
 
 def curl_field(name: str, file: str) -> str:
-    """The argument of curl's -F that sends a file, as one word of a shell."""
-    if any(mark in file for mark in ';,"\\'):  # which curl takes for its own, outside of quotes
+    """The argument of curl's -F that sends a file, quoted for a shell."""
+    if any(mark in file for mark in ';,"\\'):  # special to curl unless quoted
         escaped = file.replace("\\", "\\\\").replace('"', '\\"')
         file = f'"{escaped}"'
     return shlex.quote(f"{name}=@{file}")
 
 
 def _command() -> str:
-    """How this program is called from where the person is."""
+    """How to call this program from the current directory."""
     beside = os.path.relpath(Path(sys.executable).with_name("platelane"))
     return "platelane" if shutil.which("platelane") else shlex.quote(beside)
 
 
 class _Reporter:
-    """Says on the console what the supervisor does."""
+    """Prints what the supervisor does."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -204,7 +204,7 @@ class _Reporter:
 
     def died(self, process: Process, how: str, delay: float) -> None:
         self._say(
-            f"[red]✗ {process.name} {escape(how)}[/red]; it is started again in {delay:.1f} s. "
+            f"[red]✗ {process.name} {escape(how)}[/red]; restarting it in {delay:.1f} s. "
             f"The last lines of {escape(str(process.log))}:"
         )
         self._console.print(process.log_tail(5), style="dim", markup=False, highlight=False)
@@ -213,8 +213,8 @@ class _Reporter:
         self._say(f"[green]✓[/green] {process.name} is back after {seconds:.1f} s   pid {process.pid}")
 
     def unwell(self, process: Process, problem: str) -> None:
-        self._say(f"[red]✗ {process.name} says that it cannot work:[/red] {escape(problem)}")
-        self._say("  If the disk is full, make room: it is then started again.")
+        self._say(f"[red]✗ {process.name} reports that it cannot work:[/red] {escape(problem)}")
+        self._say("  If the disk is full, make room: it is then restarted.")
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)

@@ -115,7 +115,7 @@ def test_a_watch_list_is_text() -> None:
         "hooks", "create", "http://a.example", "--watch-list", sys.executable, "--url", "http://127.0.0.1:9"
     )
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"Error: {sys.executable} is not text in UTF-8: save it in that encoding.\n"
+    assert result.stderr == f"Error: {sys.executable} is not UTF-8 text: save it in that encoding.\n"
 
 
 def test_a_state_directory_that_cannot_be_is_explained() -> None:
