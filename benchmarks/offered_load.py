@@ -179,11 +179,16 @@ def report(
         at=peak,
     )
     parts = [
-        f"{photo}, regular; arrivals at random moments (Poisson), {seconds:g} s at each rate, each request sent when "
-        "it is due, whether or not those before it have been answered, client included. Milliseconds count from that "
-        f"moment; the client itself was at most {late:.0f} ms late with 99 % of them. Callers that wait for their "
-        f"answers, {', '.join(map(str, _CALLERS))} at once, get at most **{peak:.1f} photographs a second**: the peak, "
-        "dotted. *Refused*: 429 or 503 at once. *Too late*: 503 at the deadline of 9 s, or nothing.",
+        f"{photo}, regular mode. Photographs arrive at random moments (Poisson), for {seconds:g} s at "
+        "each rate; each is "
+        "sent when it is due, whether or not earlier ones have been answered. Times are milliseconds from that moment "
+        f"and include the client, which sent 99 % of the requests at most {late:.0f} ms late. The peak "
+        "(dotted) is what "
+        f"{', '.join(map(str, _CALLERS[:-1]))} or {_CALLERS[-1]} callers get who each wait for an answer "
+        "before sending "
+        f"again: **{peak:.1f} photographs a second**. *Refused*: 429 or 503 at once. *Too late*: 503 at "
+        "the deadline of "
+        "9 s, or no answer.",
         picture,
         results.table(_HEADER, [_row(rung) for rung in rungs]),
         _verdict(best, beyond),
@@ -220,8 +225,9 @@ def _verdict(best: float, beyond: Sequence[Rung]) -> str:
     said = f"99 % of {len(refusals)} refusals came within **{slowest:.0f} ms**" if slowest else "nothing was refused"
     too_late = sum(rung.fared.too_late for rung in beyond)
     return (
-        f"Beyond the peak at least **{least:.1f} photographs a second** were answered, {least / best:.0%} of the most "
-        f"at any rate (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} were too late."
+        f"Above the peak, at least **{least:.1f} photographs a second** were answered, "
+        f"{least / best:.0%} of the highest "
+        f"rate measured (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} answers came too late."
     )
 
 
@@ -230,14 +236,17 @@ def _mixture(mixture: Mixture) -> str:
         [name, f"{fared.offered:.1f}", _rate(fared), *_cells(fared.latencies, 0.5, 0.95, 0.99), _refused(fared)]
         for name, fared in (
             ("interactive, alone", mixture.alone),
-            ("interactive, bulk beside", mixture.beside),
+            ("interactive, with bulk", mixture.beside),
             ("bulk", mixture.bulk),
         )
     ]
     header = ["requests", "offered/s", "200 or 202/s (fifths)", "p50", "p95", "p99", "refused, too late"]
     return (
-        f"**Interactive beside bulk.** Callers that wait, at {INTERACTIVE:g} of the peak, alone, and with `Prefer: "
-        f"respond-async` (202) at {BULK:g} of it beside them; both together were read at {mixture.read:.1f} a "
+        f"**Interactive and bulk requests.** Callers who wait send photographs at {INTERACTIVE:g} of the "
+        "peak, first alone, "
+        f"then while bulk requests (`Prefer: respond-async`, answered with 202) arrive at {BULK:g} of "
+        "the peak as well. "
+        f"With both, the system read {mixture.read:.1f} photographs a "
         "second.\n\n" + results.table(header, rows)
     )
 
@@ -248,9 +257,10 @@ def _memory(held: Memory) -> str:
     )
     first, last = held.megabytes[0], held.megabytes[-1]
     return (
-        f"**Memory** under this mixture for {held.seconds[-1] / 60:.0f} minutes, proportional set size of all "
-        f"processes: {first:.0f} MB at its beginning, {last:.0f} at its end, {max(held.megabytes):.0f} at most; from "
-        f"the first third of the time to the last its median changed by **{held.growth:+.1%}** (aim: at most "
+        f"**Memory** of all processes (proportional set size) during {held.seconds[-1] / 60:.0f} minutes of this mixed "
+        f"traffic: {first:.0f} MB at the start, {last:.0f} MB at the end, {max(held.megabytes):.0f} MB "
+        "at most. From the "
+        f"first third of the time to the last, the median changed by **{held.growth:+.1%}** (aim: at most "
         f"{_GROWTH_AIM:+.0%}).\n\n{picture}"
     )
 
