@@ -44,7 +44,7 @@ class Correction(BaseModel):
     model: Word | None = None
     color: Word | None = None
     accepted: Annotated[
-        Literal[True] | None, Field(description="The read has been looked at, and what is not named here is right.")
+        Literal[True] | None, Field(description="The read has been reviewed: fields that are left out here are right.")
     ] = None
 
     @field_validator("plate")

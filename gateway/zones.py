@@ -33,14 +33,14 @@ class Zone(BaseModel):
 
     model_config = _STRICT
 
-    name: Annotated[str, Field(max_length=100, description="A name for people.")] = ""
+    name: Annotated[str, Field(max_length=100, description="A name for display.")] = ""
     polygon: Annotated[
         tuple[tuple[Fraction, Fraction], ...],
         FailFast(),
         Field(
             min_length=3,
             max_length=100,
-            description="Corners as [x, y], fractions of the picture's width and height from its upper left.",
+            description="Corners as [x, y], fractions of the picture's width and height from the upper left.",
             examples=[[[0.0, 0.0], [0.3, 0.0], [0.3, 0.08], [0.0, 0.08]]],
         ),
     ]

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document. It is made of the models that zones and webhooks are validated with."""
+"""The OpenAPI 3.1 document, built from the same models that validate zones and webhooks."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ _RETURNED: Final = (
 _TOKEN: Final[list[Json]] = [{}, {"token": []}]
 _INTRODUCTION: Final = """\
 Reads number plates and vehicles in photographs, with the paths, fields and responses of the Plate Recognizer Snapshot
-API. A slash at the end of a path is optional. On-premise (profile `sdk`) no token is needed; in the profile `cloud` a
-token is required, and an upload is answered with 201."""
+API. The slash at the end of a path is optional. On-premise (profile `sdk`) no token is needed. The profile `cloud`
+requires a token, and answers uploads with 201."""
 
 
 def document(version: str) -> Json:
-    """The document as JSON values."""
+    """Returns the document as JSON values."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Platelane", "version": version, "description": _INTRODUCTION},
@@ -139,7 +139,7 @@ def _recognition() -> Json:
 def _blur() -> Json:
     operation = _operation(
         "Blur the plates in a photograph",
-        "Plates are looked for as in the mode `redaction`, which misses fewer and blurs some other things too.",
+        "Finds plates as in the mode `redaction`, which misses fewer, and also blurs some other things.",
         responses={"200": ("The picture, and the plates that were found.", _ref(schemas.Blurred))},
         errors=("400", "403", "413", "422", "429", "503"),
     )
@@ -150,7 +150,7 @@ def _blur() -> Json:
 
 def _idempotency_key() -> Json:
     schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"}
-    return _header("Idempotency-Key", schema, "A request that is sent again with its key gets the first answer.")
+    return _header("Idempotency-Key", schema, "A request repeated with the same key gets the first answer.")
 
 
 def _header(name: str, schema: Json, description: str) -> Json:
@@ -170,8 +170,8 @@ def _picture_body(model: type[BaseModel]) -> Json:
 
 def _usage() -> Json:
     statistics = _operation(
-        "Calls of this month",
-        responses={"200": ("The calls of this month and the allowance.", _ref(schemas.Statistics))},
+        "Calls this month",
+        responses={"200": ("The calls made and allowed this month.", _ref(schemas.Statistics))},
         errors=("403", "503"),
     )
     info = _operation(
@@ -181,12 +181,12 @@ def _usage() -> Json:
     )
     usage = _operation(
         "Calls by day and by token",
-        "Of the caller, or of the token that is named, which only the operator may ask for.",
+        "The caller's own calls; the operator may ask for any token.",
         responses={"200": ("The calls of the month.", _ref(schemas.MonthUsage))},
         errors=("400", "403", "404", "503"),
     )
     usage["parameters"] = [
-        _query("month", {"type": "string"}, "This month, such as `2026-11`, or the last."),
+        _query("month", {"type": "string"}, "This month or last month, such as `2026-11`."),
         _query("token", {"type": "string"}, "Name of a token."),
     ]
     return {
@@ -198,7 +198,7 @@ def _usage() -> Json:
 
 def _regions() -> Json:
     table = ("The table.", _ref(schemas.RegionTable))
-    regions = _operation("Region codes, and what their plates look like", responses={"200": table}, errors=())
+    regions = _operation("Region codes and plate formats", responses={"200": table}, errors=())
     return {"/v1/regions/": {"get": {"operationId": "regions", **regions}}}
 
 
@@ -212,7 +212,7 @@ def _zones() -> Json:
     }
     replace = _operation(
         "Set the detection zones of a camera",
-        "Plates and vehicles whose centre lies in a zone are left out, from the next picture of the camera on.",
+        "Plates and vehicles whose centre is in a zone are not reported, starting with the camera's next picture.",
         responses={"200": kept},
         errors=("400", "403", "404", "413", "503"),
     )
@@ -247,26 +247,26 @@ def _results() -> Json:
     query = [_query(name, {"type": "string"}, text) for name, text in texts.items()]
     query[1]["schema"]["maxLength"] = MAX_PLATE
     numbers = {
-        "page_size": "The most results on a page.",
+        "page_size": "Maximum number of results on the page.",
         "before": "Only results before this number; taken from `next`.",
     }
     paging = [_query(name, {"type": "integer", "minimum": 0}, text) for name, text in numbers.items()]
-    page = ("The newest first.", _ref(schemas.ResultPage))
+    page = ("Newest first.", _ref(schemas.ResultPage))
     past = _operation("Stored results", responses={"200": page}, errors=("400", "403", "503"))
     responses = {
         "200": ("What was read.", _ref(schemas.StoredResult)),
         "202": ("The picture has not been read yet.", _ref(schemas.Pending)),
     }
     one = _operation(
-        "What became of one picture",
-        "A picture that could not be read has the error, and its status, that waiting for it would have had.",
+        "The result of one picture",
+        "For a picture that could not be read, the same error and status that a waiting caller would have got.",
         responses=responses,
         errors=("400", "403", "404", "503"),
     )
     job = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     live = _operation(
-        "Results as they are stored",
-        "Server-sent events `image.done`; send `Last-Event-ID` to continue where a connection broke off.",
+        "Results as they arrive",
+        "Server-sent events `image.done`; send `Last-Event-ID` to continue after a broken connection.",
         responses={"200": ("The stream.", None)},
         errors=("400", "403", "503"),
     )
@@ -349,7 +349,7 @@ def _webhooks() -> Json:
         "/v1/webhooks/{hook}/dead/": {
             **hook,
             "get": start
-            | one("deadLetters", "Dead letters: events that could not be delivered", ("The oldest first.", anything)),
+            | one("deadLetters", "Dead letters: events that could not be delivered", ("Oldest first.", anything)),
         },
         "/v1/webhooks/{hook}/replay/": {
             **hook,
@@ -369,7 +369,7 @@ def _pictures() -> Json:
     return {
         "/v1/results/{read}/plate.webp": {
             "parameters": [read],
-            "get": picture("platePicture", "A small picture of a plate, seen from straight ahead"),
+            "get": picture("platePicture", "A small picture of a plate, straightened"),
         },
         "/v1/results/{read}/vehicle.webp": {
             "parameters": [read],
@@ -377,7 +377,9 @@ def _pictures() -> Json:
         },
         "/v1/cameras/{camera_id}/picture.webp": {
             "parameters": [_camera()],
-            "get": picture("cameraPicture", "The last picture of a camera, made smaller", ("400", "403", "404", "503")),
+            "get": picture(
+                "cameraPicture", "The latest picture of a camera, reduced in size", ("400", "403", "404", "503")
+            ),
         },
     }
 
@@ -385,24 +387,30 @@ def _pictures() -> Json:
 def _reads() -> Json:
     texts = {
         "plate": "A plate, or a pattern with `?` and `*`.",
-        "camera_id": "Only of this camera.",
-        "region": "Only of this region.",
-        "make": "Only with this make.",
-        "color": "Only with this colour.",
-        "type": "Only with this type of vehicle.",
-        "after": "Only of photographs taken at or after this time (ISO 8601).",
-        "before": "Only of photographs taken before this time (ISO 8601).",
+        "camera_id": "Only reads of this camera.",
+        "region": "Only plates of this region.",
+        "make": "Only vehicles of this make.",
+        "color": "Only vehicles of this colour.",
+        "type": "Only vehicles of this type.",
+        "after": "Only photographs taken at or after this time (ISO 8601).",
+        "before": "Only photographs taken before this time (ISO 8601).",
     }
     wanted = [_query(name, {"type": "string", "maxLength": MAX_WORD}, text) for name, text in texts.items()]
     wanted[0]["schema"]["maxLength"] = MAX_PLATE
     wanted += [
-        _query("match", {"type": "string", "enum": list(MATCHES)}, "How `plate` is to be understood."),
-        _query("score_min", {"type": "number", "minimum": 0, "maximum": 1}, "Only with at least this score."),
-        _query("first_seen", {"type": "boolean"}, "Whether it was the first read of its plate among those kept."),
+        _query("match", {"type": "string", "enum": list(MATCHES)}, "How to match `plate`."),
+        _query("score_min", {"type": "number", "minimum": 0, "maximum": 1}, "Only reads with at least this score."),
+        _query(
+            "first_seen",
+            {"type": "boolean"},
+            "Only the first stored read of each plate (`true`), or only later ones (`false`).",
+        ),
     ]
-    size = _query("page_size", {"type": "integer", "minimum": 0}, "The most on a page.")
-    listed = _query("watchlist", {"type": "string", "maxLength": MAX_WORD}, "Only on this watch-list: its id or name.")
-    cursor = _query("cursor", {"type": "string", "maxLength": MAX_CURSOR}, "`next` of the page before.")
+    size = _query("page_size", {"type": "integer", "minimum": 0}, "Maximum number on the page.")
+    listed = _query(
+        "watchlist", {"type": "string", "maxLength": MAX_WORD}, "Only plates on the watch-list with this id or name."
+    )
+    cursor = _query("cursor", {"type": "string", "maxLength": MAX_CURSOR}, "`next` from the previous page.")
     by = _query("by", {"type": "string", "enum": list(COUNTED)}, "What to count by.") | {"required": True}
     format = _query("format", {"type": "string", "enum": ["csv", "json"]}, "Of the file.")
     errors = ("400", "403", "503")
@@ -418,12 +426,12 @@ def _reads() -> Json:
     }
     return {
         "/v1/reads/": get(
-            "reads", "Single plates, the newest first", [*wanted, listed, size, cursor], _ref(schemas.ReadPage)
+            "reads", "Reads of single plates, newest first", [*wanted, listed, size, cursor], _ref(schemas.ReadPage)
         ),
         "/v1/reads/groups/": get("readGroups", "Reads by plate", [*wanted, size], _ref(schemas.ReadGroups)),
-        "/v1/reads/analytics/": get("readAnalytics", "Numbers of reads", [*wanted, by], _ref(schemas.Analytics)),
+        "/v1/reads/analytics/": get("readAnalytics", "Counts of reads", [*wanted, by], _ref(schemas.Analytics)),
         "/v1/reads/export/": export,
-        "/v1/cameras/": get("cameras", "Cameras that have sent something", [], _list(schemas.CameraEntry)),
+        "/v1/cameras/": get("cameras", "Cameras that have sent pictures", [], _list(schemas.CameraEntry)),
     }
 
 
@@ -449,7 +457,7 @@ def _tokens() -> Json:
             "get": one("tokens", "All tokens", ("By name.", every)),
             "post": sent(
                 one(
-                    "createToken", "Create a token", ("The token, shown this once.", _ref(schemas.CreatedToken)), "201"
+                    "createToken", "Create a token", ("The token, shown only once.", _ref(schemas.CreatedToken)), "201"
                 ),
                 NewToken,
             ),
@@ -467,21 +475,21 @@ def _tokens() -> Json:
 
 def _corrections() -> Json:
     put = _operation(
-        "Say what a plate is, or that it was read right",
-        "Kept for as long as results are. Reads are found, counted and exported by what was said, a moment later.",
-        responses={"200": ("What is kept.", _ref(Correction))},
+        "Correct a read, or confirm that it is right",
+        "Kept as long as results. A moment later, reads are found, counted and exported by the corrected values.",
+        responses={"200": ("The stored correction.", _ref(Correction))},
         errors=("400", "403", "404", "413", "503"),
     )
     put["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(Correction)}}}
-    remove = _operation("Take a correction back", responses={"204": ("Removed.", None)}, errors=("403", "404", "503"))
+    remove = _operation("Delete a correction", responses={"204": ("Removed.", None)}, errors=("403", "404", "503"))
     accuracy = _operation(
-        "How many plates were read right, of those that a person has looked at",
+        "How many reviewed plates were read correctly",
         responses={"200": ("By camera.", _ref(schemas.Accuracy))},
         errors=("400", "403", "503"),
     )
     folder = _operation(
-        "Plates that a person has looked at, as a folder for `platelane learn`",
-        "Small pictures and `plates.csv` (`file`, `text`, `region`), of the newest 50,000.",
+        "Reviewed plates, as a folder for `platelane learn`",
+        "Small pictures and `plates.csv` (`file`, `text`, `region`) of the newest 50,000.",
         responses={"200": ("The folder.", None)},
         errors=("403", "503"),
     )
@@ -503,7 +511,7 @@ def _read() -> Json:
         "name": "read",
         "in": "path",
         "required": True,
-        "description": "The id of a photograph's result, a point, and the place of the plate in its `results`, from 0.",
+        "description": "The id of a photograph's result, a dot, and the index of the plate in its `results`, from 0.",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}\\.[0-9]{1,4}$"},
         "example": "019a3f0c5d7e0123456789abcdef0123.0",
     }
@@ -511,7 +519,7 @@ def _read() -> Json:
 
 def _health() -> Json:
     operation = _operation(
-        "How the pipeline fares",
+        "State of the pipeline",
         "In the profile `cloud` for tokens with `admin` only.",
         responses={"200": ("At most a few seconds old.", _ref(schemas.PipelineHealth))},
         errors=("403",),

@@ -15,7 +15,7 @@ Flag = bool | str | int
 EXAMPLE_PICTURE: Final = (
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAGUlEQVR4nGOMiopiIAUwkaR6VMOohiGlAQBtAQEu3Ke9FAAAAABJRU5ErkJggg=="
 )
-"""A grey square of 16 pixels, as base64 of PNG."""
+"""A grey PNG of 16 pixels, in base64."""
 
 
 class Config(BaseModel):
@@ -29,27 +29,27 @@ class Config(BaseModel):
     detection_mode: Annotated[Any, Field(description="`vehicle`: report vehicles too, with or without a plate.")] = None
     region: Annotated[Any, Field(description="`strict`: only plates that match a template of one of `regions`.")] = None
     threshold_d: Annotated[Any, Field(description="Detection threshold, 0 to 1.")] = 0.2
-    threshold_o: Annotated[Any, Field(description="Threshold of the score of the text, 0 to 1.")] = 0.6
+    threshold_o: Annotated[Any, Field(description="Threshold for the score of the text, 0 to 1.")] = 0.6
     text_formats: Annotated[
         Any,
         Field(
-            description="Up to 20 regular expressions of up to 100 characters that guide the reading. Each describes a "
-            "whole text without separators, ignoring case; characters, classes, groups, alternatives and repetitions "
-            "are supported."
+            description="Up to 20 regular expressions of up to 100 characters that guide the reading. Each describes "
+            "the whole text, without separators and ignoring case. Supported: characters, classes, groups, "
+            "alternatives and repetitions."
         ),
     ] = None
     plates_per_vehicle: Annotated[
         Any,
         Field(
-            description="The most plates reported for one vehicle. By default 1, and further ones whose text is sure "
-            "and fits a likely region."
+            description="Maximum number of plates per vehicle. Default: 1, plus others whose text is certain and fits "
+            "a likely region."
         ),
     ] = None
     zoom_in_vehicles: Annotated[
         Any,
         Field(
-            description="How many vehicles are searched a second time, enlarged. By default all without a sure plate "
-            "for which there is time, and a picture without any in parts."
+            description="How many vehicles to search a second time, enlarged. Default: all without a certain plate, as "
+            "far as time allows; a picture without any certain plate is also searched in parts."
         ),
     ] = None
 
@@ -61,17 +61,20 @@ class RecognitionRequest(BaseModel):
     upload_url: Annotated[
         str | None, Field(description="Public http(s) URL of the picture, if there is no `upload`.")
     ] = None
-    regions: Annotated[list[str] | str | None, Field(description="Codes of the likely regions, such as `us-ca`.")] = (
+    regions: Annotated[
+        list[str] | str | None, Field(description="Codes of the regions to expect, such as `us-ca`.")
+    ] = None
+    camera_id: Annotated[
+        str | int | float | None,
+        Field(description="Name of the camera; returned in the answer, and selects its detection zones."),
+    ] = None
+    timestamp: Annotated[str | None, Field(description="When the picture was taken (ISO 8601); returned in UTC.")] = (
         None
     )
-    camera_id: Annotated[
-        str | int | float | None, Field(description="Name of the camera; echoed, and selects its detection zones.")
-    ] = None
-    timestamp: Annotated[str | None, Field(description="When the picture was taken (ISO 8601); echoed in UTC.")] = None
     mmc: Annotated[Flag | None, Field(description="Whether to report make, model, colour and orientation.")] = None
     direction: Annotated[Flag | None, Field(description="Whether to report the direction of vehicles.")] = None
     characters: Annotated[
-        Flag | None, Field(description="Whether to report how sure each character is; also taken from `config`.")
+        Flag | None, Field(description="Whether to report the score of each character; may also be in `config`.")
     ] = None
     config: Config | str | None = None
 
@@ -114,7 +117,7 @@ class Region(BaseModel):
 
 
 class VehicleSummary(BaseModel):
-    """The vehicle of a plate; all zero where there is none."""
+    """The vehicle of a plate; all values are zero if there is none."""
 
     score: Score
     type: str
@@ -128,7 +131,7 @@ class Make(BaseModel):
 
 
 class Years(BaseModel):
-    """First and last year of a generation; where they are known."""
+    """First and last year of the vehicle's generation, if known."""
 
     year_range: tuple[int, int]
     score: Score
@@ -145,7 +148,7 @@ class Orientation(BaseModel):
 
 
 class Heading(BaseModel):
-    """Which way the vehicle is heading; with the field `direction`, and where it can be told."""
+    """The direction in which the vehicle is heading, if the field `direction` asks for it and it can be determined."""
 
     direction: Annotated[
         int | None,
@@ -214,7 +217,7 @@ class SeenVehicle(BaseModel):
 
 
 class VehicleResult(Heading):
-    """A vehicle, a plate, or both; with the `detection_mode` `vehicle`."""
+    """A vehicle, a plate, or both, in the `detection_mode` `vehicle`."""
 
     plate: SeenPlate | None
     vehicle: SeenVehicle | None
@@ -253,11 +256,11 @@ class BlurredPlate(BaseModel):
 
 
 class Blurred(BaseModel):
-    """The picture as JPEG with blurred plates (`null` where `plates` is 0), and the plates."""
+    """The picture as JPEG with blurred plates (`null` if `plates` is 0), and the plates."""
 
     blur: BlurredPicture | None
     plates: list[BlurredPlate]
-    faces: Annotated[list[Any], Field(max_length=0, description="Always empty: faces are not searched for.")]
+    faces: Annotated[list[Any], Field(max_length=0, description="Always empty: faces are not detected.")]
     processing_time: Annotated[float, Field(ge=0)]
     filename: str
     version: int
@@ -298,8 +301,10 @@ class WebhookView(HookSettings):
     id: int
     signed: Annotated[bool, Field(description="Whether it has a secret.")]
     from_environment: bool
-    disabled_reason: Annotated[str, Field(description="Why it was disabled automatically; empty if it was not.")]
-    state: Annotated[dict[str, Any] | None, Field(description="Counts and failures; for a single webhook.")] = None
+    disabled_reason: Annotated[str, Field(description="Why it was disabled automatically, or empty.")]
+    state: Annotated[
+        dict[str, Any] | None, Field(description="Counts and failures; only when a single webhook is requested.")
+    ] = None
 
 
 class ResultPage(BaseModel):
@@ -308,7 +313,7 @@ class ResultPage(BaseModel):
 
 
 class ReadVehicle(BaseModel):
-    """What was seen of the vehicle, the likeliest of each; `null` where that is not known."""
+    """The most likely values for the vehicle; `null` if unknown."""
 
     type: str | None
     make: str | None
@@ -319,7 +324,7 @@ class ReadVehicle(BaseModel):
 
 
 class ReadImages(BaseModel):
-    """Paths of small pictures; `null` where none is kept."""
+    """Paths of small pictures; `null` if none is kept."""
 
     plate: str | None
     vehicle: str | None
@@ -339,14 +344,14 @@ class Read(BaseModel):
     box: Box
     image: ReadImages
     correction: dict[str, Any] | None
-    watchlists: Annotated[list[str], Field(description="Names of the watch-lists that have the plate.")]
+    watchlists: Annotated[list[str], Field(description="Names of the watch-lists that contain the plate.")]
     seen_before: Annotated[int, Field(ge=0, description="Earlier reads of the plate, up to 1,000.")]
 
 
 class ReadPage(BaseModel):
     reads: list[Read]
     next: Annotated[str | None, Field(description="`cursor` of the next page.")]
-    total: Annotated[int | None, Field(description="How many there are, where one page holds all.")]
+    total: Annotated[int | None, Field(description="How many there are, if one page holds them all.")]
 
 
 class ReadGroup(BaseModel):
@@ -373,29 +378,29 @@ class Analytics(BaseModel):
 
 
 class TokenView(BaseModel):
-    """A token without what it is made of."""
+    """The properties of a token, without the token itself."""
 
     name: str
     created: str
-    rate_limit: Annotated[int | None, Field(description="Uploads a second; `null`: as the server's settings say.")]
-    max_calls: Annotated[int | None, Field(description="Calls a month; `null`: as the server's settings say.")]
+    rate_limit: Annotated[int | None, Field(description="Uploads per second; `null` for the server's default.")]
+    max_calls: Annotated[int | None, Field(description="Calls per month; `null` for the server's default.")]
     admin: Annotated[bool, Field(description="Whether it may manage tokens.")]
-    calls: Annotated[Pixel, Field(description="Calls of this month.")]
+    calls: Annotated[Pixel, Field(description="Calls this month.")]
 
 
 class CreatedToken(TokenView):
-    """A new token, which is shown this once."""
+    """A new token, which is shown only once."""
 
     token: str
 
 
 class DayUsage(BaseModel):
-    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="By UTC.")]
+    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="In UTC.")]
     calls: Pixel
 
 
 class TokenUsage(BaseModel):
-    """The calls of a token; those of `PLATELANE_TOKENS` together are `settings`."""
+    """The calls of a token; all tokens of `PLATELANE_TOKENS` count together, as `settings`."""
 
     name: str
     calls: Pixel
@@ -408,16 +413,16 @@ class MonthUsage(BaseModel):
     month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$")]
     max_calls: Annotated[Pixel, Field(description="Calls allowed per month.")]
     calls: Pixel
-    days: Annotated[list[DayUsage], Field(description="From the first to today, or to the last.")]
-    tokens: Annotated[list[TokenUsage], Field(description="All tokens, for the operator; empty for anybody else.")]
+    days: Annotated[list[DayUsage], Field(description="From the first of the month to its last day, or to today.")]
+    tokens: Annotated[list[TokenUsage], Field(description="All tokens if the caller is the operator, otherwise empty.")]
 
 
 class CameraAccuracy(BaseModel):
-    """Of one camera; `camera_id` is empty for photographs that name none."""
+    """The counts of one camera; `camera_id` is empty for photographs without one."""
 
     camera_id: str
-    reviewed: Annotated[int, Field(ge=0, description="Plates of which a person has said what they are.")]
-    correct: Annotated[int, Field(ge=0, description="Those of them that were read right.")]
+    reviewed: Annotated[int, Field(ge=0, description="Plates that a person has reviewed.")]
+    correct: Annotated[int, Field(ge=0, description="Reviewed plates that had been read correctly.")]
 
 
 class Accuracy(BaseModel):
@@ -425,7 +430,7 @@ class Accuracy(BaseModel):
 
 
 class Judged(BaseModel):
-    """Part of the pipeline; `advice` is null where its status is `ok`."""
+    """A part of the pipeline; `advice` is null if its status is `ok`."""
 
     status: Annotated[str, Field(json_schema_extra={"enum": ["ok", "warn", "fail"]})]
     advice: Annotated[str | None, Field(description="What is wrong, and the section of the runbook about it.")]
@@ -442,12 +447,12 @@ class QueueHealth(Judged):
     """A consumer of the pipeline, or the queue of a webhook."""
 
     name: str
-    waiting: Annotated[int | None, Field(description="Messages that nobody has taken yet.")]
-    working: Annotated[int | None, Field(description="Messages that workers have; `null` for webhooks.")]
+    waiting: Annotated[int | None, Field(description="Messages that no worker has taken yet.")]
+    working: Annotated[int | None, Field(description="Messages being processed; `null` for webhooks.")]
 
 
 class StageHealth(Judged):
-    """How long a stage works on a message, over all its processes since they started."""
+    """How long a stage takes for a message, over all its processes since they started."""
 
     stage: str
     p50_ms: float
@@ -459,7 +464,7 @@ class ModelHealth(Judged):
 
     name: str
     ready: bool
-    batch_sizes: Annotated[list[int], Field(description="The largest batch that Triton takes.")]
+    batch_sizes: Annotated[list[int], Field(description="The largest batch that Triton accepts.")]
 
 
 class StreamHealth(Judged):
@@ -479,7 +484,7 @@ class DiskHealth(Judged):
 
 
 class ErrorHealth(Judged):
-    """Messages that were given up in the last hour."""
+    """Messages that were given up in the last hour, after too many failures."""
 
     service: Annotated[str, Field(description="The stream that they were in.")]
     event: str
@@ -487,7 +492,7 @@ class ErrorHealth(Judged):
 
 
 class PipelineHealth(Judged):
-    """The whole pipeline. Parts that cannot be found out are left out; `advice` is there where NATS does not answer."""
+    """The whole pipeline, without parts whose state is unknown; has `advice` if NATS does not answer."""
 
     advice: str | None = None
     services: list[ServiceHealth] = []
@@ -509,7 +514,7 @@ class CameraEntry(BaseModel):
 
 
 class StoredResult(BaseModel):
-    """What the photograph was answered with, and its place among the stored results."""
+    """The answer to the photograph, and its place among the stored results."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -533,10 +538,10 @@ class RegionEntry(BaseModel):
     name: str
     country: str
     aliases: list[str]
-    predicted: Annotated[bool, Field(description="Whether plates of the region are recognised as such.")]
+    predicted: Annotated[bool, Field(description="Whether the models recognise plates of the region.")]
     vanity: Annotated[bool, Field(description="Whether plates may have any text.")]
-    templates: Annotated[list[str], Field(description="Regular expressions of the plates that are issued.")]
-    older: Annotated[list[str], Field(description="Regular expressions of older plates that are still in use.")]
+    templates: Annotated[list[str], Field(description="Regular expressions of plates currently issued.")]
+    older: Annotated[list[str], Field(description="Regular expressions of older plates still in use.")]
 
 
 class RegionTable(BaseModel):

@@ -36,10 +36,10 @@ class Listed(BaseModel):
 
     model_config = _STRICT
 
-    plate: Annotated[str, Field(min_length=1, max_length=40, description="As it stands on the vehicle.")]
-    note: Annotated[str, Field(max_length=500, description="For people.")] = ""
-    valid_from: Annotated[AwareDatetime | None, Field(description="ISO 8601, with its time zone.")] = None
-    valid_to: Annotated[AwareDatetime | None, Field(description="ISO 8601, with its time zone.")] = None
+    plate: Annotated[str, Field(min_length=1, max_length=40, description="As on the vehicle.")]
+    note: Annotated[str, Field(max_length=500, description="A free text.")] = ""
+    valid_from: Annotated[AwareDatetime | None, Field(description="ISO 8601, with a time zone.")] = None
+    valid_to: Annotated[AwareDatetime | None, Field(description="ISO 8601, with a time zone.")] = None
 
     @field_validator("plate")
     @classmethod
@@ -64,11 +64,11 @@ class WatchlistSettings(BaseModel):
 
     model_config = _STRICT
 
-    name: Annotated[str, Field(min_length=1, max_length=100, description="A name for people.")]
+    name: Annotated[str, Field(min_length=1, max_length=100, description="A name for display.")]
     plates: Annotated[tuple[Listed, ...], FailFast(), Field(max_length=MOST_PLATES)] = ()
     distance: Annotated[
         Literal[0, 1],
-        Field(description="Characters that may be inserted, missing or different in a plate that is seen."),
+        Field(description="How many characters of a plate may be extra, missing or different."),
     ] = 0
 
     @field_validator("name")

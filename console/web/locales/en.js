@@ -278,7 +278,7 @@ export const english = {
   "usage.own": "Back to your own",
   "usage.days": "Calls by day",
   "usage.tokens": "Calls by token",
-  "cameras.about": "Cameras that have sent something. Zones are parts of the picture that are not read.",
+  "cameras.about": "Cameras that have sent pictures. Zones are parts of a picture that are not read.",
   "cameras.none": "No camera yet. Name one with the field camera_id, or here.",
   "cameras.add": "Zones of a camera",
   "cameras.zones": "{n} zone | {n} zones",
