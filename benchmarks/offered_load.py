@@ -179,16 +179,12 @@ def report(
         at=peak,
     )
     parts = [
-        f"{photo}, regular mode. Photographs arrive at random moments (Poisson), for {seconds:g} s at "
-        "each rate; each is "
-        "sent when it is due, whether or not earlier ones have been answered. Times are milliseconds from that moment "
-        f"and include the client, which sent 99 % of the requests at most {late:.0f} ms late. The peak "
-        "(dotted) is what "
-        f"{', '.join(map(str, _CALLERS[:-1]))} or {_CALLERS[-1]} callers get who each wait for an answer "
-        "before sending "
-        f"again: **{peak:.1f} photographs a second**. *Refused*: 429 or 503 at once. *Too late*: 503 at "
-        "the deadline of "
-        "9 s, or no answer.",
+        f"{photo}, regular mode. Photographs arrive at random moments (Poisson), for {seconds:g} s at each rate; each "
+        "is sent when it is due, whether or not earlier ones have been answered. Times are milliseconds from that "
+        f"moment and include the client, which sent 99 % of the requests at most {late:.0f} ms late. The peak (dotted) "
+        f"is what {', '.join(map(str, _CALLERS[:-1]))} or {_CALLERS[-1]} callers get who each wait for an answer "
+        f"before sending again: **{peak:.1f} photographs a second**. *Refused*: 429 or 503 at once. *Too late*: 503 at "
+        "the deadline of 9 s, or no answer.",
         picture,
         results.table(_HEADER, [_row(rung) for rung in rungs]),
         _verdict(best, beyond),
@@ -225,9 +221,9 @@ def _verdict(best: float, beyond: Sequence[Rung]) -> str:
     said = f"99 % of {len(refusals)} refusals came within **{slowest:.0f} ms**" if slowest else "nothing was refused"
     too_late = sum(rung.fared.too_late for rung in beyond)
     return (
-        f"Above the peak, at least **{least:.1f} photographs a second** were answered, "
-        f"{least / best:.0%} of the highest "
-        f"rate measured (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} answers came too late."
+        f"Above the peak, at least **{least:.1f} photographs a second** were answered, {least / best:.0%} of the "
+        f"highest rate measured (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} answers came too "
+        "late."
     )
 
 
@@ -242,12 +238,10 @@ def _mixture(mixture: Mixture) -> str:
     ]
     header = ["requests", "offered/s", "200 or 202/s (fifths)", "p50", "p95", "p99", "refused, too late"]
     return (
-        f"**Interactive and bulk requests.** Callers who wait send photographs at {INTERACTIVE:g} of the "
-        "peak, first alone, "
-        f"then while bulk requests (`Prefer: respond-async`, answered with 202) arrive at {BULK:g} of "
-        "the peak as well. "
-        f"With both, the system read {mixture.read:.1f} photographs a "
-        "second.\n\n" + results.table(header, rows)
+        f"**Interactive and bulk requests.** Callers who wait send photographs at {INTERACTIVE:g} of the peak, first "
+        "alone, then while bulk requests (`Prefer: respond-async`, answered with 202) arrive as well, at "
+        f"{BULK:g} of the peak. With both, the system read {mixture.read:.1f} photographs a second.\n\n"
+        + results.table(header, rows)
     )
 
 
@@ -258,9 +252,8 @@ def _memory(held: Memory) -> str:
     first, last = held.megabytes[0], held.megabytes[-1]
     return (
         f"**Memory** of all processes (proportional set size) during {held.seconds[-1] / 60:.0f} minutes of this mixed "
-        f"traffic: {first:.0f} MB at the start, {last:.0f} MB at the end, {max(held.megabytes):.0f} MB "
-        "at most. From the "
-        f"first third of the time to the last, the median changed by **{held.growth:+.1%}** (aim: at most "
+        f"traffic: {first:.0f} MB at the start, {last:.0f} MB at the end, {max(held.megabytes):.0f} MB at most. From "
+        f"the first third of the time to the last, the median changed by **{held.growth:+.1%}** (aim: at most "
         f"{_GROWTH_AIM:+.0%}).\n\n{picture}"
     )
 
