@@ -40,6 +40,9 @@ CERTAIN: Final = 0.6
 TURN_GAIN: Final = 0.25
 """By how much a vehicle must score higher in the turned picture for the picture to count as turned. Twice as much if a
 plate is certain in the unturned picture: that is rare if it lies on its side, but common if it is upside down."""
+TURN_LOSS: Final = 0.1
+"""By how much the best plate may score lower in the turned picture than a plate that is certain in the unturned one. A
+plate that fills its picture, and nothing else, often looks like a vehicle when it is turned, but not like a plate."""
 PLATE_NMS: Final = (0.4, 0.7)
 """IoU and containment above which only the better of two plates is kept."""
 
@@ -108,8 +111,9 @@ async def search(
         turns = await _rotation(model, image, float(vehicles.scores.max(initial=0)) + gain)
         if turns:
             unturned = plates.above(CERTAIN)
-            plates, vehicles = await _turned(model, image, turns, options, least, deadline)
-            plates = _with_non_overlapping(plates, unturned)
+            turned_plates, turned_vehicles = await _turned(model, image, turns, options, least, deadline)
+            if turned_plates.scores.max(initial=0) >= unturned.scores.max(initial=0) - TURN_LOSS:
+                plates, vehicles = _with_non_overlapping(turned_plates, unturned), turned_vehicles
     # before plates are counted per vehicle, so that overlay text does not take a plate's place
     plates = plates[zones.outside(plates.boxes, options.excluded, width, height)]
     return _found(plates, calibration.detection.calibrated(plates.scores), vehicles, image, policy)

@@ -313,6 +313,19 @@ async def test_a_vehicle_that_is_hardly_surer_turned_leaves_the_picture_as_it_is
     assert found.vehicles[0].score == pytest.approx(upright)
 
 
+@pytest.mark.parametrize("turned", [0.3, 0.75, 0.95])
+async def test_a_plate_that_fills_its_picture_is_no_turned_vehicle(turned: float) -> None:
+    """Turned, it looks like a vehicle, and a plate is found there, too: less surely than the one that is there."""
+    plate: Row = (60, 100, 260, 220, 0.9, PLATE)
+    sideways: list[Row] = [(20, 20, 300, 300, 0.95, CAR), (40, 60, 280, 260, turned, PLATE)]
+    picture = np.zeros((320, 320, 3), np.uint8)
+    model = Scripted([[plate]], [[sideways[0]], [], []])
+    model.answers.append([sideways])
+    found = await search(model, picture, options(zoom_in_vehicles=0), CALIBRATION)
+    kept = (found.plates[0].box.xmin, found.plates[0].box.ymin) == pytest.approx((60, 100), abs=2)
+    assert kept == (turned < 0.9 - 0.1)
+
+
 async def test_a_sure_plate_stays_where_the_picture_is_taken_for_turned() -> None:
     sure: Row = (340, 220, 360, 226, 0.9, PLATE)
     # one quarter turn shows a vehicle, and then neither a plate nor a vehicle
