@@ -198,7 +198,7 @@ async def test_scalers_find_their_lag(cluster: Cluster) -> None:
         for trigger in scaler["spec"]["triggers"]
         if trigger["type"] == "nats-jetstream"
     ]
-    assert len(triggers) == 5
+    assert len(triggers) == 6
     async with cluster.bus("gateway") as bus:
         for number in range(5):
             await bus.publish(subjects.DETECT, job(str(number)), str(number))

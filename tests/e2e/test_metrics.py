@@ -22,7 +22,7 @@ EXPECTED = {
     "webhook_svc": {("stage_seconds", "stage", "dispatcher")},
 }
 QUEUES = {
-    "detector": {"detector"},
+    "detector": {"detector", "detector_bulk"},
     "ocr": {"ocr"},
     "attributes": {"attributes"},
     "aggregator": {"aggregator", "dead_letters"},
