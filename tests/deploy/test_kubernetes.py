@@ -202,6 +202,8 @@ async def test_scalers_find_their_lag(cluster: Cluster) -> None:
     async with cluster.bus("gateway") as bus:
         for number in range(5):
             await bus.publish(subjects.DETECT, job(str(number)), str(number))
+        for number in range(5, 8):
+            await bus.publish(subjects.BULK, job(str(number)), str(number))
 
         async def all_found() -> bool:
             lags = {}
@@ -210,7 +212,8 @@ async def test_scalers_find_their_lag(cluster: Cluster) -> None:
                 if page is None:
                     return False
                 lags[trigger["consumer"]] = page["num_pending"] + page["num_ack_pending"]
-            return lags == {"detector": 5, "ocr": 0, "attributes": 0, "aggregator": 0, "dispatcher": 0}
+            others = dict.fromkeys(("ocr", "attributes", "aggregator", "dispatcher"), 0)
+            return lags == {"detector": 5, "detector_bulk": 3} | others
 
         await eventually(all_found, timeout=20)
 
