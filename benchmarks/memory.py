@@ -35,7 +35,15 @@ def resident(state: State) -> dict[str, float]:
     found = {name: load.with_children(pid) for name, pid in pids.items() if pid is not None}
     if state.fork_server is not None:
         found["fork server"] = [psutil.Process(state.fork_server)]  # its children are the services
-    return {name: sum(each.memory_full_info().pss for each in processes) / 1e6 for name, processes in found.items()}
+    return {name: sum(map(_share, processes)) / 1e6 for name, processes in found.items()}
+
+
+def _share(process: psutil.Process) -> int:
+    """Bytes of its proportional set size; 0 if it has just ended, as a decoder may."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def main(photo: Path, requests: int = 1000) -> None:
