@@ -164,4 +164,4 @@ def test_options_of_the_command_line_reach_the_task(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(train.loop, "train", stop)
     with pytest.raises(SystemExit):
         train.main()
-    assert (len(trained[0].frozen), trained[0].region_weight, trained[0].batch) == (3, 0.4, 5)
+    assert (len(list(trained[0].frozen.children())), trained[0].region_weight, trained[0].batch) == (3, 0.4, 5)
