@@ -31,10 +31,9 @@ SEVERITY: Final = 0.7
 BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
 """Shares of what was learnt in the weights that are tried; the rest is what was served."""
 KEPT: Final = 1.0
-"""Weight of the regions of drawn plates and of guards' ones, which are to stay as they are served. Those of drawn
-plates are learnt from their labels, too."""
+"""Weight of the regions of guards' plates, which are to stay as they are answered."""
 KEPT_TEXTS: Final = 3.0
-"""The same of the texts of guards' plates."""
+"""The same of texts."""
 GUARDED: Final = 16
 """Plates of guards in each batch, besides."""
 REGION_LAYER: Final = "region.2"
@@ -44,12 +43,10 @@ Answers = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class OwnBatch:
-    """Plates (B + G, 64, 160, 3): first one's `own`, then drawn ones, and the last G are of guards; and what is known
-    about the first B."""
+    """Plates (B + G, 64, 160, 3), the last G of which are of guards, and what is known about the others."""
 
     plates: Tensor
     known: Targets
-    own: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +116,20 @@ class OwnPlatesTask:
                 augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random)
                 for one in (*chosen, *(self.guard[i] for i in guarded))
             ]
-            yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen), BATCH - count)
+            yield OwnBatch(torch.from_numpy(np.stack(plates)), self.targets(chosen))
 
     def loss(self, model: nn.Module, batch: OwnBatch, device: torch.device) -> Tensor:
-        plates, known, own = batch.plates.to(device), batch.known, batch.own
+        plates, known = batch.plates.to(device), batch.known
         labelled = len(known.lengths)
         characters, regions = model(plates)
         texts = text_loss(characters[:labelled], known.classes.to(device), known.lengths)
         loss: Tensor = texts + REGION_WEIGHT * region_loss(regions[:labelled], known.regions.to(device))
-        if own == len(plates):
-            return loss
-        with torch.no_grad():
-            served_characters, served_regions = self.served.to(device)(plates[own:])
-        loss = loss + KEPT * divergence(regions[own:], served_regions).mean()
-        if labelled == len(plates):
-            return loss
-        return loss + KEPT_TEXTS * divergence(characters[labelled:], served_characters[labelled - own :]).mean()
+        if len(plates) > labelled:
+            with torch.no_grad():
+                old_characters, old_regions = self.served.to(device)(plates[labelled:])
+            loss = loss + KEPT * divergence(regions[labelled:], old_regions).mean()
+            loss = loss + KEPT_TEXTS * divergence(characters[labelled:], old_characters).mean()
+        return loss
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
         """Nothing: what is kept is chosen among blends, when the training is over."""
