@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from platelane.vision.crops import PLATE_SHAPE  # noqa: E402
 from platelane.vision.geometry import Box  # noqa: E402
+from training.common import loop  # noqa: E402
 from training.reader import train  # noqa: E402
 from training.reader.model import Reader, Served  # noqa: E402
 from training.reader.samples import Sample  # noqa: E402
@@ -161,7 +162,7 @@ def test_options_of_the_command_line_reach_the_task(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setattr(train, "load", lambda *_: [sample("ab12", "br")])
     monkeypatch.setattr(train, "load_backgrounds", lambda *_: [])
-    monkeypatch.setattr(train.loop, "train", stop)
+    monkeypatch.setattr(loop, "train", stop)
     with pytest.raises(SystemExit):
         train.main()
     assert (len(list(trained[0].frozen.children())), trained[0].region_weight, trained[0].batch) == (3, 0.4, 5)
