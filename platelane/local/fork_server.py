@@ -25,6 +25,9 @@ from platelane.local.parent_death import die_with
 LONGEST_MESSAGE: Final = 1 << 17
 """Bytes; of an order, most of which is its environment."""
 
+PATIENCE: Final = 60.0
+"""Seconds for a service to start, importing all libraries included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -99,9 +102,10 @@ class ForkedChild:
 class ForkServer:
     """Starts its process when that is first needed, and another when it has died."""
 
-    def __init__(self, packages: Sequence[str], log: Path) -> None:
-        """`packages`: those whose `__main__` can be forked."""
+    def __init__(self, packages: Sequence[str], log: Path, patience: float = PATIENCE) -> None:
+        """`packages`: those whose `__main__` can be forked. `patience`: seconds to wait for a service to start."""
         self._packages = packages
+        self._patience = patience
         self._log = log
         self._ordering = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -138,15 +142,23 @@ class ForkServer:
         """Start a service whose output goes to `log`.
 
         Raises:
-            CannotStart: the process ended before it could.
-            OSError: it cannot be started.
+            CannotStart: the process ended before it could, or did not do it in time.
+            OSError: it cannot be started, or the order cannot be sent.
         """
         async with self._ordering:
             await self.start()
             self._ordered = asyncio.get_running_loop().create_future()
-            with contextlib.suppress(OSError):  # it has just ended, as `_listen` will notice
+            with contextlib.suppress(ConnectionError):  # it has just ended, as `_listen` will notice
                 socket.send_fds(self._control, [order.encoded()], [log.fileno()])
-            return await self._ordered
+            try:
+                async with asyncio.timeout(self._patience):
+                    return await self._ordered
+            except TimeoutError:
+                await self.stop()  # so that a late start is not taken for the next one
+                raise CannotStart(
+                    f"The process that services are forked from started none within {self._patience:.0f} s; its log "
+                    f"is {self._log}."
+                ) from None
 
     async def stop(self) -> None:
         """End the process, and with it every service that still runs."""

@@ -110,3 +110,26 @@ async def test_the_end_of_one_service_is_not_taken_for_another(fork: Fork) -> No
     assert await first.wait() == 3
     assert [child.returncode for child in children] == [None] * 8
     assert len({child.pid for child in (first, *children)}) == 9
+
+
+async def test_a_fork_server_that_hangs_is_given_up_and_the_next_one_works(packages: Path, tmp_path: Path) -> None:
+    main = packages / "greeter" / "__main__.py"
+    working = main.read_text()
+    main.write_text("import time\ntime.sleep(600)\n")
+    server = ForkServer(["greeter"], tmp_path / "fork-server.log", patience=0.3)
+    order = Order("greeter", "greeter", {"GREETING": "hello", "END": "wait"})
+    with (tmp_path / "greeter.log").open("ab") as log:
+        with pytest.raises(CannotStart, match=r"started none within 0 s; its log is .*fork-server\.log"):
+            await server.fork(order, log)
+        assert server.pid is None
+        main.write_text(working)
+        server = ForkServer(["greeter"], tmp_path / "fork-server.log")
+        assert (await server.fork(order, log)).returncode is None
+    await server.stop()
+
+
+async def test_an_order_that_is_too_long_is_an_error(fork: Fork, server: ForkServer, tmp_path: Path) -> None:
+    await fork()
+    endless = Order("greeter", "greeter", {"GREETING": "x" * 50_000_000, "END": "wait"})
+    with (tmp_path / "greeter.log").open("ab") as log, pytest.raises(OSError, match="Message too long"):
+        await server.fork(endless, log)
