@@ -113,17 +113,22 @@ async def search(
             unturned = plates.above(CERTAIN)
             turned_plates, turned_vehicles = await _turned(model, image, turns, options, least, deadline)
             if turned_plates.scores.max(initial=0) >= unturned.scores.max(initial=0) - TURN_LOSS:
-                plates, vehicles = _with_non_overlapping(turned_plates, unturned), turned_vehicles
+                plates, vehicles = _merged(turned_plates, unturned), turned_vehicles
     # before plates are counted per vehicle, so that overlay text does not take a plate's place
     plates = plates[zones.outside(plates.boxes, options.excluded, width, height)]
     return _found(plates, calibration.detection.calibrated(plates.scores), vehicles, image, policy)
 
 
-def _with_non_overlapping(found: Detections, others: Detections) -> Detections:
-    """`found`, and those of `others` that overlap none of them: not everything in a picture needs the same rotation."""
-    places = boxes_of(found)
-    separate = [not any(box.intersection(place) > 0 for place in places) for box in boxes_of(others)]
-    return Detections.concatenated([found, others[np.flatnonzero(separate)]])
+def _merged(turned: Detections, unturned: Detections) -> Detections:
+    """The plates of the turned picture, and those of the unturned one, since not everything in a picture needs the same
+    rotation. Of two that overlap, the turned one is kept unless it scores lower by more than `TURN_LOSS`."""
+    overlaps = np.array(
+        [[one.intersection(other) > 0 for other in boxes_of(unturned)] for one in boxes_of(turned)], bool
+    ).reshape(len(turned), len(unturned))
+    better = turned.scores[:, None] >= unturned.scores[None] - TURN_LOSS
+    kept = ~(overlaps & better).any(axis=0)
+    clear = ~(overlaps & kept).any(axis=1)
+    return Detections.concatenated([turned[np.flatnonzero(clear)], unturned[np.flatnonzero(kept)]])
 
 
 async def _plates_and_vehicles(

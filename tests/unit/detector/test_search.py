@@ -326,6 +326,23 @@ async def test_a_plate_that_fills_its_picture_is_no_turned_vehicle(turned: float
     assert kept == (turned < 0.9 - 0.1)
 
 
+async def test_a_faint_find_in_the_turned_picture_takes_no_certain_plates_place() -> None:
+    """Even where another plate is found there: each plate counts for itself."""
+    plates: list[Row] = [(40, 100, 120, 140, 0.9, PLATE), (200, 100, 280, 140, 0.9, PLATE)]
+    half: list[Row] = [
+        (320 - xmax, 320 - ymax, 320 - xmin, 320 - ymin, 0.95, PLATE) for xmin, ymin, xmax, ymax, *_ in plates
+    ]
+    half[1] = (*half[1][:4], 0.3, PLATE)
+    picture = np.zeros((320, 320, 3), np.uint8)
+    model = Scripted([plates], [[], [(20, 20, 300, 300, 0.95, CAR)], []])
+    model.answers.append([half])
+    found = await search(model, picture, options(zoom_in_vehicles=0), CALIBRATION)
+    assert [round(plate.box.xmin) for plate in found.plates] == [40, 200]
+    first, second = (plate.corners[0] for plate in found.plates)
+    assert first == pytest.approx((120, 140), abs=2), "as the turned picture shows it"
+    assert second == pytest.approx((200, 100), abs=2), "as the unturned picture shows it"
+
+
 async def test_a_sure_plate_stays_where_the_picture_is_taken_for_turned() -> None:
     sure: Row = (340, 220, 360, 226, 0.9, PLATE)
     # one quarter turn shows a vehicle, and then neither a plate nor a vehicle
