@@ -20,11 +20,11 @@ from platelane.usage import CallCounter, month_of
 EVERYBODY: Final = "everybody"
 """The single account of the on-premise server, which does not distinguish callers."""
 LAST: Final = 1_000
-"""Calls of a month, the last of an account, of which those under way are noted: more than can be at once."""
+"""Number of calls left in the month from which on calls in progress are recorded: more than can run at once."""
 _LATE: Final = 1.0
 """Seconds after its deadline within which a call may still be counted."""
 _PAUSE: Final = 0.1
-"""Seconds after which it is looked once more whether a call is left."""
+"""Seconds to wait before checking once more whether a call is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ class Counters(Protocol):
         ...
 
     async def begin(self, account: str, until: float) -> int:
-        """Note a call that may be under way until then, unix seconds; its number, from 1."""
+        """Record a call that may be in progress until then (Unix seconds); returns its number, from 1."""
         ...
 
     async def before(self, account: str, number: int, now: float, longest: float) -> int:
-        """How many calls under way at `now` were noted before this one. None is for more than `longest` seconds."""
+        """How many calls in progress at `now` were recorded before this one. None lasts over `longest` seconds."""
         ...
 
     async def end(self, number: int) -> None:
@@ -133,7 +133,7 @@ class Accounts:
     async def admit(self, account: Account, *, counts: bool = True) -> None:
         """Count an upload on the account's rate, across all gateways, and check that it has calls left, if it `counts`.
 
-        A call is counted when it is answered; that those under way are not too many is for `begin_call` to see.
+        A call is counted when it is answered; `begin_call` limits those in progress.
 
         Raises:
             Throttled: too many in this second.

@@ -36,7 +36,7 @@ class ConcurrencyLimit:
         return round(self._limit)
 
     def answered(self, found: int, seconds: float) -> None:
-        """A photograph that found so many in progress was answered after so many seconds."""
+        """A photograph that found `found` places taken was answered after `seconds`."""
         if seconds > self._aim:
             self.too_late(found, seconds)
         else:
@@ -46,8 +46,8 @@ class ConcurrencyLimit:
     def too_late(self, found: int, seconds: float) -> None:
         """It was not answered after so many seconds.
 
-        That says nothing where its caller was in a hurry, or where so few were in progress that they would be let in
-        anyway: it is something else then that takes long.
+        Ignored if its caller's own deadline was short, or if so few were in progress that they are let in anyway: then
+        the delay has another cause.
         """
         if seconds > self._aim and found > LEAST:
             self._limit = max(min(self._most, LEAST), min(self._limit, found * self._aim / seconds))
@@ -55,7 +55,7 @@ class ConcurrencyLimit:
     def timing(self, found: int, own: int = 1) -> Timing:
         """Begin to wait for the answer to a photograph that found so many places taken, its `own` included.
 
-        Where there are no others nothing queues any more, and what was learnt about the last queue is forgotten.
+        If there are no others, nothing is queued any more, and the limit starts again from its upper bound.
         """
         if found <= own:
             self._limit = float(self._most)
