@@ -78,7 +78,7 @@ export class Translator {
     return this.number(bytes / 1000 ** power, {
       style: "unit",
       unit: units[power],
-      unitDisplay: "short",
+      unitDisplay: power ? "short" : "long",
       maximumFractionDigits: power && bytes / 1000 ** power < 10 ? 1 : 0,
     });
   }

@@ -493,6 +493,21 @@ class TestTheRest:
             if each["target"].endswith("p" * 200):
                 httpx.delete(f"{busy.base_url}/v1/webhooks/{each['id']}/", trust_env=False).raise_for_status()
 
+    @pytest.mark.parametrize("language", ["en", "de", "es", "fr", "pt"])
+    def test_a_phone_shows_everything_whole(self, visit: Opener, busy: Stack, language: str) -> None:
+        assert busy
+        page = visit("#/health", viewport={"width": 360, "height": 740}, locale=language)
+        drawing = page.locator(".pipeline")
+        expect(drawing).to_be_visible()
+        box = drawing.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 360
+        for name in page.locator(".side nav span").all():
+            assert name.evaluate("span => span.scrollWidth <= span.clientWidth"), name.inner_text()
+        upload(busy, f"phone {language}")
+        page.goto(page.url.split("#")[0] + f"#/reads?camera_id=phone%20{language}")
+        expect(page.locator(".read api-picture img").first).to_have_css("object-fit", "contain")
+
 
 OPERATOR = "operator-token"
 

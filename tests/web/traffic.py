@@ -78,9 +78,12 @@ def upload(system: Stack, camera: str, picture: bytes | None = None) -> dict[str
 
 
 def get(system: Stack, path: str, **parameters: Any) -> Any:
-    """What the API answers."""
-    answer = httpx.get(f"{system.base_url}{path}", params=parameters, timeout=_PATIENCE, trust_env=False)
-    return answer.raise_for_status().json()
+    """The JSON that the API answers."""
+    return ask(system, path, **parameters).raise_for_status().json()
+
+
+def ask(system: Stack, path: str, **parameters: Any) -> httpx.Response:
+    return httpx.get(f"{system.base_url}{path}", params=parameters, timeout=_PATIENCE, trust_env=False)
 
 
 def result(plate: str, camera: str, *, seconds_ago: float = 0.0, score: float = 0.97, **more: str) -> stages_pb2.Result:
@@ -140,12 +143,15 @@ async def _stored(bus: Bus, each: stages_pb2.Result) -> None:
 
 
 def indexed(system: Stack, number: int, **wanted: Any) -> list[dict[str, Any]]:
-    """The reads, once the index has that many."""
+    """The reads, once the index has that many. It starts after the gateway; until then the answer is 503."""
     end = time.monotonic() + _PATIENCE
-    while len(found := get(system, "/v1/reads/", page_size=200, **wanted)["reads"]) < number:
+    while True:
+        answer = ask(system, "/v1/reads/", page_size=200, **wanted)
+        found = [] if answer.status_code == 503 else list(answer.raise_for_status().json()["reads"])
+        if len(found) >= number:
+            return found
         assert time.monotonic() < end, found
         time.sleep(0.1)
-    return list(found)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -25,7 +25,11 @@ const FLOWS = [
   ["aggregator", "webhook_svc"],
   ["aggregator", "reads"],
 ];
-const BOX = { wide: 132, tall: 52, right: 178, down: 66 };
+const BOX = { wide: 132, tall: 52 };
+/** Distance between neighbours along the flow, and across it, when it runs to the right or, on narrow screens, down. */
+const RIGHT = { along: 178, across: 66 };
+const DOWN = { along: 92, across: 88 };
+const NARROW = matchMedia("(max-width: 560px)");
 const LEVELS = /** @type {Record<string, string>} */ ({ ok: "good", warn: "fair", fail: "poor" });
 
 class HealthView extends Base {
@@ -167,25 +171,32 @@ class HealthView extends Base {
   pipeline(health) {
     const { words } = this.context;
     const services = new Map(health.services.map((/** @type {any} */ each) => [each.name, each]));
-    const x = (/** @type {string} */ name) => PLACES[name][0] * BOX.right;
-    const y = (/** @type {string} */ name) => PLACES[name][1] * BOX.down;
+    const down = NARROW.matches;
+    const { along, across } = down ? DOWN : RIGHT;
+    const place = (/** @type {string} */ name) => {
+      const [column, row] = PLACES[name];
+      return down ? [row * across, column * along] : [column * along, row * across];
+    };
+    const [wide, tall] = down ? [2 * across, 4 * along] : [4 * along, 2 * across];
     const drawing = s(
       "svg",
       {
-        class: "pipeline",
-        viewBox: `-2 -2 ${4 * BOX.right + BOX.wide + 4} ${2 * BOX.down + BOX.tall + 4}`,
+        class: down ? "pipeline down" : "pipeline",
+        viewBox: `-2 -2 ${wide + BOX.wide + 4} ${tall + BOX.tall + 4}`,
         role: "group",
         "aria-label": words.t("health.pipeline"),
       },
       FLOWS.map(([from, to]) => {
-        const [x1, y1, x2, y2] = [x(from) + BOX.wide, y(from) + BOX.tall / 2, x(to), y(to) + BOX.tall / 2];
-        const middle = (x1 + x2) / 2;
-        return s("path", { class: "flow", d: `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}` });
+        return s("path", {
+          class: "flow",
+          d: down ? flowDown(place(from), place(to)) : flowRight(place(from), place(to)),
+        });
       }),
       Object.keys(PLACES).map((name) => {
         const service = services.get(name);
         const replicas = Number(service?.replicas ?? 0);
         const said = words.t("health.replicas", { n: replicas });
+        const [x, y] = place(name);
         return s(
           "g",
           {
@@ -194,10 +205,10 @@ class HealthView extends Base {
             "aria-label": `${name}, ${said}`,
             data: { level: LEVELS[service?.status] ?? "poor" },
           },
-          s("rect", { x: x(name), y: y(name), width: BOX.wide, height: BOX.tall, rx: 9 }),
-          s("circle", { cx: x(name) + 16, cy: y(name) + 20, r: 4.5 }),
-          s("text", { x: x(name) + 28, y: y(name) + 24.5, class: "name" }, name),
-          s("text", { x: x(name) + 28, y: y(name) + 41, class: "replicas" }, said),
+          s("rect", { x, y, width: BOX.wide, height: BOX.tall, rx: 9 }),
+          s("circle", { cx: x + 16, cy: y + 20, r: 4.5 }),
+          s("text", { x: x + 28, y: y + 24.5, class: "name" }, name),
+          s("text", { x: x + 28, y: y + 41, class: "replicas" }, said),
         );
       }),
     );
@@ -222,6 +233,30 @@ class HealthView extends Base {
 customElements.define("health-view", HealthView);
 
 export { HealthView as View };
+
+/**
+ * The line from one box to the next one on its right, as the `d` of a path.
+ *
+ * @param {number[]} from
+ * @param {number[]} to
+ */
+function flowRight([fromX, fromY], [x2, toY]) {
+  const [x1, y1, y2] = [fromX + BOX.wide, fromY + BOX.tall / 2, toY + BOX.tall / 2];
+  const middle = (x1 + x2) / 2;
+  return `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
+}
+
+/**
+ * The line from one box to the next one below it.
+ *
+ * @param {number[]} from
+ * @param {number[]} to
+ */
+function flowDown([fromX, fromY], [toX, y2]) {
+  const [x1, y1, x2] = [fromX + BOX.wide / 2, fromY + BOX.tall, toX + BOX.wide / 2];
+  const middle = (y1 + y2) / 2;
+  return `M${x1} ${y1}C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`;
+}
 
 /**
  * @param {number} share
