@@ -67,7 +67,7 @@ def labelled_vehicles(
     Classes of boxes (a "car") say less than a type and are only used to train.
     """
     rows = part.rows(split, exclude_sets)
-    if part.name == "vehicles":
+    if part.name.startswith("vehicles"):
         found = [Vehicle(row["file"], row["set"], None, labels.targets(row)) for row in rows]
     else:
         found = [v for row in rows if (v := _vehicle_of_photo(row, split, labels)) is not None]

@@ -27,6 +27,7 @@ from training.common.export import export, size_output
 from training.data.dataset import any_of
 
 BATCH: Final = 64
+PARTS: Final = ("vehicles", "vehicles_more", "photos", "photos_more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,15 @@ class AttributesTask:
     """See `training.common.loop.Task`."""
 
     def __init__(self, chosen: loop.Options) -> None:
-        vehicles, photos = any_of(chosen.data, "vehicles", "photos")
-        self.labels = Labels(group_models(vehicles.rows("train", chosen.exclude_sets)))
+        self.parts = any_of(chosen.data, *PARTS)
+        vehicles = [row for part in self.parts for row in part.rows("train", chosen.exclude_sets) if row.get("make")]
+        self.labels = Labels(group_models(vehicles))
         if len(self.labels.models) == 1:
             log.warning("no makes and models in the data: make_model gets the single entry 'generic'")
         self.model: torch.nn.Module = Network(self.labels.sizes)
         self.makes = torch.from_numpy(self.labels.makes)
         self.held_out = {}
-        for part in (vehicles, photos):
+        for part in self.parts:
             found = views.labelled_vehicles(part, "val", self.labels, chosen.exclude_sets)
             self.held_out[part.name] = views.served_views(part, found)
         self.data: views.Views | None = None
@@ -110,7 +112,7 @@ class AttributesTask:
         self.data = views.joined(
             [
                 views.wide_views(part, views.labelled_vehicles(part, "train", self.labels, self.chosen.exclude_sets))
-                for part in any_of(self.chosen.data, "vehicles", "photos")
+                for part in self.parts
             ]
         )
         log.info("%d vehicles to train on", len(self.data.vehicles))
