@@ -22,26 +22,29 @@ at_least = $(shell [ -n "$(1)" ] && printf '$(2)\n$(1)\n' | sort -VC && echo yes
 SUPPORTED := $(if $(call at_least,$(GLIBC),2.35),$(or $(filter Linux_x86_64,$(subst $() ,_,$(MACHINE))),$(and \
 	$(filter Linux_aarch64,$(subst $() ,_,$(MACHINE))),$(call at_least,$(NATS_SERVER),2.12))))
 
+# Until `platelane` can handle Ctrl-C, the signal waits: Python's own start would answer it with a traceback.
+UNTIL_HANDLED := $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: platform .venv/.ready $(TRITON_READY) ## Set up, start everything, read a photo (PHOTO=mine.jpg), serve until Ctrl-C
-	@exec .venv/bin/platelane up --photo "$${PHOTO:-samples/gate.jpg}"
+	@exec $(UNTIL_HANDLED) .venv/bin/platelane up --photo "$${PHOTO:-samples/gate.jpg}"
 
 .PHONY: install
 install: platform .venv/.ready $(TRITON_READY) ## Set up only
 
 .PHONY: up
 up: platform .venv/.ready $(TRITON_READY) ## Set up, start everything, serve until Ctrl-C
-	@exec .venv/bin/platelane up
+	@exec $(UNTIL_HANDLED) .venv/bin/platelane up
 
 .PHONY: learn
 learn: .venv-train/.ready ## Teach the models your own plates (FOLDER=my-plates, ARGS=... for `platelane learn`)
 	@[ -n "$$FOLDER" ] || { echo "make learn FOLDER=my-plates: a folder of pictures and a CSV file of what is on them" >&2; exit 2; }
 	@.venv-train/bin/python -m training.synthesis.fonts
-	@exec .venv-train/bin/platelane learn "$$FOLDER" $(ARGS)
+	@exec $(UNTIL_HANDLED) .venv-train/bin/platelane learn "$$FOLDER" $(ARGS)
 
 # A file's tests run in one process, a file beside another: most wait for servers. One by one: WORKERS=
 WORKERS ?= -n $(shell echo $$(($$(nproc) < 3 ? $$(nproc) + 1 : 4))) --dist loadfile

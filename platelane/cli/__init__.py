@@ -16,6 +16,8 @@ def main() -> None:
     if usual is signal.default_int_handler:
         # no exception: a library that is just being imported might catch it as an error of its own
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    if hasattr(signal, "pthread_sigmask"):  # the Makefile blocks Ctrl-C while the interpreter itself is starting
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         from platelane.cli.app import run
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -193,6 +194,19 @@ def test_interrupted_within_a_library_that_it_loads(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+def test_interrupted_before_it_runs() -> None:
+    """The interpreter starts with the signal blocked, as `make run` has it, and already sent."""
+
+    def interrupted() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.kill(os.getpid(), signal.SIGINT)
+
+    command = [sys.executable, "-m", "platelane.cli", "version"]
+    result = subprocess.run(command, preexec_fn=interrupted, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
 
 
