@@ -32,7 +32,8 @@ CONNECT_PATIENCE: Final = 30.0
 FULL: Final = frozenset({10002, 10023, 10028, 10047, 10077, 10167})
 """JetStream's error codes for limits: of the stream, of the account, of the machine."""
 
-_REFUSED: Final = "Authorization Violation"
+_REFUSAL: Final = re.compile("Authorization Violation|Authentication (Revoked|Expired)")
+"""In what a server answers to a user or password that it does not accept."""
 _PING_INTERVAL: Final = 2
 """Seconds. After two unanswered pings, the client tries another server, well before a request's deadline. Without pings
 it would not notice a server that the network has cut off, because that does not close the connection."""
@@ -59,12 +60,17 @@ class Connection:
         self._listeners: set[Callable[[], None]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._problem: Exception | None = None
+        self._refusals = 0
+        self._refused = asyncio.Event()
+        """Set when the servers have refused the credentials, before the first connection."""
+        self._servers: list[str] = []
         self._closing = False
         self._opened = False
 
     @classmethod
     async def open(cls, settings: Settings, name: str, patience: float | None = None) -> Self:
-        """Connect to one of the settings' servers, waiting up to `patience` (or `CONNECT_PATIENCE`) seconds.
+        """Connect to one of the settings' servers, waiting up to `patience` seconds, or not at all if they refuse the
+        credentials. Services give no `patience`: they wait `CONNECT_PATIENCE` seconds, whatever the problem is.
 
         Raises:
             EngineUnavailable: no connection in that time.
@@ -72,18 +78,14 @@ class Connection:
             CannotStart: a certificate cannot be used.
         """
         connection = cls()
-        servers = [url.strip() for url in settings.nats_url.split(",") if url.strip()]
-        connecting = asyncio.create_task(connection._connect(servers, settings, name))
+        connection._servers = [url.strip() for url in settings.nats_url.split(",") if url.strip()]
+        connecting = asyncio.create_task(connection._connect(settings, name))
         try:
-            wait = CONNECT_PATIENCE if patience is None else patience
-            await asyncio.wait({connecting}, timeout=min(wait, _QUIET))
-            if not connecting.done() and wait > _QUIET:
-                log.warning("nats_not_reached_yet", servers=_public(servers), error=reason(connection._problem))
-                await asyncio.wait({connecting}, timeout=wait - _QUIET)
+            await connection._wait(connecting, patience)
             if connecting.done():
                 connecting.result()
         except (NatsError, OSError) as error:
-            raise Fault(f"NATS cannot be used at {_public(servers)}: {reason(error)}.") from error
+            raise Fault(f"NATS cannot be used at {_public(connection._servers)}: {reason(error)}.") from error
         finally:
             connected = connecting.done()
             while not connecting.done():  # the library swallows a cancellation if an attempt fails at the same moment
@@ -91,18 +93,36 @@ class Connection:
                 await asyncio.wait({connecting}, timeout=0.1)
         if not connected:
             await connection.close()
-            problem = reason(connection._problem)
-            hint = " Set PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD." if _REFUSED in problem else ""
-            because = f": {problem}" if problem else ""
-            raise EngineUnavailable(f"NATS cannot be reached at {_public(servers)}{because}.{hint}")
+            raise EngineUnavailable(connection._why_not())
         connection.online.set()
         connection._opened = True
         await connection.inbox.open()
         return connection
 
-    async def _connect(self, servers: list[str], settings: Settings, name: str) -> None:
+    async def _wait(self, connecting: asyncio.Task[None], patience: float | None) -> None:
+        """Wait for the first connection, and log why it takes long."""
+        refused = asyncio.create_task(self._refused.wait())
+        left = CONNECT_PATIENCE if patience is None else patience
+        try:
+            await asyncio.wait((connecting, refused), timeout=min(left, _QUIET), return_when=asyncio.FIRST_COMPLETED)
+            if connecting.done() or left <= _QUIET or (refused.done() and patience is not None):
+                return
+            log.warning("nats_not_reached_yet", problem=self._why_not())
+            waited = (connecting,) if patience is None else (connecting, refused)
+            await asyncio.wait(waited, timeout=left - _QUIET, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            refused.cancel()
+
+    def _why_not(self) -> str:
+        servers, problem = _public(self._servers), reason(self._problem)
+        if _REFUSAL.search(problem):
+            hint = "Check PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD."
+            return f"NATS at {servers} refuses the user name or password ({problem}). {hint}"
+        return f"NATS cannot be reached at {servers}{f': {problem}' if problem else ''}."
+
+    async def _connect(self, settings: Settings, name: str) -> None:
         await self.client.connect(
-            servers,
+            self._servers,
             name=f"platelane-{name}",
             user=settings.nats_user or None,
             password=settings.nats_password.get_secret_value() or None,
@@ -211,6 +231,10 @@ class Connection:
         known = not self._opened or str(error) == str(self._problem)
         if self._problem is None or not isinstance(error, OSError):
             self._problem = error  # the server's own error is more informative than a closed connection
+        if not self._opened and _REFUSAL.search(str(error)):
+            self._refusals += 1
+            if self._refusals >= len(self._servers):  # of several, another may accept them
+                self._refused.set()
         level = logging.DEBUG if known or isinstance(error, OSError | UnexpectedEOF) else logging.WARNING
         log.log(level, "nats_error", error=reason(error))
 

@@ -141,7 +141,7 @@ async def _first(settings: Settings) -> str | None:
     """The new token, or None if any token has been stored before."""
     secret, token = new_token(), Token(name="first", rate_limit=0)
     key = fingerprint(secret)
-    bus = await Bus.connect(settings, "tokens")
+    bus = await Bus.connect(settings, "tokens", _FIRST_PATIENCE)
     try:
         entry, data = subjects.entry(topology.TOKENS, key), token.model_dump_json().encode()
         headers: dict[str, str] = {Header.MSG_ID: key, Header.EXPECTED_LAST_SEQUENCE: "0"}

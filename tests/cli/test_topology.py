@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,18 +62,39 @@ def test_one_line_and_an_exit_code_say_what_went_wrong(topology: Command) -> Non
     assert refused.stderr == "Error: NATS refuses stream RESULTS: replicas > 1 not supported in non-clustered mode\n"
 
 
-def test_a_refused_name_is_said_once(topology: Command, tmp_path: Path) -> None:
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[NatsServer]:
+    """A server that wants a user."""
     server = NatsServer(tmp_path / "guarded")
     server.configuration += "authorization: {user: a, password: b}\n"
     server.start()
-    try:
-        refused = topology("check", "--patience", "3", NATS_URL=server.url)
-    finally:
-        server.kill()
-    assert refused.returncode == 1
-    said = "Authorization Violation. Set PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD."
-    assert refused.stderr == f"Error: NATS cannot be reached at {server.url}: {said}\n"
-    assert refused.stdout.count("Authorization") == refused.stdout.count("nats_not_reached_yet") == 1
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize(
+    "command", [("topology", "apply"), ("topology", "check"), ("tokens", "list"), ("tokens", "first"), ("dead", "list")]
+)
+def test_a_refused_password_ends_every_command_at_once(
+    guarded: NatsServer, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    chosen = {"NATS_URL": guarded.url, "NATS_USER": "a", "NATS_PASSWORD": "wrong", "PROFILE": "cloud"}
+    chosen["STATE_DIR"] = str(tmp_path)
+    started = time.monotonic()
+    refused = subprocess.run(
+        [sys.executable, "-m", "platelane.cli", *command],
+        env={**os.environ, **{f"PLATELANE_{name}": value for name, value in chosen.items()}},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert time.monotonic() - started < 25, "topology apply would wait 60 s, tokens first 30"
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        f"Error: NATS at {guarded.url} refuses the user name or password (Authorization Violation). "
+        "Check PLATELANE_NATS_USER and PLATELANE_NATS_PASSWORD.\n"
+    )
 
 
 def test_help_says_when_to_run_it(topology: Command) -> None:

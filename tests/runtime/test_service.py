@@ -162,7 +162,22 @@ def test_a_service_that_waits_for_nats_says_so(start: Start) -> None:
     _, _, log = example.ended()
 
     assert [line["event"] for line in log] == ["nats_not_reached_yet", "cannot_run"]
-    assert log[0]["servers"] == "nats://127.0.0.1:1"
+    assert log[0]["problem"] == "NATS cannot be reached at nats://127.0.0.1:1: Connection refused."
+
+
+def test_a_service_whose_password_is_refused_says_so_and_waits(start: Start, tmp_path: Path) -> None:
+    """The password may be set up a moment later."""
+    server = NatsServer(tmp_path / "guarded")
+    server.configuration += "authorization: {user: a, password: b}\n"
+    server.start()
+    try:
+        example = start(PLATELANE_NATS_URL=server.url, PLATELANE_NATS_USER="a", NATS_PATIENCE="3")
+        code, _, log = example.ended()
+    finally:
+        server.kill()
+    assert (code, [line["event"] for line in log]) == (1, ["nats_not_reached_yet", "cannot_run"])
+    assert log[0]["problem"] == log[1]["reason"]
+    assert f"{server.url} refuses the user name or password" in log[0]["problem"]
 
 
 def test_settings_that_cannot_be_used_are_named_in_a_line_each() -> None:
