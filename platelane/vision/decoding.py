@@ -21,7 +21,7 @@ from PIL import AvifImagePlugin, ImageFile, ImageOps
 from PIL import Image as Pillow
 
 from platelane.errors import BadImage
-from platelane.vision import formats, header, jpeg
+from platelane.vision import formats, header, jpeg, webp
 from platelane.vision.crops import Image
 from platelane.vision.decoders import Decoded
 from platelane.vision.header import Header
@@ -76,10 +76,10 @@ def _decode(data: bytes, found: Header) -> Decoded:
         case formats.JPEG:
             return _jpeg(data, found)
         # their decoders want all bytes, whatever they are
-        case formats.WEBP if padding := _padding(data, int.from_bytes(data[4:8], "little") + 8):
-            return Decoded(_by_opencv(data + padding), truncated=True)
-        case formats.HEIC | formats.AVIF if padding := _padding(data, _boxes_end(data)):
-            return replace(_by_pillow(data + padding, found), truncated=True)
+        case formats.WEBP if not webp.is_complete(data):
+            return _cut_off_webp(data, found)
+        case formats.HEIC | formats.AVIF if 0 < (missing := _boxes_end(data) - len(data)) <= len(data):
+            return _cut_off_heif(data, missing, found)
         case formats.PNG if not _is_complete_png(data):
             return _by_pillow(data, found)
         # OpenCV heeds neither the largest value of PNM, 1023 or 4095 for some cameras, nor how AVIF is turned
@@ -112,10 +112,20 @@ def _jpeg(data: bytes, found: Header) -> Decoded:
     return Decoded(_by_opencv(data if complete else data + jpeg.END), truncated=not complete)
 
 
-def _padding(data: bytes, size: int) -> bytes:
-    """Zeros for what is missing of a file of this size; none where that is more than there is."""
-    missing = size - len(data)
-    return bytes(missing) if 0 < missing <= len(data) else b""
+def _cut_off_webp(data: bytes, found: Header) -> Decoded:
+    picture = webp.first_picture(data)
+    if picture is None:
+        raise BadImage(_BROKEN)
+    if header.read(picture).pixels > found.pixels:  # of the frame of an animation, which `found` is not about
+        raise BadImage(_TOO_LARGE)
+    return Decoded(_by_opencv(picture), truncated=True)
+
+
+def _cut_off_heif(data: bytes, missing: int, found: Header) -> Decoded:
+    for filler in (b"\x00", b"\xff"):  # some decoders accept only one of them
+        with contextlib.suppress(BadImage):
+            return replace(_by_pillow(data + filler * missing, found), truncated=True)
+    raise BadImage(_BROKEN)
 
 
 def _boxes_end(data: bytes) -> int:
@@ -180,10 +190,18 @@ def _opened(data: bytes, found: Header) -> Image:
             if picture.width * picture.height > found.pixels:
                 raise BadImage(_TOO_LARGE)
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            upright = _upright(picture)
             if upright.mode in ("I", "F") or upright.mode.startswith("I;"):
                 return _eight_bits(np.asarray(upright))
             return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[:, :, ::-1])
+
+
+def _upright(picture: Pillow.Image) -> Pillow.Image:
+    """Turned as its EXIF data says; as it is if that is damaged."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # Pillow raises whatever its reader runs into
+        return picture
 
 
 def _scaled_pnm(data: bytes, found: Header) -> Decoded | None:
