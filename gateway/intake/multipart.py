@@ -21,9 +21,13 @@ _MOST_BLANKS: Final = 256
 """After a boundary, on its line."""
 _MOST_FALSE: Final = 1_000
 """Times that the boundary may occur at the beginning of a line within a part's data."""
-_FIRST_LINE: Final = re.compile(rb"--([^\r\n]{1,%d})\r\n" % LONGEST_BOUNDARY)
-_BOUNDARY_END: Final = re.compile(rb"--|[ \t]{0,%d}\r\n" % _MOST_BLANKS)
+_FIRST_LINE: Final = re.compile(rb"--([^\r\n]{1,%d})\r?\n" % LONGEST_BOUNDARY)
+_BOUNDARY_END: Final = re.compile(rb"--|[ \t]{0,%d}(\r?\n)" % _MOST_BLANKS)
 _MAYBE_END: Final = re.compile(rb"-?|[ \t]{0,%d}\r?" % _MOST_BLANKS)
+_LINE_END: Final = re.compile(rb"\r?\n")
+_HEADER_END: Final = re.compile(rb"\r?\n(?![ \t])")
+"""A header goes on in the next line if that begins with a blank."""
+_HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,10 @@ class _State(Enum):
 
 
 class Splitter:
-    """Splits a body that is fed piece by piece, in time linear in its length, and hands each part to a sink."""
+    """Splits a body that is fed piece by piece, in time linear in its length, and hands each part to a sink.
+
+    Lines end with CR LF, or with LF alone if the first boundary's does.
+    """
 
     def __init__(self, boundary: bytes, limit: int, part: Callable[[PartHead], Sink]) -> None:
         """`part` returns the sink for a part's bytes; there may be up to `limit` parts.
@@ -70,10 +77,12 @@ class Splitter:
         """
         if len(boundary) > LONGEST_BOUNDARY:
             raise BadRequest(f"The multipart boundary has more than {LONGEST_BOUNDARY} characters.")
-        self._delimiter = b"\r\n--" + boundary
+        self._boundary = b"--" + boundary
+        self._delimiter = b"\n" + self._boundary
+        """Until the first boundary says how lines end."""
         self._limit = limit
         self._part = part
-        self._buffer = bytearray(b"\r\n")  # so that the first boundary is at the beginning of a line too
+        self._buffer = bytearray(b"\n")  # so that the first boundary is at the beginning of a line too
         self._state = _State.BEFORE
         self._before = self._state
         """The state in which the delimiter was found."""
@@ -134,6 +143,8 @@ class Splitter:
 
     def _after_delimiter(self, start: int) -> int | None:
         if end := _BOUNDARY_END.match(self._buffer, start):
+            if self._before is _State.BEFORE:
+                self._delimiter = (end[1] or b"\r\n") + self._boundary
             self._sink = None
             self._state = _State.AFTER if end[0] == b"--" else _State.HEADERS
             return end.end()
@@ -148,21 +159,19 @@ class Splitter:
         return start
 
     def _headers(self, start: int) -> int | None:
-        if self._buffer.startswith(b"\r\n", start):
-            end, block = start + 2, b""
+        if found := _LINE_END.match(self._buffer, start):
+            block = b""
+        elif found := _HEADERS_END.search(self._buffer, start, start + _MOST_HEADERS):
+            block = bytes(self._buffer[start : found.start()])
         else:
-            end = self._buffer.find(b"\r\n\r\n", start, start + _MOST_HEADERS)
-            if end < 0:
-                if len(self._buffer) - start > _MOST_HEADERS:
-                    raise BadRequest("The multipart form is broken: the headers of a part are too long.")
-                return None
-            block = bytes(self._buffer[start:end])
-            end += 4
+            if len(self._buffer) - start > _MOST_HEADERS:
+                raise BadRequest("The multipart form is broken: the headers of a part are too long.")
+            return None
         if self._parts == self._limit:
             raise BadRequest(f"The form has more than {self._limit} fields.")
         self._parts += 1
         self._sink, self._state = self._part(_head(block)), _State.DATA
-        return end
+        return found.end()
 
     def _add_outside(self, size: int) -> None:
         self._outside += size
@@ -172,7 +181,7 @@ class Splitter:
 
 def _head(block: bytes) -> PartHead:
     disposition = b""
-    for line in block.split(b"\r\n") if block else ():
+    for line in _HEADER_END.split(block) if block else ():
         name, colon, value = line.partition(b":")
         if not colon:
             raise BadRequest("The multipart form is broken: a part has a header without a colon.")

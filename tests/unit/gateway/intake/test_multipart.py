@@ -62,6 +62,27 @@ def test_how_a_body_is_cut_makes_no_difference(noise: list[bytes], size: int) ->
     assert [part.data for part in split(whole, size=size)] == [data + b"!", b""]
 
 
+@given(
+    st.lists(st.sampled_from([b"\n", b"\r\n", b"--x", b"\n--xy", b"-", b"a", b"\r"]), max_size=8), st.integers(1, 30)
+)
+def test_lines_may_end_with_lf_alone(noise: list[bytes], size: int) -> None:
+    """What stands in a part keeps its line ends."""
+    data = b"".join(noise)
+    whole = b'Preamble\n--x\nContent-Disposition: form-data; name="a"\n\n' + data + b"!\n--x\nA: b\n\n\n--x--\n"
+    if re.search(rb"\n--x(--|\r?\n)", data + b"!"):
+        return
+    assert split(whole, size=size) == [Part(PartHead("a", ""), data + b"!"), Part(PartHead("", ""), b"")]
+
+
+def test_a_body_with_crlf_keeps_what_looks_like_a_boundary_after_lf() -> None:
+    assert split(b"--x\r\n\r\nabc\n--x\ndef\r\n--x--")[0].data == b"abc\n--x\ndef"
+
+
+def test_headers_may_go_on_in_the_next_line() -> None:
+    body = b'--x\r\nContent-Disposition: form-data;\r\n name="upload";\r\n\tfilename="car.jpg"\r\n\r\nabc\r\n--x--'
+    assert split(body) == [Part(PartHead("upload", "car.jpg"), b"abc")]
+
+
 def test_text_for_mail_readers_is_dropped() -> None:
     assert len(split(b"This is multipart.\r\n" + BODY + b"The end.")) == 2
 
@@ -110,6 +131,7 @@ def test_a_boundary_that_is_too_long() -> None:
         (BODY, "multipart/form-data; boundary=declared", b"declared"),
         (BODY, "multipart/form-data", b"x"),
         (BODY, "", b"x"),
+        (b"--x\nContent-Disposition: form-data", "", b"x"),
         (b"upload=--x\r\n", "", None),
         (b"--" + b"x" * 300 + b"\r\n", "", None),
         (b"", "application/json; boundary=x", None),
