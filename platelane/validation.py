@@ -34,6 +34,7 @@ _PREDICATES: Final[Mapping[str, str]] = {
     "too_short": "must have at least {min_length} item(s)",
     "too_long": "must have at most {max_length} item(s)",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "missing": "is missing",
     "extra_forbidden": "is not known",
     "json_invalid": "is not valid JSON: {error}",
@@ -56,8 +57,10 @@ def sentence(problem: ErrorDetails, name: str) -> str:
         return f"{name}: {problem['msg'].removeprefix('Value error, ').removesuffix('.')}."
     elif must_be := _MUST_BE.get(kind.partition("_")[0]):
         predicate = f"must be {must_be}"
+    elif _BY_MESSAGE.match(problem["msg"]):
+        predicate = _BY_MESSAGE.sub("must ", problem["msg"])
     else:
-        return f"{name}: {_BY_MESSAGE.sub('must ', problem['msg'])}."
+        return f"{name}: {problem['msg']}."
     return f"{name} {predicate}."
 
 

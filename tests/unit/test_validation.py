@@ -72,4 +72,4 @@ def test_a_problem_is_a_sentence(document: str, said: str) -> None:
 
 def test_what_has_no_words_of_its_own_has_the_librarys_without_its_beginning() -> None:
     problem: Any = {"type": "uuid_parsing", "loc": ("id",), "msg": "Input should be a valid UUID", "input": None}
-    assert validation.sentence(problem, "id") == "id: must be a valid UUID."
+    assert validation.sentence(problem, "id") == "id must be a valid UUID."
