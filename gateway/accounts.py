@@ -20,7 +20,7 @@ from platelane.usage import CallCounter, month_of
 EVERYBODY: Final = "everybody"
 """The single account of the on-premise server, which does not distinguish callers."""
 LAST: Final = 1_000
-"""Number of calls left in the month from which on calls in progress are recorded: more than can run at once."""
+"""Calls in progress are recorded once this many or fewer are left in the month: more than can run at once."""
 _LATE: Final = 1.0
 """Seconds after its deadline within which a call may still be counted."""
 _PAUSE: Final = 0.1
@@ -97,7 +97,7 @@ class Accounts:
         self._of_settings = {fingerprint(each.get_secret_value()): Token(name="settings") for each in settings.tokens}
 
     def of(self, authorization: str | None) -> Account:
-        """The account that a request counts on. The on-premise profile accepts any token or none.
+        """The account that a request is counted for. The on-premise profile accepts any token or none.
 
         Raises:
             Forbidden: the cloud profile does not know the token.
@@ -106,7 +106,7 @@ class Accounts:
         if settings.profile == "sdk":
             return Account(EVERYBODY, 0, settings.max_calls)
         words = (authorization or "").split()  # some clients put blanks after the token
-        # looked up by its hash, so the time that it takes tells nothing about any token
+        # looked up by its hash, so the time that this takes reveals nothing about any token
         key = fingerprint(words[-1] if words else "")
         token = self._of_settings.get(key) or self._tokens.get(key)
         if token is None:
@@ -114,7 +114,7 @@ class Accounts:
         return self._account(key, token)
 
     def by_token(self) -> dict[str, list[Account]]:
-        """The accounts by the names of their tokens; those of the settings share one. On-premise there are none."""
+        """The accounts by token name; all tokens of the settings share one name. On-premise there are none."""
         found: dict[str, list[Account]] = {}
         if self._settings.profile != "sdk":
             known = dict(self._tokens.items()) | self._of_settings
@@ -131,13 +131,13 @@ class Accounts:
         )
 
     async def admit(self, account: Account, *, counts: bool = True) -> None:
-        """Count an upload on the account's rate, across all gateways, and check that it has calls left, if it `counts`.
+        """Count an upload towards the account's rate limit, across all gateways; if it `counts`, calls must be left.
 
         A call is counted when it is answered; `begin_call` limits those in progress.
 
         Raises:
-            Throttled: too many in this second.
-            Forbidden: none is left this month.
+            Throttled: too many uploads in this second.
+            Forbidden: no calls are left this month.
             EngineUnavailable: NATS, which counts, cannot be reached.
         """
         if self._settings.profile == "sdk":
@@ -150,19 +150,19 @@ class Accounts:
         (self._nearly_used_up.add if account.max_calls - calls <= LAST else self._nearly_used_up.discard)(account.id)
 
     async def begin_call(self, account: Account, until: float) -> int:
-        """Take one of the last calls of a month, before its job is sent; it is over at `until`, unix seconds.
+        """Reserve one of the last calls of the month before its job is sent; it ends at `until` (unix seconds).
 
-        For `end_call`, its number: 0 where it was not one of the last when it was admitted.
+        Returns the number for `end_call`; 0 if there were more than `LAST` calls left, so nothing was recorded.
 
         Raises:
-            Forbidden: those that are left are all under way.
+            Forbidden: all remaining calls are in progress.
             EngineUnavailable: NATS, which counts, cannot be reached.
         """
         if account.id not in self._nearly_used_up:
             return 0
         number = await self._counters.begin(account.id, until + _LATE)
         for pause in (_PAUSE, 0.0):
-            # in this order: one that is being counted may be counted twice for a moment, and never not at all
+            # in this order: a call that is just being counted may briefly count twice, but is never missed
             before = await self._counters.before(account.id, number, self._clock(), self._longest + _LATE)
             if await self.calls(account) + before < account.max_calls:
                 return number
@@ -171,7 +171,7 @@ class Accounts:
         raise _used_up()
 
     async def end_call(self, number: int) -> None:
-        """A call has been answered, or its job will never be. Where NATS is away, it ends by itself, later."""
+        """Release a call that has been answered or was never sent. If NATS is away, it expires by itself later."""
         if number:
             with suppress(EngineUnavailable):
                 await self._counters.end(number)
@@ -185,11 +185,11 @@ class Accounts:
         return await self.calls_of(account.id)
 
     async def calls_of(self, account_id: str, month: str = "") -> int:
-        """The calls of an account in a month such as `2026-11`, this one if none is given. Raises as `calls`."""
+        """The calls of an account in a month such as `2026-11`, by default the current one. Raises as `calls`."""
         return await self._counters.calls(account_id, month or month_of(self.now()))
 
     async def calls_by_day(self, account: Account, month: str) -> dict[str, int]:
-        """The calls of an account on the days of a month that have any; days before the last month are forgotten.
+        """The calls of an account by day of a month, without days that have none; only this and last month are kept.
 
         Raises:
             EngineUnavailable: NATS, which counts, cannot be reached.
@@ -197,7 +197,7 @@ class Accounts:
         return await self._counters.calls_by_day(account.id, month)
 
     def now(self) -> datetime:
-        """By the clock that says in which month a call counts."""
+        """The current time, which decides in which month a call counts."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
     async def _uploads(self, account: Account) -> int:
@@ -230,7 +230,7 @@ class BusCounters:
 
     async def before(self, account: str, number: int, now: float, longest: float) -> int:
         records, _ = await self._requests.last(subjects.call_under_way(account, "*"), number)
-        # who began one may have died, or have had a clock that was wrong
+        # skip those of gateways that died, or whose clocks were wrong
         return sum(record.sequence < number and 0 < float(record.data) - now <= longest for record in records)
 
     async def end(self, number: int) -> None:

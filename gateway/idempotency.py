@@ -1,4 +1,4 @@
-"""Requests that may be sent again: the same Idempotency-Key gets the first answer, one event, one count."""
+"""Idempotency-Key: repeating a request returns the first answer, and causes no second event or count."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from platelane.runtime.settings import Settings
 LONGEST_KEY: Final = 255
 _TRIES: Final = 20
 _CLOCK: Final = 0.001
-"""Seconds, to which a job's id tells when it was accepted."""
+"""Resolution, in seconds, of the acceptance time in a job's id."""
 _LATE: Final = 1.0
-"""Seconds that an answer which was begun before the deadline may come after it."""
+"""Seconds after the deadline within which an answer that was begun before it may still come."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A request that may be sent again. `digest` is of what it asks for, on the endpoint that it asks. `waited` is how
-    many seconds it took to tell whether it is known."""
+    """The key of a request. `digest` covers the endpoint, the picture and all options. `waited`: seconds it took to
+    find out whether the key is known."""
 
     account: Account
     key: str
@@ -68,7 +68,7 @@ def digest(endpoint: str, fields: Fields, photograph: Photograph) -> bytes:
 
 
 class KeyedRequests:
-    """The bucket of requests by account and key; the ends of their jobs are among the outcomes."""
+    """The bucket of requests by account and key; the results of their jobs are in OUTCOMES."""
 
     def __init__(self, bus: Bus, jobs: JobClient, outcomes: Outcomes, settings: Settings) -> None:
         self._bucket = bus.stream(topology.KV_REQUESTS)
@@ -85,8 +85,8 @@ class KeyedRequests:
         """The answer to the first request with this key, which may be this one; waits for it if it is under way.
 
         Raises:
-            KeyReused: the first request was a different one.
-            Otherwise as `JobClient.recognize`.
+            KeyReused: the key was used for a different request.
+            Others: as `JobClient.recognize`.
         """
         patience = self._deadline - photograph.waited - request.waited
         end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.timing(photograph)
@@ -100,12 +100,12 @@ class KeyedRequests:
                 timing.too_late()
             raise DeadlineExceeded(f"The answer was not ready within {self._deadline:g} seconds.")
         answer = answer_of(reply)
-        if is_first:  # a repetition has waited for less than the whole time
+        if is_first:  # a repetition did not wait for the whole time
             timing.answered()
         return answer
 
     async def submit(self, photograph: Photograph, request: RequestKey) -> str:
-        """The job of the first request with this key, which goes on by itself. Raises as `recognize`."""
+        """The id of the job of the first request with this key; does not wait for it. Raises as `recognize`."""
         patience = self._deadline - request.waited
         return (await self._begun(photograph, request, self._async_deadline, patience, bulk=True)).job_id
 
@@ -117,7 +117,7 @@ class KeyedRequests:
     async def _begin(
         self, photograph: Photograph, request: RequestKey, seconds: float, bulk: bool
     ) -> stages_pb2.KeyedRequest:
-        """The request as the first one was noted; begins its job where there is none that may still be answered."""
+        """The record of the first request with this key; starts a job unless one may still be answered."""
         for _ in range(_TRIES):
             record = await self._bucket.get(request.subject)
             if record:
@@ -136,11 +136,11 @@ class KeyedRequests:
                 continue  # another request with this key was faster
             try:
                 await self._jobs.begin(photograph, request.account, new.job_id, now, seconds, bulk=bulk)
-            except (Forbidden, Overloaded):  # after other errors it may have been sent after all
+            except (Forbidden, Overloaded):  # after other errors, the job may have been sent
                 await self._bucket.delete(sequence)
                 raise
             return new
-        raise EngineUnavailable("Too many requests with this Idempotency-Key come at once.")
+        raise EngineUnavailable("Too many requests with this Idempotency-Key arrive at once.")
 
     async def _is_to_be_repeated(self, account: str, known: stages_pb2.KeyedRequest) -> bool:
         """Whether the job failed in a way that a repetition may fix, or ended without an outcome."""

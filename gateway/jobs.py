@@ -1,4 +1,4 @@
-"""The core under every edge of the gateway: a photograph goes out as a job, the answer comes back."""
+"""What all endpoints for photographs share: a photograph goes out as a job, and its answer comes back."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _SHARE: Final = 3 / 4
-"""Of the places, for one client."""
+"""The share of the places that one client may take."""
 _BULK: Final = 1 / 2
-"""Of the queue, for photographs that nobody waits for."""
+"""The share of the queue that photographs without a waiting caller may fill."""
 _PIXELS: Final = 6_000_000
-"""Of a photograph that takes one place; to decode a larger one and search it takes longer accordingly."""
+"""Pixels of a photograph that takes one place; larger ones take proportionally more, because they take longer."""
 _LARGEST: Final = 1 / 4
-"""Of the places: more do not have to be free for any photograph, whatever it takes then."""
+"""The share of the places that must be free for the largest photographs, even if they then take more."""
 _LARGE: Final = 8_000_000
-"""Bytes of a picture that is sent alone."""
+"""Bytes from which pictures are sent one at a time."""
 _LENGTH_DELIMITED: Final = 2
 """Protobuf's wire type of bytes."""
 _ERRORS: Final[dict[stages_pb2.FailureKind, type[PlatelaneError]]] = {
@@ -92,20 +92,20 @@ class JobClient:
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
         self._limit = ConcurrencyLimit(settings.http_in_flight, settings.deadline)
         self._places: Counter[str] = Counter()
-        """Those that are taken, by client."""
+        """The taken places by client."""
         self._left: dict[str, tuple[str, Timing]] = {}
-        """Jobs whose callers have left, with their clients; each keeps its places until it ends."""
+        """Jobs whose callers have disconnected, with their clients; each keeps its places until it ends."""
         self._abandoned: set[asyncio.Task[Any]] = set()
-        """Other work whose callers have left; each keeps a place until it is done."""
+        """Other work whose callers have disconnected; each keeps a place until it is done."""
         self._unattended = Unattended(settings.queue_limit)
         outcomes.on_end(self._unattended.ended)
 
     async def start(self) -> None:
-        """Listen for replies; before the first `recognize`."""
+        """Start listening for replies; call it before `recognize`."""
         await self._bus.subscribe(self._inbox, self._on_reply)
 
     async def stores(self) -> bool:
-        """Whether NATS stores photographs, as far as is known."""
+        """Whether NATS is able to store photographs, as far as is known."""
         return await self._storage.works()
 
     @property
@@ -115,7 +115,7 @@ class JobClient:
 
     @contextmanager
     def admitted(self, client: str, photograph: Photograph) -> Iterator[None]:
-        """Hold the places that a photograph takes in this process, from when it has arrived until it is answered.
+        """Hold a photograph's places in this process, from its arrival until it is answered.
 
         Raises:
             Overloaded: as `check_places`.
@@ -131,26 +131,25 @@ class JobClient:
                 self._take_places(client, -places)
 
     def check_places(self, client: str = "", places: int = 1) -> None:
-        """Raises Overloaded where so many places for photographs are not free, or are more than the share of `client`.
+        """Raises Overloaded if there are not enough free places, or `client` would exceed its share of them.
 
-        There are as many as can be answered in time, and at most as the settings say. One large photograph is let in
-        also where there are fewer.
+        The number of places is what can be answered in time, up to the limit in the settings. A large photograph may
+        need more places than there are: it is admitted if a quarter of them are free.
         """
         most = self._limit.places
         places = min(places, max(1, round(most * _LARGEST)))
         if self._in_progress + places > most:
             raise _refused("The server is busy: it is already working on as many images as it can.")
         if client and self._places[client] + places > max(1, round(most * _SHARE)):
-            raise _refused("The server is busy: it is already working on as many images of this client as it may.")
+            raise _refused("The server is busy: this client already has as many images in progress as it may have.")
 
     def timing(self, photograph: Photograph) -> Timing:
-        """Begin to wait for the answer to a photograph that has its places; how long that takes tells how many places
-        there may be."""
+        """Start timing the answer to a photograph that has its places; the limit on places adapts to these times."""
         return self._limit.timing(self._in_progress, places_of(photograph))
 
     @property
     def _in_progress(self) -> int:
-        """Places that are taken."""
+        """The number of taken places."""
         return self._places.total() + len(self._abandoned)
 
     def _take_places(self, client: str, number: int) -> None:
@@ -159,13 +158,13 @@ class JobClient:
             del self._places[client]
 
     def _leave(self, job_id: str, client: str, timing: Timing, deadline: float) -> None:
-        """The caller of a job has left; its places are taken until it ends, which is at its deadline at the latest."""
+        """The caller has disconnected; the job keeps its places until it ends, at the latest at its deadline."""
         self._left[job_id] = client, timing
         self._take_places(client, timing.own)
         asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id, Timing.too_late)
 
     def _end(self, job_id: str, learn: Callable[[Timing], None]) -> None:
-        """A job has ended; nothing happens where its caller has not left."""
+        """Free the places of a job that has ended and whose caller has disconnected; other jobs are left alone."""
         if job_id in self._left:
             client, timing = self._left.pop(job_id)
             self._take_places(client, -timing.own)
@@ -176,14 +175,14 @@ class JobClient:
     ) -> Answer:
         """Have a photograph read; the call is counted on `account`.
 
-        `patience`: seconds, if fewer than the settings' deadline. Cancelling forgets the answer; the job goes on, and
-        its event is published, unless it is `droppable`.
+        `patience`: seconds to wait, at most the settings' deadline. If this is cancelled, the job still runs and its
+        event is published, unless it is `droppable`; the answer is discarded.
 
         Raises:
             BadImage, BadRequest: a stage cannot use the photograph or its options.
-            Forbidden: the account has no call left.
+            Forbidden: the account has no calls left.
             Overloaded: the queue is full.
-            EngineUnavailable: NATS or the engine is out of reach, or NATS does not store.
+            EngineUnavailable: NATS or the engine cannot be reached, or NATS cannot store the job.
             DeadlineExceeded: no answer within the deadline.
             Fault: a stage failed.
         """
@@ -197,7 +196,7 @@ class JobClient:
         sending = asyncio.create_task(self._send(context, photograph))
         sending.add_done_callback(partial(self._sent, job_id))
         client, timing = photograph.arrival.client if photograph.arrival else "", self.timing(photograph)
-        del photograph  # nothing holds the picture while the engine works on it
+        del photograph  # so that the picture is not kept in memory while the engine works on it
         try:
             async with asyncio.timeout(deadline - time.time()):
                 await (sending if droppable else asyncio.shield(sending))
@@ -231,13 +230,13 @@ class JobClient:
         *,
         bulk: bool = False,
     ) -> None:
-        """Send a photograph on its way, to be read within `seconds`; its end will be among the outcomes.
+        """Send a photograph that is to be read within `seconds`, and return; the result will be in OUTCOMES.
 
-        `bulk`: nobody waits for it, so that photographs that somebody waits for go before it.
+        `bulk`: no caller waits for it, so photographs with waiting callers are read first.
 
         Raises:
-            Forbidden: the account has no call left; nothing was sent.
-            Overloaded: the queue, or the part of it that is for bulk or for this client, is full; nothing was sent.
+            Forbidden: the account has no calls left; nothing was sent.
+            Overloaded: the queue, or the share of it for bulk or for this client, is full; nothing was sent.
             EngineUnavailable: NATS has not confirmed that it has the photograph.
         """
         self._unattended.add(job_id, photograph.arrival.client if photograph.arrival else "", seconds)
@@ -273,10 +272,10 @@ class JobClient:
         await self._accounts.end_call(call)
 
     async def finish(self, work: Coroutine[Any, Any, T], patience: float) -> T:
-        """The result of work that is done although its caller leaves; it then keeps a place until it is.
+        """The result of work that continues even if its caller disconnects, and then keeps a place until it is done.
 
         Raises:
-            DeadlineExceeded: it takes longer than `patience` seconds; it is done all the same.
+            DeadlineExceeded: it takes longer than `patience` seconds; it continues in the background.
         """
         working = asyncio.create_task(work)
         working.add_done_callback(self._finished)
@@ -284,13 +283,13 @@ class JobClient:
             async with asyncio.timeout(patience):
                 return await asyncio.shield(working)
         except TimeoutError:
-            raise DeadlineExceeded("NATS did not take it in time.") from None
+            raise DeadlineExceeded("NATS did not accept the photograph in time.") from None
         finally:
             if not working.done():
                 self._abandoned.add(working)
 
     async def _check_room(self, context: stages_pb2.JobContext) -> None:
-        """Raises Overloaded where the queue is so full that the rest is for those who wait."""
+        """Raises Overloaded if bulk jobs may not fill the queue any further; the rest is for callers who wait."""
         name = topology.partitions(topology.JOBS, self._settings)[self._bus.partition_of(context)]
         info = await self._bus.stream(name).info()
         if info is None:
@@ -298,13 +297,13 @@ class JobClient:
         state, config = info["state"], info["config"]
         for held, limit in ((state["messages"], config["max_msgs"]), (state["bytes"], config["max_bytes"])):
             if held >= limit * _BULK:
-                raise Overloaded("The queue is full: as many images wait as may while nobody waits for them.")
+                raise Overloaded("The part of the queue for requests with `Prefer: respond-async` is full.")
 
     async def _send(
         self, context: stages_pb2.JobContext, photograph: Photograph, subject: str = subjects.DETECT
     ) -> None:
         photograph.options.excluded.extend(self._zones.excluded(context.account, photograph.camera_id))
-        # large ones one after the other: each is copied once to be sent
+        # large ones one at a time, because each is copied once to be sent
         async with self._sending if len(photograph.image) > _LARGE else nullcontext():
             await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
             job = _Job(context, photograph.options, photograph.image)
@@ -312,7 +311,7 @@ class JobClient:
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()
-        if error and job_id in self._left:  # whoever still waits is told by `recognize`
+        if error and job_id in self._left:  # if the caller still waits, `recognize` raises the error
             log.warning("job_not_sent", error=str(error) or type(error).__name__)
             self._end(job_id, Timing.too_late)
 
@@ -343,20 +342,20 @@ class _Job:
     image: bytes
 
     def SerializeToString(self) -> bytes:  # noqa: N802
-        """The fields of a message may come one after the other."""
+        """Serialised messages can be concatenated: protobuf merges their fields."""
         number = stages_pb2.Job.IMAGE_FIELD_NUMBER
         rest = stages_pb2.Job(context=self.context, options=self.options).SerializeToString()
         return b"".join((rest, _varint(number << 3 | _LENGTH_DELIMITED), _varint(len(self.image)), self.image))
 
 
 def _refused(reason: str) -> Overloaded:
-    """The error, which counts."""
+    """The error to raise; it is counted in the metrics."""
     metrics.ERRORS.labels("gateway", Overloaded.__name__).inc()
     return Overloaded(reason)
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first, and a bit that says whether more follow."""
+    """Protobuf's varint: seven bits per byte, lowest first, and a bit that says whether more bytes follow."""
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
@@ -365,7 +364,7 @@ def _varint(value: int) -> bytes:
 
 
 def places_of(photograph: Photograph) -> int:
-    """The places that a photograph takes, by its pixels."""
+    """How many places a photograph takes, by its pixels."""
     return max(1, -(-photograph.pixels // _PIXELS))
 
 
@@ -375,7 +374,7 @@ def new_job_id(now: float) -> str:
 
 
 def accepted_at(job_id: str) -> float:
-    """When a job was accepted, unix seconds, by an id of `new_job_id`."""
+    """When a job with an id from `new_job_id` was accepted, in unix seconds."""
     return int(job_id[:12], 16) / 1e3
 
 
@@ -395,7 +394,7 @@ def _context(
 
 
 def answer_of(reply: stages_pb2.Reply) -> Answer:
-    """What a reply says. Raises the error that it tells of, as `JobClient.recognize`."""
+    """The answer in a reply. If it is a failure, raises its error, as `JobClient.recognize` does."""
     if reply.HasField("recognition"):
         return Answer(reply.recognition, reply.calls)
     raise _ERRORS.get(reply.failure.kind, Fault)(reply.failure.detail)

@@ -1,4 +1,4 @@
-"""Jobs whose callers need not wait, by client: one client leaves room in the queue for those of others."""
+"""Jobs whose callers need not wait. Each client may have only so many, to leave room in the queue for others."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Final
 from platelane.errors import Overloaded
 
 _SHARE: Final = 3 / 8
-"""Of the queue, for one client at one gateway: three quarters of what bulk may fill."""
+"""Share of the queue for one client at one gateway: three quarters of what bulk may fill."""
 
 
 class Unattended:
-    """The jobs of this process whose ends are stored and can be asked for: asynchronous ones and those with a key."""
+    """The jobs of this process whose outcomes can be fetched later: asynchronous ones and those with a key."""
 
     def __init__(self, queue_limit: int) -> None:
         """`queue_limit`: jobs that may wait in the queue."""
         self._most = max(1, round(queue_limit * _SHARE))
         self._clients: dict[str, str] = {}
-        """By job."""
+        """Clients by job."""
         self._jobs: Counter[str] = Counter()
-        """Numbers by client."""
+        """Numbers of jobs by client."""
 
     def add(self, job_id: str, client: str, seconds: float) -> None:
-        """A job begins; it ends after so many seconds at the latest.
+        """Count a job that ends after `seconds` at the latest.
 
         Raises:
-            Overloaded: the client has its share of them.
+            Overloaded: the client already has its share.
         """
         if self._jobs[client] >= self._most:
-            raise Overloaded("The server is busy: as many images of this client are waiting as it may have.")
+            raise Overloaded("The server is busy: this client already has as many images waiting as it may have.")
         self._clients[job_id] = client
         self._jobs[client] += 1
         asyncio.get_running_loop().call_later(seconds, self.ended, job_id)

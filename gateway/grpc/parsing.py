@@ -13,7 +13,7 @@ Parse = Callable[[bytes], Any]
 
 
 class Parsing(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Parses requests instead of the library."""
+    """Parses requests in place of the library."""
 
     async def intercept_service(
         self,
@@ -59,4 +59,4 @@ async def _parsed(data: bytes, parse: Parse, context: Any) -> Any:
     try:
         return parse(data)
     except DecodeError:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The message is not one of this method.")
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "The message is not a request of this method.")

@@ -55,10 +55,10 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class PlateReader:
-    """Handles calls until `stop`; streams end then, once the pictures that they have taken are answered.
+    """Handles calls until `stop`; then streams end once the pictures they have accepted are answered.
 
-    Calls with a single request are served as streams of requests, which look the same on the wire: so the token is
-    checked before the request has arrived, and its arrival has a time limit.
+    Calls with a single request are served as streams of requests, which look the same on the wire. This allows checking
+    the token before the request has arrived, and limiting how long it takes to arrive.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class PlateReader:
         self._stop = stop
         self._open: Counter[str] = Counter()
         """Streams and subscriptions by client."""
-        # gRPC does not tell how much of a message has arrived, so each counts as the largest
+        # gRPC does not report how much of a message has arrived, so each counts as the largest allowed
         at_once = intake.budget // settings.upload_limit
         self._receiving = asyncio.Semaphore(max(_LEAST_RECEIVING, at_once // 4))
         self._streams = max(_LEAST_RECEIVING, at_once - at_once // 4)
@@ -171,7 +171,7 @@ class PlateReader:
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The handlers of the service's methods, for a server."""
-        # messages are read here: the library would answer what is none with UNKNOWN
+        # messages are parsed here, because the library would answer unparsable ones with UNKNOWN
         recognize = None, service_pb2.RecognizeResponse.SerializeToString
         subscribe = None, domain_pb2.Recognition.SerializeToString
         methods = {
@@ -194,13 +194,13 @@ class PlateReader:
 
     @asynccontextmanager
     async def _staying(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
-        """A stream or subscription; aborts the call if the client, or all together, have too many of them."""
+        """Count a stream or subscription while it is open; aborts the call if the client, or all, have too many."""
         client = account.client(_address(context.peer()))
         if self._open[client] >= STREAMS_OF_CLIENT:
-            problem = f"There are already {STREAMS_OF_CLIENT} open streams of this client, which is the limit."
+            problem = f"This client already has {STREAMS_OF_CLIENT} open streams, which is the limit."
             await _abort(context, to_status(Overloaded(problem)))
         if self._open.total() >= most:
-            await _abort(context, to_status(Overloaded("The server has as many open streams as it can have.")))
+            await _abort(context, to_status(Overloaded("The server has reached its limit of open streams.")))
         self._open[client] += 1
         try:
             yield
@@ -210,7 +210,7 @@ class PlateReader:
                 del self._open[client]
 
     async def _only(self, requests: AsyncIterator[bytes], kind: type[M], context: Context) -> M:
-        """The only message of a call, which has to arrive in time, because the call takes a place."""
+        """The only message of a call. It has a time limit, because the call takes a place."""
         try:
             async with asyncio.timeout(self._settings.upload_timeout):
                 return _parsed(await anext(requests), kind)
@@ -235,8 +235,8 @@ class PlateReader:
         photograph = await self._intake.photograph(fields)
         with self._jobs.admitted(client, photograph):
             if key:
-                told = await asyncio.to_thread(digest, "Recognize", fields, photograph)
-                return await self._keyed.recognize(photograph, RequestKey(account, key, told))
+                hashed = await asyncio.to_thread(digest, "Recognize", fields, photograph)
+                return await self._keyed.recognize(photograph, RequestKey(account, key, hashed))
             recognition = self._jobs.recognize(photograph, account, patience=context.time_remaining(), droppable=True)
             del fields, photograph, upload, arrival
             return await recognition
@@ -264,8 +264,8 @@ class PlateReader:
         """The stream's next request; None at its end and when the server stops.
 
         Raises:
-            BadRequest: it is none.
-            TooSlow: there was none for a long time.
+            BadRequest: it cannot be parsed.
+            TooSlow: no request arrived for too long.
         """
         try:
             async with asyncio.timeout(self._settings.stream_idle):
@@ -275,7 +275,7 @@ class PlateReader:
         return _parsed(data, service_pb2.RecognizeRequest) if isinstance(data, bytes) else None
 
     async def _until_stop(self, waited_for: Awaitable[T]) -> T | None:
-        """What arrives, or None if the server stops first."""
+        """The awaited result, or None if the server stops first."""
         coming = asyncio.ensure_future(waited_for)
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
@@ -305,7 +305,7 @@ def _failed(request: service_pb2.RecognizeRequest, error: Exception) -> service_
 
 
 def _status(error: Exception) -> Status:
-    """An error in the form that the caller sees."""
+    """The error as the caller sees it."""
     if not isinstance(error, PlatelaneError):
         log.error("call_failed", exc_info=error)
         return to_status(Fault("Internal server error."))

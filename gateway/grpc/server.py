@@ -30,9 +30,9 @@ _OVER_LIMIT: Final = 1 << 20
 _HEALTH_INTERVAL: Final = 1.0
 """Seconds between two checks of the service, for clients that watch its health."""
 _CHANNEL: Final[list[tuple[str, int]]] = [
-    ("grpc.so_reuseport", 0),  # a port that is taken is an error
+    ("grpc.so_reuseport", 0),  # fail if the port is taken
     ("grpc.max_concurrent_streams", 256),
-    # both ends notice when the other one has vanished
+    # so that both ends notice when the other is gone
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -49,10 +49,10 @@ async def serving(
     settings: Settings,
     stop: asyncio.Event,
 ) -> AsyncIterator[None]:
-    """Serve while the block runs; on leaving, calls under way are finished within the deadline.
+    """Serve while the block runs; then calls in progress get until the deadline to finish.
 
     Raises:
-        CannotStart: the address is taken or not ours, or the certificate cannot be used.
+        CannotStart: the address is taken or not local, or the certificate cannot be used.
     """
     encrypted = tls.server_context(settings) is not None
     watched = _HealthService()

@@ -28,7 +28,7 @@ from platelane.pb.v1 import reads_pb2
 from platelane.read_id import ReadId
 
 MOST_IN_FOLDER: Final = 50_000
-"""The most plates in one folder; the newest are taken."""
+"""The most plates in one folder; only the newest are included."""
 _PAGE: Final = 200
 _AT_ONCE: Final = 8
 """Pictures that are fetched at once."""
@@ -81,7 +81,7 @@ class CorrectionRoutes:
         owner, client = account.owner, account.client(address(request))
         self._folders.check(client)
         pages = self._pages(owner)
-        first = await anext(pages)  # without an index, an error and not an end of the stream
+        first = await anext(pages)  # so that a missing index is an error, and not a truncated stream
         headers = {"Content-Disposition": 'attachment; filename="corrections.zip"', "Cache-Control": "no-store"}
         counted = self._folders.counted(client, self._zipped(first, pages, owner))
         return StreamingResponse(counted, media_type="application/zip", headers=headers)

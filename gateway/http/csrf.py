@@ -1,8 +1,8 @@
 """Protection against pages of other sites, in browsers that can reach this server.
 
-On-premise no token is needed, so any page that somebody in this network opens could otherwise read results or create
-webhooks: by cross-site requests, which name their origin, or by a DNS name of its own that points here (DNS rebinding),
-which shows in the Host header.
+On-premise no token is needed, so without this any page that is opened in this network could read results or create
+webhooks: by cross-site requests, which carry their origin, or by its own DNS name pointing here (DNS rebinding), which
+shows in the Host header.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from platelane.errors import Forbidden
 from platelane.runtime.settings import Settings
 
 OPEN_PATHS: Final = frozenset({"/v1/plate-reader", "/v1/blur"})
-"""Paths that pages of other sites may use: they read photographs."""
+"""Paths that pages of other sites may use, because they only read photographs."""
 _LOCAL_NAMES: Final = ("localhost", "*.localhost", "ip6-localhost", "ip6-loopback")
 _LOCAL_DOMAINS: Final = ("local", "localdomain", "lan", "home", "home.arpa", "internal", "fritz.box")
-"""Domains that routers add to the names of machines; nobody can register names in them."""
+"""Domains that routers add to the names of machines; they are not open for registration."""
 _HOST: Final = re.compile(r"(\[[0-9a-zA-Z:.%]+\]|[^:]*)(:[0-9]*)?")
 
 
@@ -44,7 +44,7 @@ def refuse_cross_site(request: Request, settings: Settings) -> None:
     host = request.headers.get("host", "")
     if host and not is_allowed(host, settings.allowed_hosts):
         raise Forbidden(
-            f"This server is not known as {host[:100]!r}. If that is a name of it, add it to PLATELANE_ALLOWED_HOSTS."
+            f"{host[:100]!r} is not a known name of this server. If it is one, add it to PLATELANE_ALLOWED_HOSTS."
         )
     origin = request.headers.get("origin")
     if origin and not _is_own(origin, host):
@@ -54,7 +54,7 @@ def refuse_cross_site(request: Request, settings: Settings) -> None:
 def is_allowed(host: str, allowed: Iterable[str]) -> bool:
     """Whether a Host header names this server: by an IP address, a name of this machine, or one of `allowed`.
 
-    An address is always right, since a browser connects to the one that it names. `*.example.com` allows all names
+    IP addresses are always allowed, since a browser connects to the address it names. `*.example.com` allows all names
     below `example.com`, `*` any.
     """
     found = _HOST.fullmatch(host.strip())

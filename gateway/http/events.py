@@ -45,16 +45,14 @@ class EventRoutes:
         return [Route("/v1/events", self.events, methods=["GET"])]
 
     async def events(self, request: Request) -> Response:
-        """Events from now on, or those after the client's `Last-Event-ID`."""
+        """Events from now on, or from the client's `Last-Event-ID` on."""
         account = self._account(request)
         client = account.client(address(request))
         query = results_query(request.query_params, account.owner)
         if self._open.total() >= MAX_STREAMS:
             raise Overloaded(f"There are already {MAX_STREAMS} open event streams, which is the limit.")
         if self._open[client] >= MOST_OF_CLIENT:
-            raise Overloaded(
-                f"There are already {MOST_OF_CLIENT} open event streams of this client, which is the limit."
-            )
+            raise Overloaded(f"This client already has {MOST_OF_CLIENT} open event streams, which is the limit.")
         first, following = await self._feed.bounds()
         request.state.endless = True
         seen = request.headers.get("last-event-id") or request.query_params.get("last_event_id") or ""
@@ -92,9 +90,9 @@ class EventRoutes:
 
 
 def position(seen: str, first: int, following: int) -> int:
-    """The number of the first result to send to a client that has seen event `seen`; `following` is the next to come.
+    """The number of the first result to send to a client whose last event is `seen`; `following` is the next new one.
 
-    An id from before the stream was made anew is ahead of it, and counts as the newest.
+    An id from before the stream was recreated is ahead of it, and counts as the newest.
     """
     return max(first, min(int(seen) + 1, following)) if re.fullmatch("[0-9]{1,18}", seen) else following
 

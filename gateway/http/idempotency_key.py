@@ -20,12 +20,12 @@ class Key:
     account: Account
     value: str
     waited: float
-    """Seconds that it took to tell whether it is known."""
+    """Seconds it took to find out whether the key is known."""
 
     async def of(self, endpoint: str, fields: Fields, photograph: Photograph) -> RequestKey:
         """The key with the digest of the request, which takes a moment for a large picture."""
-        told = await asyncio.to_thread(digest, endpoint, fields, photograph)
-        return RequestKey(self.account, self.value, told, self.waited)
+        hashed = await asyncio.to_thread(digest, endpoint, fields, photograph)
+        return RequestKey(self.account, self.value, hashed, self.waited)
 
 
 class KeyReader:

@@ -19,16 +19,16 @@ M = TypeVar("M", bound=BaseModel)
 DOCUMENT_LIMIT: Final = 256 << 10
 OBJECT_LIMIT: Final = 1 << 20
 MOST_BRACKETS: Final = 5_000
-"""In a document; each costs an object that the garbage collector tracks."""
+"""Limit per document; each bracket costs an object that the garbage collector tracks."""
 SECONDS: Final = 10.0
-"""Seconds for all of it to arrive."""
+"""Seconds within which the whole document must arrive."""
 
 
 async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_LIMIT) -> M:
     """A document of at most `limit` bytes.
 
     Raises:
-        BadRequest: no JSON, or not what the model says; the first thing that is wrong is named.
+        BadRequest: not JSON, or it does not match the model; the message names the first problem.
         Others: as `body.read`.
     """
     received = await body.read(request, Limits(limit, SECONDS))

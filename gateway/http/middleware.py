@@ -46,7 +46,7 @@ class Metrics:
 
 
 class CanonicalPaths:
-    """Gives each path one spelling, since clients put slashes at ends and double them: `//info/` becomes `/info`."""
+    """Normalises paths, since clients append and double slashes: `//info/` becomes `/info`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -20,7 +20,7 @@ class OpenStreams:
     def check(self, client: str) -> None:
         """Raises Overloaded if the client has reached its limit."""
         if self._open[client] >= self._most:
-            raise Overloaded(f"There are already {self._most} open {self._kind} of this client, which is the limit.")
+            raise Overloaded(f"This client already has {self._most} open {self._kind}, which is the limit.")
 
     async def counted(self, client: str, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The body of an answer, which counts while it is sent; empty if the limit was reached meanwhile."""

@@ -21,7 +21,7 @@ from platelane import resources
 _INDEX: Final = "index.html"
 _SAMPLE: Final = "sample.jpg"
 _SHEETS: Final = ("theme", "elements", "shell", "views")
-"""The style sheets, in order. They are inlined in the page, because it is not painted before the last has loaded."""
+"""The style sheets, in order. They are inlined, because the page is not painted until the last one has loaded."""
 _FIRST: Final = ("app.js", "views/try.js")
 """The modules that every visit loads first; the page preloads them and everything that they import."""
 _IMPORT: Final = re.compile(r'^(?:.* from|import) "(\.[^"]+)";$', re.MULTILINE)

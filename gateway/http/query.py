@@ -65,7 +65,7 @@ def plate_or_pattern(parameters: Mapping[str, str]) -> str:
     """The parameter `plate`; empty if it is missing.
 
     Raises:
-        BadRequest: it is too long, or nothing that a plate can have.
+        BadRequest: it is too long, or contains characters that no plate has.
     """
     plate = limited(parameters, "plate", MAX_PLATE)
     if plate:

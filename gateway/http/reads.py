@@ -106,7 +106,7 @@ class ReadRoutes:
         client = self._accounts.of(request.headers.get("authorization")).client(address(request))
         self._exports.check(client)
         pages = self._pages(self._filter(request), self._marking(request))
-        first = await anext(pages)  # what is wrong with the question is an error, not an end of the stream
+        first = await anext(pages)  # so that an invalid query is an error, and not a truncated stream
         body, kind = (_csv, "text/csv; charset=utf-8") if format == "csv" else (_json, "application/json")
         headers = {"Content-Disposition": f'attachment; filename="reads.{format}"', "Cache-Control": "no-store"}
         counted = self._exports.counted(client, body(first, pages))
@@ -187,11 +187,11 @@ def read_filter(parameters: Mapping[str, str], account: str) -> reads_pb2.ReadFi
     if match not in MATCHES:
         raise BadRequest(f"match must be one of {', '.join(MATCHES)}.")
     if match != "wildcard" and is_pattern(plate):
-        raise BadRequest(f"plate {plate!r} is a pattern, which match={match} does not take: use match=wildcard.")
+        raise BadRequest(f"plate {plate!r} is a pattern, which match={match} does not accept: use match=wildcard.")
     after, before = moment(parameters, "after"), moment(parameters, "before")
     camera, first_seen = parameters.get("camera_id"), parameters.get("first_seen")
     if camera:
-        subjects.encode(camera)  # as long as it is for uploads
+        subjects.encode(camera)  # raises if it is too long
     return reads_pb2.ReadFilter(
         account=account,
         plate=plate,

@@ -51,11 +51,11 @@ class RecognitionRoutes:
         """Read a photograph."""
         account = self._accounts.of(request.headers.get("authorization"))
         if is_probe(request):
-            # an installer checks in this way whether the server is there, and takes any 4xx as a no
+            # an installer probes the server in this way, and takes any 4xx to mean that it is not running
             return error_response(200, "There is no image: send one in the field upload.")
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
-        self._jobs.check_places(client)  # before the upload is read: a refusal then costs little
+        self._jobs.check_places(client)  # before the upload is read, so that a refusal costs little
         fields = await self._intake.fields(request, client)
         photograph = await self._intake.photograph(fields)
         request_key = await key.of("plate-reader", fields, photograph) if key else None
@@ -69,7 +69,7 @@ class RecognitionRoutes:
                 recognition = self._keyed.recognize(photograph, request_key)
             else:
                 recognition = self._jobs.recognize(photograph, account)
-            del photograph  # nothing holds the picture while the engine works on it
+            del photograph  # so that the picture is not kept in memory while the engine works on it
             return self._answer(await while_connected(request, recognition), account)
 
     async def _submit(self, photograph: Photograph, account: Account, key: RequestKey | None) -> str:

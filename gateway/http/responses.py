@@ -52,7 +52,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _client_disconnected(_request: Request, _error: Exception) -> Response:
-    """The client has left, so nobody reads this."""
+    """The client has disconnected, so this is not sent."""
     return Response(status_code=_CLIENT_CLOSED)
 
 

@@ -24,7 +24,7 @@ from platelane.runtime.settings import Settings
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _LATE: Final = 1.0
-"""Seconds after the deadline within which an answer may come that was begun before it."""
+"""Seconds after the deadline within which an answer that was begun before it may still come."""
 
 
 class ResultRoutes:
@@ -69,7 +69,7 @@ class ResultRoutes:
                 limit = self._settings.async_deadline
                 raise DeadlineExceeded(f"The photograph was not read within {limit:g} seconds.")
         except PlatelaneError as error:
-            # without Retry-After: it does not become another one
+            # without Retry-After, because this outcome is final
             return error_response(error.status, error.detail)
         return JsonResponse({"id": job_id, "status": "pending"}, 202, {"Retry-After": "1"})
 

@@ -91,7 +91,7 @@ class WebhookRoutes:
         try:
             await Queue(self._bus, hook.id).ensure(plan_of(hook, self._settings.webhook_queue))
         except (NatsError, EngineUnavailable) as error:
-            # without a queue the results of all hooks would wait for this one
+            # a hook without a queue would hold up the results of all hooks
             await self._hooks.delete(hook.id)
             raise EngineUnavailable(f"NATS could not create a queue for the webhook: {error}") from error
         return JsonResponse(_view(hook), status_code=201)
@@ -199,7 +199,7 @@ class WebhookRoutes:
         parts = urlsplit(target)
         if not account or not parts.hostname:
             return
-        with contextlib.suppress(OSError, UnicodeError, TimeoutError):  # a host may get its name later
+        with contextlib.suppress(OSError, UnicodeError, TimeoutError):  # the name may be registered later
             async with asyncio.timeout(self._settings.fetch_timeout):
                 try:
                     await self._network.addresses(
@@ -226,7 +226,7 @@ class WebhookRoutes:
 
         Raises:
             NotFound: there is none, or it belongs to another account or to the environment.
-            BadRequest: it is to be changed, but comes from the environment.
+            BadRequest: the caller wants to change it, but it comes from the environment.
         """
         named = request.path_params["hook"]  # compared as text, since a number may have any length
         account = self._account(request)

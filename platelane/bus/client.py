@@ -30,7 +30,7 @@ from platelane.runtime.settings import Settings
 log = structlog.get_logger(__name__)
 
 SEND_PATIENCE: Final = 3.0
-"""Seconds for which a plain message is repeated while nobody receives it."""
+"""Seconds for which a plain message is repeated while it has no receiver."""
 CONFIRM_PATIENCE: Final = 0.3
 """Seconds that the sender itself waits for the receiver's confirmation."""
 
@@ -92,7 +92,7 @@ class Bus:
         return not PubAck.from_response(answer).duplicate
 
     async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
-        """Store a job's message in the partition of its camera, retried until the job's deadline; else as `publish`.
+        """Store a job's message in its camera's partition, retried until the job's deadline; otherwise as `publish`.
 
         `step` identifies the message within its job; a message of the same job and step is stored only once.
         """
@@ -109,7 +109,7 @@ class Bus:
     async def send(self, subject: str, message: Message) -> None:
         """Send a plain message to a `subscribe` in another process, and wait until it has arrived there.
 
-        Nothing is stored. But while nobody listens, or the receiver does not confirm, the message is repeated in the
+        Nothing is stored. But while there is no subscriber, or it does not confirm, the message is repeated in the
         background for `SEND_PATIENCE` seconds: after an outage, the receiver may reconnect later than the sender, and a
         frozen receiver must not delay messages to others. A message may arrive twice.
 
@@ -149,7 +149,7 @@ class Bus:
             await self.client.publish(subjects.CANCELLED, job_id.encode())
 
     def new_inbox(self) -> str:
-        """A subject nobody else uses."""
+        """A new subject that is used by nothing else."""
         return self.client.new_inbox()
 
     def stream(self, name: str, patience: float | None = None) -> Stream:

@@ -82,7 +82,7 @@ class DeadStore:
             data = _with_deadline(data, seconds)
         elif not message.stream.startswith(_HOOK):
             raise BadRequest(
-                f"A letter of {message.stream} cannot be replayed, because the rest of its job is gone: "
+                f"A dead letter from {message.stream} cannot be replayed, because the rest of its job is gone: "
                 "send the photo again, and drop the letter."
             )
         headers: dict[str, str] = {Header.MSG_ID: f"replay.{message.number}"}
@@ -107,5 +107,5 @@ def _with_deadline(data: bytes, seconds: float) -> bytes:
     except DecodeError as error:
         raise BadRequest("This dead letter is not a job that this version can read.") from error
     job.context.deadline_us = round((time.time() + seconds) * 1e6)
-    job.context.reply_subject = subjects.outcome(job.context.account, job.context.id)  # its caller has left
+    job.context.reply_subject = subjects.outcome(job.context.account, job.context.id)  # its caller has disconnected
     return job.SerializeToString()

@@ -61,7 +61,7 @@ class DeadLetters:
         except NotFoundError:
             return
         data = message.data or b""
-        reason = f"{advisory.consumer} was given it {advisory.deliveries} times"
+        reason = f"{advisory.deliveries} deliveries to {advisory.consumer} failed"
         letter = DeadLetter(subject=message.subject or "", data=data, reason=reason)
         await bury(self._bus, stream, f"{stream}.{sequence}", letter)
         if whole in topology.JOB_STREAMS:

@@ -45,7 +45,7 @@ class Inbox:
 
         Raises:
             MaxPayloadError: the message is so large that the server would close the connection.
-            NoRespondersError: nobody listens on the subject.
+            NoRespondersError: the subject has no subscriber.
             StaleConnectionError: the connection broke; the request may or may not have arrived.
             TimeoutError: not all answers came in `timeout` seconds.
         """

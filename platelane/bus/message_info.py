@@ -1,4 +1,4 @@
-"""What a handler may know about the message at hand besides its content."""
+"""What a handler can know about a message besides its content."""
 
 from __future__ import annotations
 

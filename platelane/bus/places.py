@@ -1,4 +1,4 @@
-"""The places of one process for messages in progress, where one queue goes before another."""
+"""The places of one process for messages in progress, shared by two queues of different priority."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ a queue that is not empty, a place is free for a moment."""
 
 
 class Places:
-    """Counts the messages in progress of two queues. The first queue never waits; as long as messages wait in it, it
-    occupies all places, and none of the second is begun.
+    """Counts the messages in progress of two queues. The first queue has priority: it never waits, and while it has
+    messages, it occupies all places, so none of the second queue is started.
 
-    Other processes need not be asked: a message of the first queue goes to any process that has a free place for it.
+    This needs no communication between processes: a message of the first queue goes to any process with a free place.
     """
 
     def __init__(self, number: int) -> None:
-        """`number`: as many as the first queue can have in progress."""
+        """`number`: the most messages of the first queue that can be in progress."""
         self._number = number
         self._first = 0
         self._second = 0
         self._free_since = -math.inf
-        """When the first queue last had a place again after it had them all, seconds of the monotonic clock."""
+        """When the first queue last stopped occupying all places, in seconds of the monotonic clock."""
         self._changed = asyncio.Event()
         self._stopped = False
 
     def stop(self) -> None:
-        """Nothing of the second queue is begun any more."""
+        """Start no more messages of the second queue."""
         self._stopped = True
         self._changed.set()
 
     @contextmanager
     def first(self) -> Iterator[None]:
-        """While a message of the first queue is in progress."""
+        """Hold a place for a message of the first queue while the block runs."""
         self._first += 1
         try:
             yield
@@ -50,7 +50,7 @@ class Places:
 
     @asynccontextmanager
     async def second(self) -> AsyncIterator[bool]:
-        """Wait for a place for the second queue and hold it, while its message is fetched too; False after `stop`."""
+        """Wait for a place for the second queue, and hold it for fetching and handling a message; False if stopped."""
         if not await self._free():
             yield False
             return

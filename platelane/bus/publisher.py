@@ -10,7 +10,7 @@ from platelane.pb.v1.stages_pb2 import JobContext
 
 
 class OfJob(Protocol):
-    """A protobuf message that begins with its job's context."""
+    """A protobuf message whose first field is its job's context."""
 
     @property
     def context(self) -> JobContext: ...

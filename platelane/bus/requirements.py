@@ -32,7 +32,7 @@ _ASK_PATIENCE: Final = 2.0
 class _Problem:
     text: str
     certain: bool = True
-    """False if NATS just did not answer."""
+    """False if NATS merely did not answer."""
 
 
 class Requirements:

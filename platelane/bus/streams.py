@@ -76,7 +76,7 @@ class Stream:
         async def read(patience: float) -> tuple[list[Record], int]:
             *found, end = await self._direct_once({"multi_last": [subject]}, patience)
             if status(end) == _TOO_MANY:
-                raise Overloaded("NATS keeps more messages than it tells at once.")
+                raise Overloaded("NATS has more matching messages than it returns at once.")
             if status(end) == StatusCode.NO_MESSAGES:
                 records, known = [], 0
             else:

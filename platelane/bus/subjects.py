@@ -9,7 +9,7 @@ from platelane.errors import BadRequest
 
 DETECT: Final = "platelane.jobs.detect"
 BULK: Final = "platelane.jobs.bulk"
-"""Jobs that nobody waits for; those of `DETECT` go before them."""
+"""Jobs without a waiting caller; those of `DETECT` take precedence."""
 PLATE_CROPS: Final = "platelane.crops.plates"
 VEHICLE_CROPS: Final = "platelane.crops.vehicles"
 
@@ -98,7 +98,7 @@ def result_of_job(job_id: str) -> str:
 
 
 RETRY: Final = "retry"
-"""The share of events whose first request has failed."""
+"""The share of a queue that holds events whose first request has failed."""
 
 
 def delivery(hook_id: int | str, share: str) -> str:
@@ -175,7 +175,7 @@ def rate(account: str, second: int) -> str:
 
 
 def call_under_way(account: str, call: str) -> str:
-    """Where one of the last calls of an account's month is noted while it is under way; `*` for all of them."""
+    """The record of one of an account's last calls of the month while it is in progress; `*` for all of them."""
     return entry("requests", f"{encode(account)}.under_way.{call}")
 
 

@@ -74,9 +74,9 @@ COUNT_WINDOW: Final = 120.0
 """Seconds within which a repeated count has no effect: more than twice the longest deadline of a job."""
 
 _DISPATCH_ATTEMPTS: Final = 1_000
-"""Dispatching a result only fails while NATS is failing, so it is not given up."""
+"""Dispatching a result only fails while NATS fails, so it is practically never given up."""
 _MOST_INCREMENTS: Final = 100_000
-"""Limit of the increments of one counter, in case nobody rolls them up."""
+"""Limit of the increments of one counter, in case they are not rolled up."""
 _MINUTE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0

@@ -88,7 +88,7 @@ def pause_after(failures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """The job has failed, and its caller has been told why."""
+    """The job has failed, and its caller has been sent the reason."""
 
     reason: str
 
@@ -110,8 +110,8 @@ class Worker(Generic[M]):
     ) -> None:
         """`missing` as for `Pull`.
 
-        `places`: shared with the worker of another queue; the one that `waits` begins nothing while there are messages
-        for the other.
+        `places`: shared with the worker of another queue. The worker that `waits` starts nothing while the other queue
+        has messages.
         """
         self._bus = bus
         self._missing = missing
@@ -209,7 +209,7 @@ class Worker(Generic[M]):
             may_be_deadly = self._of_jobs and message.metadata.num_delivered > DEATHS
             deaths = await self._hand_backs.deaths(message) if may_be_deadly else 0
             if deaths >= DEATHS:
-                outcome: Outcome | _Refused = Reject(f"{deaths} workers died while they had it")
+                outcome: Outcome | _Refused = Reject(f"{deaths} workers died while handling it")
             else:
                 outcome = await self._outcome(message, body, context, left)
             await self._settle(message, pull, context, outcome)

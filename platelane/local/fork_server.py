@@ -23,7 +23,7 @@ from platelane.errors import CannotStart
 from platelane.local.parent_death import die_with
 
 LONGEST_MESSAGE: Final = 1 << 17
-"""Bytes; of an order, most of which is its environment."""
+"""Bytes; most of an order is its environment."""
 
 PATIENCE: Final = 60.0
 """Seconds for a service to start, importing all libraries included."""
@@ -47,8 +47,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a service: `exit_code` is None where it started, and as `os.waitstatus_to_exitcode` gives it where
-    it ended."""
+    """A service has started (`exit_code` is None) or ended (`exit_code` as from `os.waitstatus_to_exitcode`)."""
 
     pid: int
     exit_code: int | None = None
@@ -100,7 +99,7 @@ class ForkedChild:
 
 
 class ForkServer:
-    """Starts its process when that is first needed, and another when it has died."""
+    """Starts its process on first use, and again after it has died."""
 
     def __init__(self, packages: Sequence[str], log: Path, patience: float = PATIENCE) -> None:
         """`packages`: those whose `__main__` can be forked. `patience`: seconds to wait for a service to start."""
@@ -116,11 +115,11 @@ class ForkServer:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None where there is no process."""
+        """The process id; None if there is no process."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Start the process if there is none. Orders that reach it while it is still importing wait for that."""
+        """Start the process if there is none. Orders wait until it has finished importing."""
         if self._process:
             return
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -142,8 +141,8 @@ class ForkServer:
         """Start a service whose output goes to `log`.
 
         Raises:
-            CannotStart: the process ended before it could, or did not do it in time.
-            OSError: it cannot be started, or the order cannot be sent.
+            CannotStart: the fork server ended first, or did not answer in time.
+            OSError: the fork server cannot be started, or the order cannot be sent.
         """
         async with self._ordering:
             await self.start()
@@ -156,19 +155,18 @@ class ForkServer:
             except TimeoutError:
                 await self.stop()  # so that a late start is not taken for the next one
                 raise CannotStart(
-                    f"The process that services are forked from started none within {self._patience:.0f} s; its log "
-                    f"is {self._log}."
+                    f"The fork server did not start the service within {self._patience:.0f} s; its log is {self._log}."
                 ) from None
 
     async def stop(self) -> None:
-        """End the process, and with it every service that still runs."""
+        """Kill the process, and with it every service that is still running."""
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._listening
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        """Take in what the process reports, until it ends."""
+        """Handle the reports of the process until it ends."""
         loop = asyncio.get_running_loop()
         with self._control, contextlib.suppress(OSError):
             while data := await loop.sock_recv(self._control, LONGEST_MESSAGE):
@@ -179,9 +177,7 @@ class ForkServer:
             child.end(-signal.SIGKILL)  # by the kernel: see `parent_death`
         self._children.clear()
         if self._ordered and not self._ordered.done():
-            self._ordered.set_exception(
-                CannotStart(f"The process that services are forked from ended; its log is {self._log}.")
-            )
+            self._ordered.set_exception(CannotStart(f"The fork server ended; its log is {self._log}."))
 
     def _take_in(self, report: Report) -> None:
         child = self._children.get(report.pid)

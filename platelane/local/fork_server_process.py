@@ -72,7 +72,7 @@ def _ended() -> Iterator[Report]:
 
 
 def _serve(order: Order, log: int, control: socket.socket, parent: int) -> Never:
-    """Run the service, in the child. Its end is the interpreter's."""
+    """Run the service in the child, and exit."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
@@ -83,7 +83,9 @@ def _serve(order: Order, log: int, control: socket.socket, parent: int) -> Never
     os.environ.update(order.environment)
     setproctitle.setproctitle(f"platelane: {order.name}")
     with control:
-        control.send(Report(os.getpid()).encoded())  # not before: whoever gets it may signal the session
+        control.send(
+            Report(os.getpid()).encoded()
+        )  # only now, because the supervisor may signal the session once it has this
     sys.argv = [order.package]
     runpy.run_module(order.package, run_name=_MAIN, alter_sys=True)
     sys.exit()

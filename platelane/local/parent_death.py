@@ -1,4 +1,4 @@
-"""Programs that end with whoever started them, however that one ends."""
+"""Ends child processes together with their parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with(parent: int) -> None:
-    """For a child, first of all: the kernel ends it when its `parent` is gone, even by SIGKILL."""
+    """Have the kernel kill this process when its `parent` ends, even by SIGKILL. A child calls this first."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call above
+    if os.getppid() != parent:  # the parent ended before the call above
         os._exit(1)

@@ -17,7 +17,7 @@ def _nothing_left() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How to start a program, and how to tell that it is ready.
+    """How to start a program, and how to find out whether it is ready.
 
     `environment` is added to the supervisor's own. `ready_url` answers 200 once the program can work. `address` is
     where people and other programs reach it (empty for workers, which do not listen). `folder` is its working directory
@@ -39,7 +39,7 @@ class Program:
     on_end: Callable[[], None] = _nothing_left
     restart_helps: Callable[[], bool] | None = None
     package: str = ""
-    """Of a Python program: the package that `command` runs, and that can be forked from a fork server instead."""
+    """Python programs only: the package that `command` runs; the fork server can run it instead."""
 
 
 @dataclass(frozen=True, slots=True)

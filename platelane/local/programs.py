@@ -130,7 +130,7 @@ def make_plan(
 
     return Plan(
         starts=((nats,), (triton, *workers, *services["gateway"])),
-        # Once the gateway has answered its callers, nobody waits for the others; their work goes back to NATS.
+        # Once the gateway has answered its callers, the workers can stop too; unfinished work goes back to NATS.
         stops=(names("gateway"), (*names(*WORKERS), triton.name), (nats.name,)),
         url=url,
         nats_url=nats_url,

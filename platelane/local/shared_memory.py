@@ -12,7 +12,7 @@ _YOUNG: Final = 60.0
 
 
 def free_shared_memory_with_its_users(pid: int) -> None:
-    """Removes the names of the shared memory that a process has mapped, so that it is freed with its last process.
+    """Removes the names of shared memory that a process has mapped, so that it is freed when its last user ends.
 
     Call it once all processes that share the memory have mapped it; they no longer need the name then.
     """

@@ -44,7 +44,7 @@ def private(path: Path) -> Path:
 
 
 def remove_leftovers(within: Path) -> None:
-    """Remove sockets of programs that were killed: nobody listens on them, and they are not new."""
+    """Remove sockets of programs that were killed: no process listens on them, and they are not new."""
     for path in within.iterdir():
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if not path.is_socket() or time.time() - path.stat().st_mtime < _NEW:

@@ -1,4 +1,4 @@
-"""The state file, by which a running `platelane up` tells other programs about itself."""
+"""The state file, in which a running `platelane up` describes itself to other programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class State(BaseModel):
     ready: bool = False
     processes: dict[str, ProcessState] = {}
     fork_server: int | None = None
-    """Process id of what services are forked from."""
+    """Process id of the fork server."""
 
 
 def write(state_dir: Path, state: State) -> None:
@@ -56,7 +56,7 @@ def forget(state_dir: Path) -> None:
 
 
 def read(state_dir: Path) -> State | None:
-    """The state of the system that runs with this directory, None if none does."""
+    """The state of the system running with this directory; None if there is none."""
     try:
         state = State.model_validate_json((state_dir / FILE_NAME).read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -33,7 +33,7 @@ _UNWELL = 3  # times in a row
 
 
 class Listener(Protocol):
-    """Is told about events."""
+    """Receives events."""
 
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
@@ -128,7 +128,7 @@ class Supervisor:
             if failures == _ATTEMPTS:
                 self._give_up(process, problem or f"{process.name} {how}.\n{process.log_tail()}")
                 return
-            with contextlib.suppress(OSError):  # programs are kept running even if nobody can be told
+            with contextlib.suppress(OSError):  # programs are kept running even if the event cannot be printed
                 self._listener.died(process, how, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_DELAY)

@@ -86,7 +86,7 @@ async def test_a_job_that_fails_in_several_workers_is_no_death_of_theirs(bus: Bu
 
     assert len(attempts) == 8 * bus.settings.max_deliver
     assert set(attempts) == {"a", "b"}
-    assert {letter.reason for letter in letters} == {"detector was given it 3 times"}
+    assert {letter.reason for letter in letters} == {"3 deliveries to detector failed"}
 
 
 WORK = {
@@ -115,7 +115,7 @@ async def test_a_job_that_two_workers_died_of_gets_no_third(bus: Bus, caller: Ca
         assert await unsettled(bus, consumer.stream, consumer.name) == 0
 
     assert (reply.job_id, reply.failure.kind) == ("a", FAILURE_KIND_INTERNAL)
-    assert letter.reason == "2 workers died while they had it"
+    assert letter.reason == "2 workers died while handling it"
     assert handled == []
 
 

@@ -97,9 +97,7 @@ async def test_one_process_forks_them_all_and_they_end_with_it(server: ForkServe
 
 async def test_a_fork_server_that_cannot_import_says_where_to_look(packages: Path, fork: Fork, tmp_path: Path) -> None:
     (packages / "greeter" / "__main__.py").write_text("import nothing_of_this_name")
-    with pytest.raises(
-        CannotStart, match=r"The process that services are forked from ended; its log is .*fork-server\.log"
-    ):
+    with pytest.raises(CannotStart, match=r"The fork server ended; its log is .*fork-server\.log"):
         await fork()
     assert "No module named 'nothing_of_this_name'" in (tmp_path / "fork-server.log").read_text()
 
@@ -119,7 +117,7 @@ async def test_a_fork_server_that_hangs_is_given_up_and_the_next_one_works(packa
     server = ForkServer(["greeter"], tmp_path / "fork-server.log", patience=0.3)
     order = Order("greeter", "greeter", {"GREETING": "hello", "END": "wait"})
     with (tmp_path / "greeter.log").open("ab") as log:
-        with pytest.raises(CannotStart, match=r"started none within 0 s; its log is .*fork-server\.log"):
+        with pytest.raises(CannotStart, match=r"did not start the service within 0 s; its log is .*fork-server\.log"):
             await server.fork(order, log)
         assert server.pid is None
         main.write_text(working)

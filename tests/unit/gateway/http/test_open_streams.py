@@ -19,7 +19,7 @@ async def test_a_client_has_so_many_and_others_have_theirs() -> None:
     for each in begun:
         streams.check("one")
         assert await anext(each) == b"a"
-    with pytest.raises(Overloaded, match="already 2 open exports of this client"):
+    with pytest.raises(Overloaded, match="already has 2 open exports"):
         streams.check("one")
     assert [part async for part in streams.counted("one", body())] == []
     assert [part async for part in streams.counted("other", body())] == [b"a", b"b"]
