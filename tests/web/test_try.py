@@ -181,7 +181,7 @@ def test_errors_say_what_to_do(visit: Opener) -> None:
     refuse(page, PATH, 413, "The upload is larger than 6000000 bytes.", times=1)
     choose(page, SAMPLE)
     expect(notice).to_contain_text("larger than this server accepts")
-    notice.get_by_role("button", name="Send it smaller").click()
+    notice.get_by_role("button", name="Send a smaller copy").click()
     expect(page.locator(".finding .plate-chip").first).to_have_text("GK482TV")
 
     refuse(page, PATH, 403, "You do not have enough credits to perform this request.", times=1)

@@ -158,7 +158,7 @@ class TestReads:
         page.get_by_label("Plate", exact=True).fill("gk482tw")  # found by what it is
         page.get_by_label("Plate", exact=True).press("Enter")
         expect(chips).to_have_text(["GK482TW"])
-        page.get_by_label("Compared").select_option("near")
+        page.get_by_label("Match", exact=True).select_option("near")
         page.get_by_label("Plate", exact=True).fill("gk482tx")
         page.get_by_label("Plate", exact=True).press("Enter")
         page.wait_for_url(re.compile("gk482tx"))
@@ -168,7 +168,7 @@ class TestReads:
         page.get_by_role("dialog").get_by_role("button", name="Remove the correction").click()
         expect(chips).to_have_text(["GK482TV"])
         page.get_by_role("radio", name="Charts").check()
-        accuracy = page.locator(".charts section").filter(has_text="Right among those checked")
+        accuracy = page.locator(".charts section").filter(has_text="Correct among those checked")
         expect(accuracy).to_contain_text(camera)
         with page.expect_download() as download:
             accuracy.get_by_role("button", name="Corrections to learn from").click()
@@ -328,7 +328,7 @@ class TestManaging:
             expect(card).to_contain_text("Off")
             card.get_by_role("button", name="Delete").click()
             page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-            expect(page.get_by_text("No webhook yet.")).to_be_visible()
+            expect(page.get_by_text("No webhooks yet.")).to_be_visible()
 
     def test_what_was_not_delivered_is_shown_and_sent_again(self, visit: Opener, system: Stack, camera: str) -> None:
         with receiver() as posted:
@@ -424,7 +424,7 @@ class TestTheRest:
 
     def test_the_server_goes_away_and_comes_back(self, visit: Opener) -> None:
         page = visit("#/manage?part=webhooks")
-        expect(page.get_by_text("No webhook yet.")).to_be_visible()
+        expect(page.get_by_text("No webhooks yet.")).to_be_visible()
         page.context.set_offline(True)
         page.get_by_role("tab", name="Tokens").click()
         expect(page.get_by_text("The server cannot be reached").first).to_be_visible()
@@ -544,7 +544,7 @@ def test_tokens_are_made_limited_and_revoked(browser: Browser, cloud: Gateway) -
         page.get_by_role("button", name="New token").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Name").fill(HOSTILE)
-        dialog.get_by_label("Uploads a second").fill("2")
+        dialog.get_by_label("Uploads per second").fill("2")
         dialog.get_by_role("button", name="Save").click()
         expect(dialog.locator("code")).to_have_text(re.compile("^[0-9a-f]{40}$"))
         made = dialog.locator("code").inner_text()
@@ -552,7 +552,7 @@ def test_tokens_are_made_limited_and_revoked(browser: Browser, cloud: Gateway) -
         row = page.get_by_role("row").filter(has_text=HOSTILE)
         expect(row.get_by_role("cell").nth(1)).to_have_text("2")
         row.get_by_role("button", name="Edit").click()
-        dialog.get_by_label("Calls a month").fill("50")
+        dialog.get_by_label("Calls per month").fill("50")
         dialog.get_by_role("button", name="Save").click()
         expect(row.get_by_role("cell").nth(2)).to_have_text("50")
 
@@ -562,13 +562,13 @@ def test_tokens_are_made_limited_and_revoked(browser: Browser, cloud: Gateway) -
         page.get_by_role("button", name="New token").click()
         dialog.get_by_label("Name").fill(HOSTILE)
         dialog.get_by_role("button", name="Save").click()
-        expect(dialog.get_by_role("alert")).to_contain_text("There is a token of this name already.")
+        expect(dialog.get_by_role("alert")).to_contain_text("A token with this name already exists.")
         page.keyboard.press("Escape")
 
         page.get_by_role("tab", name="Usage").click()
         page.get_by_role("button", name=HOSTILE).click()
         expect(page.get_by_text("0 of 50 calls this month")).to_be_visible()
-        page.get_by_role("button", name="Back to your own").click()
+        page.get_by_role("button", name="Back to your own usage").click()
         expect(page.get_by_text("0 of 1,000,000 calls this month")).to_be_visible()
 
         page.get_by_role("tab", name="Tokens").click()
@@ -583,7 +583,7 @@ def test_who_is_no_operator_is_told_so(browser: Browser, cloud: Gateway) -> None
     with opened(browser, cloud.url) as visit:
         page = visit("#/manage?part=tokens")
         enter(page, "right-token")
-        expect(page.get_by_role("alert")).to_contain_text("Only a token with admin")
+        expect(page.get_by_role("alert")).to_contain_text("This needs an admin token")
         page.get_by_label("Language").select_option("fr")
         expect(page.get_by_role("alert")).to_contain_text("Seul un jeton admin")
 
@@ -608,9 +608,9 @@ def test_a_token_is_asked_for_and_forgotten_with_the_tab(browser: Browser, cloud
         expect(dialog).to_contain_text("does not know this token")
         dialog.get_by_label("Token").fill("right-token")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("No webhook yet.")).to_be_visible()
+        expect(page.get_by_text("No webhooks yet.")).to_be_visible()
         page.reload()
-        expect(page.get_by_text("No webhook yet.")).to_be_visible()
+        expect(page.get_by_text("No webhooks yet.")).to_be_visible()
         kept = page.evaluate(
             "[Object.keys(localStorage).filter(key => localStorage[key].includes('right')), document.cookie]"
         )

@@ -143,7 +143,7 @@ export const messages = {
   "read.others": "Alle mit diesem Kennzeichen",
   "read.corrected": "war {plate}",
   "read.accepted": "Geprüft",
-  "read.kept": "Aufgehoben.",
+  "read.kept": "Gespeichert.",
   "reads.live": "Live",
   "reads.waiting": "Verbindet",
   "reads.paused": "Angehalten",
@@ -199,7 +199,7 @@ export const messages = {
   "by.new": "Neue und bekannte",
   "by.watchlist": "Nach Beobachtungsliste",
   "lists.about":
-    "Kennzeichen, auf die zu achten ist. Treffer fallen unter Lesungen auf; Webhooks können auf sie warten.",
+    "Kennzeichen, auf die zu achten ist. Treffer fallen unter Lesungen auf; Webhooks lassen sich auf sie beschränken.",
   "lists.new": "Neue Liste",
   "lists.none": "Noch keine Liste.",
   "lists.name": "Name",
@@ -259,7 +259,7 @@ export const messages = {
   "hooks.replay": "Noch einmal senden",
   "hooks.replay.all": "Alle noch einmal senden",
   "hooks.replayed": "{n} Ereignis ist unterwegs. | {n} Ereignisse sind unterwegs.",
-  "hooks.delete": "Den Webhook zu {target} löschen, und was auf ihn wartet?",
+  "hooks.delete": "Den Webhook zu {target} und seine wartenden Ereignisse löschen?",
   "hooks.fails_without_plate":
     "Dieser Empfänger scheitert an Ergebnissen ohne Kennzeichen. Wählen Sie nur Ergebnisse mit Kennzeichen.",
   "tokens.about": "Wer diesen Server aufrufen darf, wie oft und wie viel.",

@@ -197,7 +197,7 @@ export const messages = {
   "by.score": "Por confianza del texto",
   "by.new": "Nuevas y conocidas",
   "by.watchlist": "Por lista de vigilancia",
-  "lists.about": "Matrículas que vigilar. Destacan en Lecturas, y los webhooks pueden esperarlas.",
+  "lists.about": "Matrículas que vigilar. Destacan en Lecturas, y los webhooks pueden limitarse a ellas.",
   "lists.new": "Nueva lista",
   "lists.none": "Aún no hay listas.",
   "lists.name": "Nombre",
@@ -257,7 +257,7 @@ export const messages = {
   "hooks.replay": "Reenviar",
   "hooks.replay.all": "Reenviar todos",
   "hooks.replayed": "{n} evento está en camino. | {n} eventos están en camino.",
-  "hooks.delete": "¿Borrar el webhook a {target} y lo que le espera?",
+  "hooks.delete": "¿Borrar el webhook a {target} y sus eventos en espera?",
   "hooks.fails_without_plate":
     "Este destinatario falla con resultados sin matrícula. Elija solo resultados con matrícula.",
   "tokens.about": "Quién puede llamar a este servidor, con qué ritmo y cuánto.",

@@ -196,7 +196,7 @@ export const messages = {
   "by.score": "Por confiança do texto",
   "by.new": "Novas e conhecidas",
   "by.watchlist": "Por lista de vigilância",
-  "lists.about": "Matrículas a vigiar. Destacam-se em Leituras, e webhooks podem esperar por elas.",
+  "lists.about": "Matrículas a vigiar. Destacam-se em Leituras, e webhooks podem limitar-se a elas.",
   "lists.new": "Nova lista",
   "lists.none": "Ainda não há listas.",
   "lists.name": "Nome",
@@ -256,7 +256,7 @@ export const messages = {
   "hooks.replay": "Reenviar",
   "hooks.replay.all": "Reenviar todos",
   "hooks.replayed": "{n} evento vai a caminho. | {n} eventos vão a caminho.",
-  "hooks.delete": "Apagar o webhook para {target} e o que espera por ele?",
+  "hooks.delete": "Apagar o webhook para {target} e os seus eventos em espera?",
   "hooks.fails_without_plate":
     "Este destinatário falha com resultados sem matrícula. Escolha só resultados com matrícula.",
   "tokens.about": "Quem pode chamar este servidor, a que ritmo e quanto.",
