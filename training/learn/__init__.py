@@ -1,1 +1,1 @@
-"""`platelane learn`: the served models taught one's own pictures, without harm to what they read before."""
+"""`platelane learn`: trains the served models on your own pictures, without making them worse on others."""

@@ -1,7 +1,7 @@
-"""`platelane learn --attributes`: makes, models, colours and types that one's own pictures name.
+"""`platelane learn --attributes`: learns makes, models, colours and types from your own labelled pictures.
 
-Nothing draws vehicles, so what must not get worse comes from pictures of others: whatever `--guard` shows stays as the
-served model sees it. Half of them teach that, by the other half it is measured.
+Vehicles cannot be drawn as plates can, so the pictures of `--guard` show what must not get worse: the model keeps its
+answers about them. Half of them are trained on, the other half measure it.
 """
 
 from __future__ import annotations
@@ -48,27 +48,27 @@ from training.learn.vehicle_rows import Model, Names, VehicleRow, vehicle_rows
 LIST: Final = "vehicles.csv"
 BATCH: Final = 32
 OTHERS: Final = 0.5
-"""Share of a batch that are other vehicles, where there are any."""
+"""Share of a batch for other vehicles, if there are any."""
 KEPT: Final = 1.0
-"""What keeping the served answers weighs where nothing is labelled, beside what is."""
+"""Weight of the loss that keeps the served answers where nothing is labelled; labels have a weight of 1."""
 SURE: Final = 0.6
-"""Probability from which on a served answer is one that must stay."""
+"""Least probability of a served answer that must not change."""
 FEWEST: Final = 8
 RATE: Final = 4e-4
 NEW_MODEL: Final = 4.0
-"""How much likelier others are at first than a model that is new, as a difference of logits."""
+"""By how much the logit of a new model starts below the mean of the others."""
 MODELS_LAYER: Final = "heads.3"
 PROBED_VIEWS: Final = 4
-"""Of each vehicle, to which a new model's first weights are fitted."""
+"""Views of each vehicle that a new model's initial weights are fitted to."""
 MOST_A_PICTURE: Final = 4
 HELD_BACK: Final = 4
-"""One vehicle of so many is measured on."""
+"""One vehicle in this many is held back to measure on."""
 QUANTISED_ON: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class OwnVehicle:
-    """A vehicle with its pixels: as served, and wider to train on. `targets` by head; nothing is known of a guard's."""
+    """A vehicle with its pixels: as served, and wider to train on. `targets` by head; those of guards are empty."""
 
     file: str
     served: Image
@@ -78,7 +78,7 @@ class OwnVehicle:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Shares, 0 to 1: right of those labelled, by head, with their number; and served answers that stay."""
+    """Shares, 0 to 1, of labels answered correctly, by head, with their number; and of served answers kept."""
 
     right: Mapping[str, float]
     labelled: Mapping[str, int]
@@ -88,17 +88,17 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The served model, ready to be trained on."""
+    """The served model, prepared for training."""
 
     labels: Labels
     new: int
-    """How many of the models, the last ones, are not served yet."""
+    """How many of the models, the last ones, are new."""
     weights: Weights
     calibrations: Mapping[str, Calibration]
 
     @classmethod
     def of(cls, file: Path, names: Names) -> Start:
-        """Raises: CheckpointError where the file is not of this network."""
+        """Raises CheckpointError if the file holds another network."""
         known = _labels(names.models)
         weights = weights_of(file, folded(Network(known.sizes)), "network")
         softer = softening(file)
@@ -122,7 +122,7 @@ class Start:
         return result
 
     def probed(self, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle], random: np.random.Generator) -> Start:
-        """With the new models' weights fitted to one's own vehicles and to others, which are of none of these."""
+        """With the new models' weights fitted to own vehicles and to others, which are none of these models."""
         height, width = VEHICLE_SHAPE[:2]
         vehicles = [*own, *others] * PROBED_VIEWS
         views = [varied(one.wide, height, width, random, any_color=False) for one in vehicles]
@@ -137,7 +137,7 @@ class Start:
         return replace(self, weights=fitted)
 
     def network(self, weights: Weights | None = None) -> nn.Module:
-        """Only the last stage and the heads learn: what the others see is what all vehicles are made of."""
+        """Only the last stage and the heads are trained; the features of earlier stages are general."""
         model = folded(Network(self.labels.sizes)).eval()
         model.load_state_dict(weights or self.weights)
         for name, value in model.named_parameters():
@@ -153,7 +153,7 @@ class Batch:
 
 
 class OwnVehiclesTask:
-    """See `training.common.loop.Task`: own vehicles and others; what is not labelled stays as it is served."""
+    """A `training.common.loop.Task` on own vehicles and others; unlabelled heads keep their served answers."""
 
     def __init__(self, start: Start, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle]) -> None:
         self.model: nn.Module = start.network()
@@ -194,15 +194,15 @@ class OwnVehiclesTask:
         return total
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
-        """Nothing: what is kept is chosen among blends, when the training is over."""
+        """Nothing: the weights are chosen among blends after the training."""
         return {}
 
 
 def learn(options: Options, console: Console) -> Path:
-    """The new folder.
+    """Train, measure and write a new model folder; returns its path.
 
     Raises:
-        TrainingError: with all that has to be mended, or why nothing is to be had.
+        TrainingError: what has to be corrected, or why nothing was gained.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     models = Models(options.models)
@@ -219,8 +219,8 @@ def learn(options: Options, console: Console) -> Path:
     teaching, guard = others[::2], others[1::2]
     if not guard and not options.accept_loss:
         raise Refused(
-            "Nothing shows what this costs other vehicles: --guard FOLDER names pictures of any others, no list is "
-            "needed; --accept-loss goes without."
+            "Nothing shows whether other vehicles get worse. Add --guard FOLDER with pictures of any other vehicles "
+            "(no list needed), or --accept-loss to go without."
         )
 
     models.release()
@@ -249,7 +249,7 @@ def _checked(folder: Folder, names: Names, options: Options, console: Console) -
     if faults and not options.skip_faulty:
         raise DataError(
             f"{len(faults)} faults in {folder.path}; nothing was started:\n{told(faults)}\n"
-            "--skip-faulty leaves these rows out."
+            "--skip-faulty leaves out these rows."
         )
     if faults:
         console.print(f"{len({f.place for f in faults})} rows are left out:\n{told(faults)}", style="yellow")
@@ -271,7 +271,7 @@ def _targets(row: VehicleRow, labels: Labels) -> dict[str, Target]:
 def _own(
     folder: Folder, rows: Sequence[VehicleRow], labels: Labels, models: Models, console: Console
 ) -> list[OwnVehicle]:
-    """The vehicle of every row, in an order that does not depend on the list's."""
+    """The vehicle of every row, in an order independent of the list's."""
     found: list[OwnVehicle] = []
     faults: list[Fault] = []
     for row in tqdm(rows, "finding vehicles", unit="picture", dynamic_ncols=True, disable=None):
@@ -287,7 +287,7 @@ def _own(
 
 
 def _meant(image: Image, row: VehicleRow, models: Models) -> Box:
-    """The vehicle in the row's box, or the largest; all of the picture where none is found."""
+    """The row's box, or that of the largest vehicle; the whole picture if none is found."""
     height, width = image.shape[:2]
     if row.box:
         return row.box.clipped(width, height)
@@ -325,7 +325,7 @@ def _answers(models: Models, views: Sequence[Image]) -> Heads:
 
 
 def _figures(before: Heads, after: Heads, held: Sequence[OwnVehicle], labels: Labels) -> Figures:
-    """Of answers for the held-back vehicles first, then for the others."""
+    """The figures of answers, first for the held-back vehicles, then for the others."""
     right: dict[str, list[bool]] = defaultdict(list)
     kept: list[bool] = []
     for head in labels.sizes:
@@ -349,10 +349,10 @@ def _chosen(
     before: Figures,
     options: Options,
 ) -> float:
-    """The share of what was learnt that is worth most of those that cost others no more than is allowed."""
+    """The blend with the best figures among those that change few enough answers about other vehicles."""
     views = torch.from_numpy(np.stack([one.served for one in (*held, *guard)]))
     tried: dict[float, Figures] = {}
-    for share in (0.0, *BLENDS) if start.new else BLENDS:  # new models may need no more than their first weights
+    for share in (0.0, *BLENDS) if start.new else BLENDS:  # for new models, the initial weights may suffice
         weights = blended(start.weights, learnt, share)
         model = Served(start.network(weights), start.calibrations).eval()
         with torch.inference_mode():
@@ -361,7 +361,7 @@ def _chosen(
         tried[share] = _figures(served, heads, held, start.labels)
     gaining = {share: each for share, each in tried.items() if _mean(each) > _mean(before)}
     if not gaining:
-        raise Refused("Nothing was gained: your held-back vehicles are told as well by what is served now.")
+        raise Refused("Nothing was gained: the served model describes your held-back vehicles just as well.")
     allowed = {share: each for share, each in gaining.items() if _harmless(each)} or (
         gaining if options.accept_loss else {}
     )
@@ -381,8 +381,8 @@ def _mean(figures: Figures) -> float:
 def _costs(figures: Figures) -> str:
     changed = f"{100 * (1 - figures.kept):.1f} % of {figures.answers} sure answers about other vehicles"
     return (
-        f"What was learnt changes {changed}, so nothing is written. More pictures of others (--guard) or fewer "
-        "--minutes change less; --accept-loss takes it as it is."
+        f"The trained model changes {changed}, so nothing is written. Fewer change with more pictures of others "
+        "(--guard) or fewer --minutes; --accept-loss writes the model anyway."
     )
 
 
@@ -397,7 +397,7 @@ def _exported(
     served: Heads,
     train: Sequence[OwnVehicle],
 ) -> tuple[Figures, list[str]]:
-    """Writes the folder; returns the figures of the files that are served, and the held-back pictures still wrong."""
+    """Write the folder; returns the figures of the files as served, and the held-back pictures still wrong."""
     output.copied(options.models, repository)
     folder = repository / "attributes"
     network = Served(start.network(blended(start.weights, learnt, share)), start.calibrations)

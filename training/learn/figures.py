@@ -1,4 +1,4 @@
-"""What a reader gets right, and how far its scores can be believed: the figures by which weights are chosen."""
+"""What a reader gets right, and how well its scores are calibrated: the figures by which weights are chosen."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from platelane.regions import country
 OWN: Final = "your plates, held back"
 DRAWN: Final = "drawn plates of all regions"
 MOST_LOST: Final = 0.01
-"""What the guard may lose: in exact texts, in regions, or by which scores may be farther off."""
+"""What other plates may lose: in exact texts, in regions, or in calibration error."""
 ONE: Final = 1.5
-"""Of a small set one plate, or answer, may be lost: that is no more than chance."""
+"""In a small set, this many plates or answers may be lost, because it may be chance."""
 BINS: Final = 5
-"""Groups of equally many plates, by score, in which scores are compared with the share that is right."""
+"""Number of groups of equal size, by score, in which the mean score is compared with the share that is right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a plate is known to say; `region` is empty where it is not known."""
+    """The label of a plate; `region` is empty if unknown."""
 
     text: str
     region: str
@@ -31,19 +31,19 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Shares of the plates, 0 to 1; `regions` is NaN where none is labelled, and `off` is how far scores are from the
-    share that is right, on average (expected calibration error)."""
+    """Shares of the plates, 0 to 1. `regions` is NaN if none is labelled; `off` is the expected calibration error: the
+    mean distance between scores and the share that is right."""
 
     plates: int
     texts: float
     regions: float
     off: float
     intruding: int
-    """Plates of other countries that are answered as one of the `own`."""
+    """Plates of other countries that are taken for one of the `own`."""
 
     @classmethod
     def of(cls, truths: Sequence[Truth], read: Sequence[domain_pb2.Plate], own: frozenset[str]) -> Figures:
-        """`own` are countries that are being learnt."""
+        """`own`: the countries being learnt."""
         right = np.array([plate.text == truth.text for truth, plate in zip(truths, read, strict=True)], np.float64)
         scores = np.array([plate.text_score for plate in read], np.float64)
         pairs = [(truth.region, region_of(plate)) for truth, plate in zip(truths, read, strict=True) if truth.region]
@@ -57,7 +57,7 @@ class Figures:
 
 
 def most_lost(count: int) -> float:
-    """The share of so many plates or answers that may be lost."""
+    """The share of `count` plates or answers that may be lost."""
     return max(MOST_LOST, ONE / max(1, count))
 
 
@@ -66,7 +66,7 @@ def region_of(plate: domain_pb2.Plate) -> str:
 
 
 def is_in(found: str, label: str) -> bool:
-    """Whether a region that was answered is the labelled one, or a part of it."""
+    """Whether the answered region is the labelled one, or a part of it."""
     return found == label or found.startswith(f"{label}-")
 
 

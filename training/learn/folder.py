@@ -1,4 +1,4 @@
-"""Where one's own pictures are: a folder or a zip, with a list of what they show or with texts as file names."""
+"""The user's pictures: a folder or zip, with a list of what they show, or with plate texts as file names."""
 
 from __future__ import annotations
 
@@ -36,33 +36,32 @@ ENDINGS: Final = frozenset(
 )
 MOST_FILES: Final = 200_000
 MOST_BYTES: Final = 64 << 20
-"""Of one picture."""
+"""Most bytes of one picture."""
 MOST_PIXELS: Final = 50_000_000
 REGIONS_FILE: Final = "regions.txt"
 MODELS_FILE: Final = "makes.txt"
 _COUNTER: Final = re.compile(r"(?:_.*| ?\(\d+\))$")
-"""What tells pictures of one plate apart in their names: `AB123_2.jpg`, `AB123 (2).jpg`."""
+"""What follows the text in the names of further pictures of a plate: `AB123_2.jpg`, `AB123 (2).jpg`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The rows, and where they are written: `name` is the list's file, or empty where the file names are the list."""
+    """The rows, and the name of the list's file; empty if the file names are the list."""
 
     name: str
     columns: frozenset[str]
     lines: tuple[Line, ...]
 
     def place(self, line: Line) -> str:
-        """As an error names it."""
+        """The row's position for error messages."""
         return f"{self.name}:{line.number}" if self.name else line["file"]
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The pictures of a folder with all folders in it, or of a zip.
+    """The pictures of a folder and its subfolders, or of a zip.
 
-    Raises:
-        DataError: from the methods, where it is neither, or holds too much.
+    All methods raise DataError if it is neither, or holds too much.
     """
 
     path: Path
@@ -70,7 +69,7 @@ class Folder:
 
     @cached_property
     def files(self) -> Mapping[str, str]:
-        """Every file's name, relative and with `/`, by its name in lower case."""
+        """All relative file names, with `/`, by the same in lower case."""
         if self.path.is_dir():
             found = []
             for file in self.path.rglob("*"):
@@ -81,7 +80,7 @@ class Folder:
         elif zipfile.is_zipfile(self.path):
             found = [entry.filename for entry in self._zip.infolist() if not entry.is_dir()]
         else:
-            what = "is neither a folder nor a zip" if self.path.exists() else "is not there"
+            what = "is neither a folder nor a zip file" if self.path.exists() else "does not exist"
             raise DataError(f"{self.path} {what}")
         if len(found) > MOST_FILES:
             raise DataError(f"{self.path} has more than {MOST_FILES} files")
@@ -92,14 +91,14 @@ class Folder:
         return [name for name in self.files.values() if PurePosixPath(name).suffix.lower() in ENDINGS]
 
     def read(self, name: str, most: int = MOST_BYTES) -> bytes:
-        """A file's bytes; at most so many."""
+        """The bytes of a file that has at most `most`."""
         size = self._zip.getinfo(name).file_size if self.path.is_file() else (self.path / name).stat().st_size
         if size > most:
-            raise DataError(f"{name} has {size >> 20} MB; at most {most >> 20} are read")
+            raise DataError(f"{name} has {size >> 20} MB; the limit is {most >> 20} MB")
         return self._zip.read(name) if self.path.is_file() else (self.path / name).read_bytes()
 
     def problem(self, name: str) -> str:
-        """Why a picture cannot be used, without decoding it; empty for one that can."""
+        """Why a picture cannot be used; empty if it can. Does not decode it."""
         try:
             header.probe(self.read(name), MOST_PIXELS)
         except BadImage as error:
@@ -111,23 +110,23 @@ class Folder:
         return ""
 
     def picture(self, name: str) -> Image:
-        """Decoded as the server does.
+        """A picture decoded as the server does it.
 
         Raises:
-            BadImage: broken or cut off.
+            BadImage: it is damaged or incomplete.
         """
         return decoding.decode(self.read(name)).image
 
     def listed(self, preferred: str) -> Listed:
-        """The list of the folder: `preferred`, or the only CSV file; without one, the pictures' own names.
+        """The list of the folder: `preferred`, or the only CSV file; without one, the names of the pictures.
 
-        A name is the plate's text up to `_` or ` (`, and the folder that a picture is in its region where it is a
-        region's code. Raises DataError for several lists.
+        A picture's name is the plate's text up to `_` or ` (`. The name of its folder is the region, if it is a code.
+        Raises DataError if there are several lists.
         """
         tables = [name for name in self.files.values() if name.lower().endswith(".csv")]
         chosen = [name for name in tables if PurePosixPath(name).name.lower() == preferred] or tables
         if len(chosen) > 1:
-            raise DataError(f"{self.path} has several lists ({', '.join(chosen[:5])}): call the right one {preferred}")
+            raise DataError(f"{self.path} has several lists ({', '.join(chosen[:5])}): name the right one {preferred}")
         if chosen:
             table = Table.of(self.read(chosen[0]), chosen[0])
             inside = PurePosixPath(chosen[0]).parent
@@ -136,7 +135,7 @@ class Folder:
         return Listed("", frozenset({"file", "text", "region"}), tuple(lines))
 
     def names(self, file: str) -> list[str]:
-        """The lines of a further list of names, if there is one: blanks and `#` comments are left out."""
+        """The lines of another text file, without blank lines and `#` comments; none if there is no such file."""
         name = next((name for low, name in self.files.items() if PurePosixPath(low).name == file), None)
         if name is None:
             return []
@@ -144,7 +143,7 @@ class Folder:
         return [bare for line in lines if (bare := line.partition("#")[0].strip())]
 
     def found(self, name: str) -> str | None:
-        """The file that a row means: in any case, with Windows' separators, without its ending or its folders."""
+        """The file that a row refers to, regardless of case, kind of separators, and missing extension or folders."""
         asked = name.replace("\\", "/").removeprefix("./").lower()
         if asked in self.files:
             return self.files[asked]
@@ -168,7 +167,7 @@ class Folder:
 
 
 def _under(inside: PurePosixPath, line: Line) -> Line:
-    """Names in a list count from where the list is."""
+    """Make the file name relative to the list's folder."""
     name = line["file"].replace("\\", "/")
     return Line(line.number, {**line.values, "file": (inside / name).as_posix() if name else ""})
 

@@ -1,4 +1,4 @@
-"""What must not get worse: drawn plates of every region, and labelled pictures that are given for it."""
+"""Plates on which the model must not get worse: drawn ones of every region, and labelled pictures of the user."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SEED: Final = 20_260_101
 PLATES: Final = 800
 WEAR: Final = 0.6
 LIGHT: Final = 0.35
-"""How hard they are, 0 to 1: most are read, and a reader that forgets loses some."""
+"""How hard they are, 0 to 1: most are read, but a reader that forgets loses some."""
 
 
 def drawn_plates(count: int = PLATES, seed: int = SEED, regions: Sequence[str] = ()) -> list[Sample]:
-    """So many drawn plates, as many of each region that designs are known of, photographed none too well.
+    """Drawn plates of mediocre picture quality, equally many of each region that has designs.
 
-    Their `image` is somewhat larger than the plate; `corners` are off as a detector's are. `regions`: no others.
+    `image` is somewhat larger than the plate; `corners` are as inaccurate as a detector's. `regions`: only these.
 
     Raises:
-        FontsMissingError: the fonts are not there.
+        FontsMissingError: the fonts are not installed.
     """
     designs: dict[str, list[Design]] = defaultdict(list)
     for design in catalogue.DESIGNS:
@@ -52,6 +52,6 @@ def drawn_plates(count: int = PLATES, seed: int = SEED, regions: Sequence[str] =
 
 
 def text(sample: Sample) -> str:
-    """Of a sample whose text is known."""
+    """The text of a labelled sample."""
     assert sample.classes is not None
     return text_of(sample.classes)

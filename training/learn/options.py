@@ -1,4 +1,4 @@
-"""The command line of `platelane learn`, and what learning plates and learning vehicles have in common."""
+"""The options of `platelane learn`, and what learning from plates and from vehicles has in common."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MOST_WORKERS: Final = 8
 
 
 class Refused(TrainingError):
-    """What was learnt gains nothing, or costs others too much."""
+    """The trained model gains nothing, or loses too much on other pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As `platelane learn --help` explains them."""
+    """See `platelane learn --help`."""
 
     folder: Path
     attributes: bool = False
@@ -43,7 +43,7 @@ class Options:
 
 
 def run_options(options: Options, target: Path, rate: float, device: torch.device) -> loop.Options:
-    """Of the training loop: no validation before the end, and on a GPU the other cores prepare pictures."""
+    """The training loop's options: no validation before the end; with a GPU, the other cores prepare pictures."""
     minutes = options.minutes or MINUTES[device.type]
     on_gpu = device.type == "cuda"
     return loop.Options(
@@ -68,7 +68,7 @@ def run_options(options: Options, target: Path, rate: float, device: torch.devic
 
 
 def trained_until_stopped(task: loop.Task, chosen: loop.Options, device: torch.device, console: Console) -> Weights:
-    """The averaged weights after the budget, or after Ctrl-C."""
+    """Train until the time is up or Ctrl-C is pressed; returns the averaged weights."""
     loop.prepare(chosen)
     where = "GPU" if device.type == "cuda" else "processor"
     long = f"{chosen.steps} steps" if chosen.steps else f"{chosen.minutes:g} minutes"
@@ -76,5 +76,5 @@ def trained_until_stopped(task: loop.Task, chosen: loop.Options, device: torch.d
     try:
         loop.train(task, chosen, device)
     except Interrupted:
-        console.print("Stopped: what was learnt until now is used. Ctrl-C again leaves.", style="yellow")
+        console.print("Stopped; continuing with what was learnt until now. Press Ctrl-C again to quit.", style="yellow")
     return loop.blended([chosen.out / "last.pt"])

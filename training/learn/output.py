@@ -1,4 +1,4 @@
-"""A new model folder: all that is served, with what was learnt in place of what was there. Nothing is overwritten."""
+"""A new model folder: a copy of the served one, with the trained model in place of the old one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _IGNORED: Final = shutil.ignore_patterns(".*", "*.tmp")
 
 
 def new_folder(parent: Path, name: str) -> Path:
-    """`parent/name`, or the first of `name-2`, `name-3` ... that is not there yet."""
+    """Create `parent/name`, or the first of `name-2`, `name-3` ... that does not exist yet."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "own"
     for number in range(1, 1000):
         folder = parent / (plain if number == 1 else f"{plain}-{number}")
@@ -27,19 +27,19 @@ def new_folder(parent: Path, name: str) -> Path:
         except FileExistsError:
             continue
         return folder
-    raise DataError(f"{parent} holds too many folders named {plain}: --out names another")
+    raise DataError(f"{parent} has too many folders named {plain}: choose another with --out")
 
 
 def copied(repository: Path, target: Path) -> None:
-    """The model repository as it is served. Everybody may read the copy: in containers Triton is another user."""
+    """Copy the served model repository. All users can read the copy, because Triton has another user in containers."""
     shutil.copytree(repository, target, ignore=_IGNORED, copy_function=shutil.copyfile)
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def with_engines_of_its_own(folder: Path) -> None:
-    """Has TensorRT keep the model's engine apart: it tells engines by the network's layout, not by its weights, and
-    would go on with that of the model before."""
+    """Give the model a separate folder for TensorRT engines: TensorRT identifies engines by the network's layout, not
+    by its weights, and would otherwise reuse the previous model's."""
     config = folder / "config.pbtxt"
     text = config.read_text(encoding="utf-8")
     digest = hashlib.sha256((folder / "1" / MODEL).read_bytes()).hexdigest()[:12]
@@ -48,7 +48,7 @@ def with_engines_of_its_own(folder: Path) -> None:
 
 
 def commands(models: Path, tag: str) -> Sequence[tuple[str, str, str]]:
-    """Where it is served, the line that serves it, and the line that goes back."""
+    """Ways to serve the folder: where, the command that serves it, and the command that goes back."""
     mounted = models if models.is_absolute() else f"./{models}"
     image = f"registry.example.com/platelane-models:{tag}"
     build = f"docker build --file deploy/kubernetes/models.Dockerfile --build-arg MODELS={models} --tag {image} ."
@@ -60,6 +60,6 @@ def commands(models: Path, tag: str) -> Sequence[tuple[str, str, str]]:
 
 
 def tell(target: Path, console: Console) -> None:
-    """The lines that serve the new folder, and those that go back."""
+    """Print the commands that serve the new folder, and those that go back."""
     for where, serve, back in commands(target / "models", target.name):
         console.print(f"{where}: [bold]{serve}[/bold]\n    back: {back}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""One's own plates as samples: found with the served detector, cut as the server cuts them, split by text."""
+"""The user's plates as samples: found by the served detector, cut as the server cuts them, split by text."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ from training.reader.samples import Sample, around
 from training.reader.text import target
 
 HELD_BACK: Final = 0.25
-"""Share of the texts that are measured on and never trained on."""
+"""Share of the texts that are held back to measure on."""
 MOST_HELD_BACK: Final = 250
 WIDEST: Final = 320.0
-"""Pixels of a plate's width that are kept: twice what the reader sees."""
+"""Largest width of a kept plate in pixels: twice what the reader sees."""
 MARGIN: Final = 0.5
-"""Share of the plate's width and height that is kept around it."""
+"""Margin kept around a plate, as a share of its width and height."""
 SAME: Final = 0.3
-"""IoU from which on a find is in the place that a row tells."""
+"""Least IoU of a detection with the box in its row."""
 ALIKE: Final = 0.5
-"""Share of the characters from which on a reading tells that a row means this plate."""
+"""Least share of equal characters for matching a reading with a row's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnPlate:
-    """A row with its pixels. `sample.corners` are the served ones; `cuts` all by which the server may cut it."""
+    """A row with its pixels. `sample.corners` are the served corners; `cuts` are all by which the server may cut it."""
 
     row: PlateRow
     sample: Sample
 
 
 def found_plates(folder: Folder, rows: Sequence[PlateRow], models: Models) -> tuple[list[OwnPlate], list[Fault]]:
-    """The plate of every row, and the rows whose plate is not to be told from others, or not found."""
+    """The plate of every row, and faults for rows whose plate is not found or ambiguous."""
     by_file: dict[str, list[PlateRow]] = defaultdict(list)
     for row in rows:
         by_file[row.file].append(row)
@@ -67,7 +67,7 @@ def found_plates(folder: Folder, rows: Sequence[PlateRow], models: Models) -> tu
 
 
 def split(plates: Sequence[OwnPlate]) -> tuple[list[OwnPlate], list[OwnPlate]]:
-    """To train on, and to measure on: a quarter of the texts of each region, always the same ones."""
+    """Plates to train on, and to measure on: a quarter of the texts of each region, the same in every run."""
     by_region: dict[str, set[str]] = defaultdict(set)
     for plate in plates:
         by_region[plate.row.region].add(plate.row.text)
@@ -82,14 +82,14 @@ def split(plates: Sequence[OwnPlate]) -> tuple[list[OwnPlate], list[OwnPlate]]:
 
 
 def halved(plates: Sequence[OwnPlate]) -> tuple[list[OwnPlate], list[OwnPlate]]:
-    """The plates of one half of the texts, always the same ones, and those of the other."""
+    """The plates split in two halves by text, the same in every run."""
     order = sorted({plate.row.text for plate in plates}, key=lambda text: hashlib.sha256(text.encode()).digest())
     first = set(order[::2])
     return [plate for plate in plates if plate.row.text in first], [p for p in plates if p.row.text not in first]
 
 
 def _assigned(image: Image, rows: Sequence[PlateRow], models: Models) -> list[tuple[Corners, ...] | str]:
-    """For each row of a picture the corners of its plate, best first, or why there are none."""
+    """For each row of a picture, the corners of its plate, best first, or why there are none."""
     height, width = image.shape[:2]
     outside = [row for row in rows if row.box and (row.box.xmax > width + 1 or row.box.ymax > height + 1)]
     found = list(models.find(image).plates)
@@ -119,12 +119,12 @@ def _assigned(image: Image, rows: Sequence[PlateRow], models: Models) -> list[tu
             result[i] = _cuts(found[k])
             free.remove(k)
     left = [i for i in left if i not in result]
-    if len(left) == 1 and free:  # what cannot be read yet is the plate that is seen best
+    if len(left) == 1 and free:  # a plate that cannot be read yet is the one detected best
         result[left[0]] = _cuts(found[max(free, key=lambda k: found[k].score * found[k].box.area ** 0.5)])
     elif len(left) == 1 and not found:
-        result[left[0]] = "no plate is found: a box (xmin ymin xmax ymax) tells where it is"
+        result[left[0]] = "no plate is found: add its box (xmin ymin xmax ymax)"
     for i in left:
-        result.setdefault(i, "which plate is meant cannot be told: a box (xmin ymin xmax ymax) tells it")
+        result.setdefault(i, "it is not clear which plate is meant: add its box (xmin ymin xmax ymax)")
     return [result[i] for i in range(len(rows))]
 
 
@@ -141,7 +141,7 @@ def _cuts(plate: FoundPlate) -> tuple[Corners, ...]:
 
 
 def _by_box(image: Image, box: Box, models: Models) -> tuple[Corners, ...]:
-    """Where the detector sees no plate: the aligner's corners from the box, and the box's own."""
+    """Corners of a plate that the detector does not find: the aligner's, from the box, and the box's own."""
     start = box.corners()
     seen = models.run("aligner", rectify_plate(image, start, ALIGNER_MARGIN)[None])["corners"][0]
     refined = out_of_crop(seen, start, ALIGNER_MARGIN)
@@ -150,7 +150,7 @@ def _by_box(image: Image, box: Box, models: Models) -> tuple[Corners, ...]:
 
 
 def _sample(image: Image, cuts: tuple[Corners, ...], row: PlateRow) -> Sample:
-    """The plate with its surroundings, no larger than is of use."""
+    """The plate with its surroundings, scaled down to the size that is useful."""
     view, corners = around(image, cuts[0], MARGIN)
     moved = [cut + (corners - cuts[0])[0] for cut in cuts]
     wide = float(np.linalg.norm(corners[1] - corners[0]))

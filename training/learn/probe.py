@@ -1,8 +1,8 @@
-"""First weights of new classes: a linear probe on what the served network sees.
+"""Initial weights of new classes: a linear probe on the served network's features.
 
-A new output that starts from noise or from a mean pulls at everything below it. Fitted first, with all else as it is
-served, it leaves less to distort (linear probing, then fine-tuning: Kumar et al., Fine-Tuning can Distort Pretrained
-Features, 2022).
+The gradients of a new output that starts from noise or a mean distort all layers below it. Fitting it first, with
+everything else frozen, leaves less to distort (linear probing, then fine-tuning: Kumar et al., Fine-Tuning can Distort
+Pretrained Features, 2022).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from training.reader.train import region_loss
 
 STEPS: Final = 50
 DECAY: Final = 1e-3
-"""Weight of the squared distance from where the new rows began."""
+"""Weight of the squared distance from the initial values of the new rows."""
 
 
 def inputs_of(layer: str, network: nn.Module, batches: Iterable[Tensor]) -> Tensor:
-    """What goes into a layer of the network for all pictures of the batches, (N, F)."""
+    """The inputs of a layer for all pictures of the batches, (N, F)."""
     seen: list[Tensor] = []
     hook = network.get_submodule(layer).register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     try:
@@ -35,10 +35,10 @@ def inputs_of(layer: str, network: nn.Module, batches: Iterable[Tensor]) -> Tens
 
 
 def probed(layer: str, weights: Weights, new: int, features: Tensor, allowed: Tensor) -> Weights:
-    """`weights` with the last `new` rows of a linear layer fitted, and nothing else changed.
+    """`weights` with only the last `new` rows of a linear layer fitted.
 
-    `features` (N, F) go into the layer, of pictures of new classes and of others; `allowed` (N, C), BOOL, are the
-    classes that their labels allow.
+    `features` (N, F) are the layer's inputs for pictures of new and other classes; `allowed` (N, C), BOOL, are the
+    classes that their labels admit.
     """
     weight, bias = weights[f"{layer}.weight"], weights[f"{layer}.bias"]
     first, row, offset = weight[-new:], weight[-new:].clone().requires_grad_(), bias[-new:].clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""`platelane learn`: from a folder of pictures to a model folder that is measured, and to the line that serves it."""
+"""`platelane learn`: turns a folder of pictures into a measured model folder, and prints the command that serves it."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from training.reader.samples import Sample
 from training.synthesis import fonts
 
 FEWEST: Final = 12
-"""Plates without which nothing can be learnt and measured."""
+"""The fewest plates to learn from."""
 FEW: Final = 50
-"""Plates under which there is a warning."""
+"""Fewer plates than this lead to a warning."""
 RATE: Final = 5e-4
 QUANTISED_ON: Final = 250
-"""Views of one's own plates, and as many drawn ones."""
+"""The model is quantised on this many views of own plates, and as many drawn ones."""
 PROBED_VIEWS: Final = 2
-"""Of each of one's own plates, to which a new region's first weights are fitted."""
+"""Views of each own plate that a new region's initial weights are fitted to."""
 PROBED_ON: Final = 400
-"""Drawn plates of other regions beside them."""
+"""Drawn plates of other regions, fitted to as well."""
 LIST: Final = "plates.csv"
 
 
@@ -61,23 +61,23 @@ class Set:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Weights that may be served: `share` of what was learnt."""
+    """Weights to choose from: a blend with `share` of what was learnt."""
 
     share: float
     figures: Mapping[str, Figures]
 
     def worth(self) -> float:
-        """What one's own plates gain counts twice what others lose."""
+        """A figure to rank by: own plates count twice as much as others."""
         own, *others = self.figures.values()
         regions = 0.0 if own.regions != own.regions else own.regions
         return 2 * own.texts + 0.5 * regions + sum(other.texts for other in others) / max(1, len(others))
 
 
 def learn(options: Options, console: Console) -> Path:
-    """The new folder.
+    """Train, measure and write a new model folder; returns its path.
 
     Raises:
-        TrainingError: with all that has to be mended, or why nothing is to be had.
+        TrainingError: what has to be corrected, or why nothing was gained.
     """
     if options.attributes:
         return attributes.learn(options, console)
@@ -96,7 +96,7 @@ def learn(options: Options, console: Console) -> Path:
     texts = len({plate.row.text for plate in plates})
     console.print(f"{len(plates)} plates, {texts} texts: {len(train)} to learn from, {len(held)} held back to measure")
     if len(plates) < FEW:
-        console.print(f"Under {FEW} plates little is learnt, and the figures say little.", style="yellow")
+        console.print(f"With fewer than {FEW} plates, little is learnt, and the figures are uncertain.", style="yellow")
     shown, measured = _guards(options, guarded, models, console)
     sets = [Set(OWN, [plate.sample for plate in held]), *measured]
 
@@ -112,7 +112,7 @@ def learn(options: Options, console: Console) -> Path:
     target = output.new_folder(options.out, options.folder.stem)
     try:
         learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
-        console.print("Choosing among blends of what was learnt and what is served")
+        console.print("Comparing blends of the learnt and the served weights")
         prior = region_prior.templates(regions, models.specs.template_fit_file)
         served, *candidates = _candidates(start, learnt, sets, models, prior, own, device)
         console.print(report.blends({each.share: each.figures for each in (served, *candidates)}))
@@ -121,10 +121,10 @@ def learn(options: Options, console: Console) -> Path:
             lost = losses(before, after)
             if not lost or options.accept_loss:
                 break
-            console.print(f"{report.percent(chosen.share)} of it costs too much once quantised: {'; '.join(lost)}")
+            console.print(f"{report.percent(chosen.share)} of it loses too much once quantised: {'; '.join(lost)}")
             shutil.rmtree(target / "models")
         else:
-            raise Refused("Every quantised blend costs the guard more than a point: " + "; ".join(lost))
+            raise Refused("Every blend, once quantised, loses more than a point on other plates: " + "; ".join(lost))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -134,16 +134,16 @@ def learn(options: Options, console: Console) -> Path:
 
 
 def checked(folder: Folder, codes: Codes, options: Options, console: Console) -> list[PlateRow]:
-    """The rows of the list. Raises DataError with all faults at once."""
+    """The rows of the list. Raises DataError, which lists all faults."""
     if options.region and not codes.allows(options.region):
         raise DataError(f"--region {options.region}: {codes.suggestion(options.region)}")
     rows, faults = plate_rows(folder, folder.listed(LIST), codes, options.region)
     doubtful = {fault.place for fault in faults if fault.doubtful}
     stopping = [fault for fault in faults if not (fault.doubtful and options.accept_texts)]
     if stopping and not options.skip_faulty:
-        hints = ["--skip-faulty leaves these rows out"]
+        hints = ["--skip-faulty leaves out these rows"]
         if any(fault.doubtful for fault in stopping):
-            hints.append("--accept-texts takes texts that fit no template as they are")
+            hints.append("--accept-texts accepts texts that fit no template")
         count = _counted(stopping)
         raise DataError(f"{count} in {options.folder}; nothing was started:\n{told(stopping)}\n{', '.join(hints)}.")
     if stopping:
@@ -154,15 +154,15 @@ def checked(folder: Folder, codes: Codes, options: Options, console: Console) ->
 
 
 def losses(before: report.Sets, after: report.Sets) -> list[str]:
-    """What the guard loses more than `MOST_LOST` of, one sentence each; of a small set, more than a plate."""
+    """What other plates lose beyond `most_lost`, one phrase each."""
     found = []
     for name, old in list(before.items())[1:]:
         new = after[name]
         most = most_lost(old.plates)
         changes = {
-            "points of texts": old.texts - new.texts,
-            "points of regions": old.regions - new.regions,
-            "points more by which scores are off": new.off - old.off,
+            "points fewer texts right": old.texts - new.texts,
+            "points fewer regions right": old.regions - new.regions,
+            "points more calibration error": new.off - old.off,
         }
         found += [f"{name}: {100 * lost:.1f} {what}" for what, lost in changes.items() if lost > most]
     return found
@@ -176,7 +176,7 @@ def _found(folder: Folder, rows: Sequence[PlateRow], models: Models, console: Co
 
 
 def _guard_rows(folder: Folder, codes: Codes, options: Options) -> list[PlateRow]:
-    """Raises DataError with all faults; texts that fit no template are right all the same."""
+    """Raises DataError, which lists all faults; texts that fit no template are accepted."""
     rows, faults = plate_rows(folder, folder.listed(LIST), codes)
     wrong = [fault for fault in faults if not fault.doubtful]
     if wrong and not options.skip_faulty:
@@ -191,11 +191,11 @@ def _counted(faults: Sequence[Fault]) -> str:
 def _guards(
     options: Options, guarded: Sequence[tuple[Path, Sequence[PlateRow]]], models: Models, console: Console
 ) -> tuple[list[Sample], list[Set]]:
-    """Plates to be shown, which are to be read as they are now, and sets to measure on."""
+    """Plates to train on, which must still be read as now, and sets to measure on."""
     if not fonts.complete():
         fonts.substitute()
         console.print(
-            "The plate fonts are not installed, so plates are drawn in plain ones. `make learn` fetches them, or: "
+            "The plate fonts are not installed, so plates are drawn in plain fonts. `make learn` fetches them, or: "
             + fonts.INSTALL,
             style="yellow",
             markup=False,
@@ -205,7 +205,7 @@ def _guards(
     for path, rows in guarded:
         plates = _found(Folder(path), rows, models, console)
         if not plates:
-            raise DataError(f"{path} has no plate that is found")
+            raise DataError(f"no plates were found in the pictures of {path}")
         some, others = halved(plates)
         shown += [plate.sample for plate in some]
         sets.append(Set(str(path), [plate.sample for plate in others]))
@@ -225,7 +225,7 @@ def _candidates(
     own: frozenset[str],
     device: torch.device,
 ) -> list[Candidate]:
-    """What is served, and every blend with it; in full precision all, so that nothing but the learning differs."""
+    """The served weights, and every blend with them; all in full precision, so that only the training differs."""
     found = []
     for share in tqdm((0.0, *BLENDS), "blends", unit="blend", dynamic_ncols=True, disable=None):
         network = start.network(blended(start.weights, learnt, share)).to(device)
@@ -238,14 +238,14 @@ def _candidates(
 
 
 def _worth_most(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> list[Candidate]:
-    """Those that gain something and cost the guard no more than is allowed, what is worth most first; at least one.
+    """The candidates that gain something without losing too much on other plates, best first; at least one.
 
     Raises:
-        Refused: none gains anything, or all that do cost too much.
+        Refused: none gains anything, or all that do lose too much.
     """
     gaining = [each for each in candidates if own_gain(each.figures, before) > 0]
     if not gaining:
-        raise Refused("Nothing was gained: your held-back plates are read as well by what is served now.")
+        raise Refused("Nothing was gained: the served model reads your held-back plates just as well.")
     cheap = [each for each in gaining if not losses(before, each.figures)]
     if cheap:
         return sorted(cheap, key=Candidate.worth, reverse=True)
@@ -253,13 +253,13 @@ def _worth_most(candidates: Sequence[Candidate], before: report.Sets, options: O
     if options.accept_loss:
         return [best]
     raise Refused(
-        "What was learnt costs others more than a point, so nothing is written. More pictures or fewer --minutes cost "
-        "less; --accept-loss takes it as it is. " + "; ".join(losses(before, best.figures))
+        "Other plates lose more than a point, so nothing is written. They lose less with more pictures or fewer "
+        "--minutes; --accept-loss writes the model anyway. " + "; ".join(losses(before, best.figures))
     )
 
 
 def own_gain(after: report.Sets, before: report.Sets) -> float:
-    """In texts, or in regions where texts are equal."""
+    """The gain on own plates: in texts, or if they are equal, in regions."""
     old, new = next(iter(before.values())), next(iter(after.values()))
     regions = 0.0 if new.regions != new.regions else new.regions - old.regions
     return (new.texts - old.texts) or regions
@@ -275,7 +275,7 @@ def _exported(
     train: Sequence[OwnPlate],
     own: frozenset[str],
 ) -> tuple[dict[str, Figures], list[domain_pb2.Plate]]:
-    """Writes the folder; returns the figures of the files that are served, and the readings of one's own plates."""
+    """Write the folder; returns the figures of the files as served, and the readings of the own plates."""
     output.copied(options.models, repository)
     reader = repository / "reader"
     network = Served(start.network(blended(start.weights, learnt, chosen.share)), *start.temperatures)
@@ -284,7 +284,7 @@ def _exported(
     (reader / "regions.txt").write_text("\n".join(start.regions) + "\n", encoding="utf-8")
     size_output(reader / "config.pbtxt", "region", len(start.regions))
     output.with_engines_of_its_own(reader)
-    drawn = guard.drawn_plates(QUANTISED_ON, seed=guard.SEED + 1)  # not the guard itself
+    drawn = guard.drawn_plates(QUANTISED_ON, seed=guard.SEED + 1)  # not the plates that are measured on
     views = [*crops([plate.sample for plate in train[:QUANTISED_ON]]), *crops(drawn)]
     write_quantised("reader", reader / "1", views)
     served = Models(repository)

@@ -1,4 +1,4 @@
-"""The reader taught one's own plates, from the file that is served: training, blends with it, and the choice."""
+"""Trains the reader on the user's plates, starting from the served file, and blends the result with it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from training.reader.train import REGION_WEIGHT, Targets, region_loss, targets_o
 
 BATCH: Final = 48
 DRAWN: Final = 0.6
-"""Share of drawn plates, from the first step on."""
+"""Share of drawn plates, throughout the training."""
 IN_DRAWN_SURROUNDINGS: Final = 0.5
-"""Of these, the share that does not hang where one's own plates do."""
+"""Share of the drawn plates whose surroundings are not those of own plates."""
 SEVERITY: Final = 0.7
 BLENDS: Final = (0.25, 1 / 3, 0.5, 2 / 3, 1.0)
-"""Shares of what was learnt in the weights that are tried; the rest is what was served."""
+"""Shares of the learnt weights in the blends that are tried; the rest are the served weights."""
 KEPT: Final = 1.0
-"""Weight of the regions of guards' plates, which are to stay as they are answered."""
+"""Weight of the loss that keeps the served regions of guard plates."""
 KEPT_TEXTS: Final = 3.0
-"""The same of texts."""
+"""Weight of the loss that keeps their served texts."""
 GUARDED: Final = 16
-"""Plates of guards in each batch, besides."""
+"""Additional guard plates in each batch."""
 REGION_LAYER: Final = "region.2"
 Answers = tuple[Tensor, Tensor]
 """Logits of characters (N, 80, 37) and of regions (N, R)."""
@@ -43,7 +43,7 @@ Answers = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class OwnBatch:
-    """Plates (B + G, 64, 160, 3), the last G of which are of guards, and what is known about the others."""
+    """Plates (B + G, 64, 160, 3), of which the last G are guard plates, and the targets of the first B."""
 
     plates: Tensor
     known: Targets
@@ -51,17 +51,17 @@ class OwnBatch:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The served reader, ready to be trained on: its regions and the new ones, its weights and temperatures."""
+    """The served reader, prepared for training: its regions and the new ones, its weights and temperatures."""
 
     regions: tuple[str, ...]
     new: int
-    """How many of them, the last ones, are not served yet."""
+    """How many of the regions, the last ones, are new."""
     weights: Weights
     temperatures: tuple[float, float]
 
     @classmethod
     def of(cls, file: Path, known: Sequence[str], new: Sequence[str]) -> Start:
-        """Raises: CheckpointError where the file is not of this network."""
+        """Raises CheckpointError if the file holds another network."""
         weights = weights_of(file, folded(Reader(len(known))), "reader")
         weights = with_regions(weights, len(known) + len(new))
         softer = softening(file)
@@ -72,7 +72,7 @@ class Start:
         return result
 
     def probed(self, samples: Sequence[Sample], random: np.random.Generator) -> Start:
-        """With the new regions' weights fitted to plates of these and of others."""
+        """With the new regions' weights fitted to plates of these and other regions."""
         plates = [augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in samples]
         batches = (torch.from_numpy(np.stack(plates[i : i + BATCH])) for i in range(0, len(plates), BATCH))
         seen = probe.inputs_of(REGION_LAYER, self.network(), batches)
@@ -80,17 +80,17 @@ class Start:
         return replace(self, weights=probe.probed(REGION_LAYER, self.weights, self.new, seen, allowed))
 
     def network(self, weights: Weights | None = None) -> nn.Module:
-        """With these weights, or those to start from."""
+        """The network with these weights, by default the initial ones."""
         model = folded(Reader(len(self.regions))).eval()
         model.load_state_dict(weights or self.weights)
         return model
 
 
 class OwnPlatesTask:
-    """See `training.common.loop.Task`: four of ten plates one's own, the others drawn, of all regions.
+    """A `training.common.loop.Task`: four of ten plates are own ones, the others are drawn, of all regions.
 
-    Both are cut as the served models cut them, and photographed less well. Plates of guards, which are besides these,
-    are to be read as the served reader reads them (distillation: Li and Hoiem, Learning without Forgetting, 2016).
+    Both are cut as the served models cut them, and degraded. Additional guard plates must be read as the served reader
+    reads them (distillation: Li and Hoiem, Learning without Forgetting, 2016).
     """
 
     def __init__(self, start: Start, train: Sequence[Sample], guard: Sequence[Sample] = ()) -> None:
@@ -132,24 +132,24 @@ class OwnPlatesTask:
         return loss
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:  # noqa: ARG002
-        """Nothing: what is kept is chosen among blends, when the training is over."""
+        """Nothing: the weights are chosen among blends after the training."""
         return {}
 
     def targets(self, samples: Sequence[Sample]) -> Targets:
-        """What the labels say. Pictures that are measured may be of codes that none to learn from has, such as `us`."""
+        """The targets of labelled samples. Measured ones may have codes that no training sample has, such as `us`."""
         for code in {sample.region for sample in samples} - self._allowed.keys():
             self._allowed[code] = allowed_regions(code, self.regions)
         return targets_of(samples, self._allowed)
 
 
 def divergence(logits: Tensor, served: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of distributions (..., C) from those that are served; (...)."""
+    """Kullback-Leibler divergence of distributions (..., C) from the served ones; shape (...)."""
     before = served.float().log_softmax(dim=-1)
     return (before.exp() * (before - logits.float().log_softmax(dim=-1))).sum(dim=-1)
 
 
 def by_text(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """The chance of each sample: a plate that was photographed often is shown somewhat more often than once."""
+    """Sampling probabilities: a plate with many photographs is shown somewhat more often, but not proportionally."""
     counts: dict[tuple[int, ...] | None, int] = {}
     for sample in samples:
         counts[sample.classes] = counts.get(sample.classes, 0) + 1
@@ -158,12 +158,12 @@ def by_text(samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 
 def blended(start: Weights, learnt: Weights, share: float) -> Weights:
-    """`share` of what was learnt, and the rest of what it started from."""
+    """The weighted mean of two sets of weights, with `share` for the learnt ones."""
     return {name: value + share * (learnt[name] - value) for name, value in start.items()}
 
 
 def answers(model: nn.Module, samples: Sequence[Sample], device: torch.device) -> Answers:
-    """The logits for every sample, cut by its first corners."""
+    """The logits of every sample, cut by its first corners."""
     characters, regions = [], []
     with torch.inference_mode():
         for first in range(0, len(samples), BATCH):
@@ -174,12 +174,12 @@ def answers(model: nn.Module, samples: Sequence[Sample], device: torch.device) -
 
 
 def crops(samples: Sequence[Sample]) -> NDArray[np.uint8]:
-    """(N, 64, 160, 3), as the server cuts them first."""
+    """The crops (N, 64, 160, 3) that the server makes first."""
     return np.stack([rectify_plate(sample.image, sample.corners) for sample in samples])
 
 
 def softened(answered: Answers, temperatures: tuple[float, float]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The distributions that are served."""
+    """The logits as the served distributions, by temperature scaling."""
     one, other = (torch.softmax(logits / t, dim=-1).numpy() for logits, t in zip(answered, temperatures, strict=True))
     return one, other
 

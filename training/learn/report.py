@@ -1,4 +1,4 @@
-"""What was gained and what it cost, as a table for the terminal and as a page with the plates that are still wrong."""
+"""The gains and losses as a table for the terminal, and as a page with the plates that are still wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from platelane.vision.geometry import Corners
 from training.learn.figures import Figures
 
 Sets = Mapping[str, Figures]
-"""Figures by the name of the set that they are of; one's own held-back plates first."""
+"""Figures by the name of their set; the own held-back plates come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Miss:
 
 
 def enlarged(image: Image, corners: Corners) -> Image:
-    """A plate for people to look at."""
+    """The plate cut out at a size for people to look at."""
     return rectify_plate(image, corners, margin=0.15, shape=(128, 320))
 
 
 def rows(before: Sets, after: Sets) -> list[tuple[str, str, str, str, str, str]]:
-    """Set, plates, texts, regions, scores, and how many of the others are taken for one's own."""
+    """Set, plates, texts, regions, calibration error, and how many other plates are taken for own regions."""
     found = []
     for name, old in before.items():
         new = after[name]
@@ -60,8 +60,9 @@ def table(before: Sets, after: Sets) -> Table:
 
 
 def blends(figures: Mapping[float, Sets]) -> Table:
-    """What each share of what was learnt gains and costs."""
-    result = Table("learnt", *next(iter(figures.values())), caption="read exactly, region right, scores off by, points")
+    """The gains and losses of each blend."""
+    caption = "read exactly, region right, calibration error, points"
+    result = Table("learnt", *next(iter(figures.values())), caption=caption)
     for share, sets in figures.items():
         result.add_row(percent(share), *(_three(each) for each in sets.values()))
     return result
@@ -77,7 +78,7 @@ def percent(share: float) -> str:
 
 
 def page(path: Path, title: str, before: Sets, after: Sets, misses: Sequence[Miss], commands: Sequence[str]) -> None:
-    """One HTML file that needs no other. It shows real plates: it is for those who may see them."""
+    """Write one self-contained HTML file. It shows real plates, so it is only for people who may see them."""
     header = "".join(f"<th>{html.escape(column)}</th>" for column in HEADER)
     body = "".join(
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(before, after)

@@ -1,4 +1,4 @@
-"""Rows of a list of plates, each checked before anything else happens, and all that is wrong with them told at once."""
+"""Rows of a list of plates. All are checked before anything else happens, and all faults are reported together."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from training.learn.folder import REGIONS_FILE, Folder, Listed
 from training.learn.table import SIDES, Line
 
 LONGEST: Final = 16
-"""Characters of a text."""
+"""Most characters of a text."""
 _SEPARATORS: Final = re.compile(r"[\s.\-_·•:/|,'\"]+")
 _NUMBER: Final = re.compile(r"\d([.,]\d+)?e\+\d+", re.IGNORECASE)
-"""As Excel writes what it took for a number; 63E793 is a plate."""
+"""Matches texts that Excel has converted to numbers; 63E793 is a plate."""
 _SIGNED: Final = r"-?\d+(?:\.\d+)?"
 _LOOKALIKES: Final = (("0", "o"), ("1", "i"), ("8", "b"), ("5", "s"), ("2", "z"), ("0", "d"), ("0", "q"))
 _SHOWN: Final = 40
-"""Faults that are printed; of more only the number."""
+"""Most faults to print; of the rest, only the number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a row; `doubtful` where it may be right all the same."""
+    """What is wrong with a row; `doubtful` if the row may still be right."""
 
     place: str
     text: str
@@ -41,7 +41,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class PlateRow:
-    """A row that can be used. `text` is lower case, `region` empty where it is not told, `box` in pixels."""
+    """A usable row. `text` is lower case, `region` empty if unknown, `box` in pixels."""
 
     place: str
     file: str
@@ -52,18 +52,18 @@ class PlateRow:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """The regions that a reader tells apart, and those that are new to it, a line each in the folder's regions.txt."""
+    """The regions that a reader knows, and new ones, which are lines of the folder's regions.txt."""
 
     known: tuple[str, ...]
     new: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, known: Sequence[str], folder: Folder) -> Codes:
-        """Raises DataError for a new code that is none."""
+        """Raises DataError for an invalid new code."""
         asked = [code for code in folder.names(REGIONS_FILE) if code not in known]
         wrong = [code for code in asked if not re.fullmatch(r"[a-z]{2}(-[a-z0-9]{1,4})?", code)]
         if wrong:
-            raise DataError(f"{REGIONS_FILE}: {wrong[0]!r} is no region's code, such as `om` or `us-ca`, in lower case")
+            raise DataError(f"{REGIONS_FILE}: {wrong[0]!r} is not a region code such as `om` or `us-ca`, in lower case")
         return cls(tuple(known), tuple(dict.fromkeys(asked)))
 
     @property
@@ -71,11 +71,11 @@ class Codes:
         return (*self.known, *self.new)
 
     def allows(self, code: str) -> bool:
-        """Whether it is one of them, or the country of one."""
+        """Whether the code is one of them, or the country of one."""
         return code in self.all or any(country(each) == code for each in self.all)
 
     def suggestion(self, code: str) -> str:
-        """The code that was meant, after `did you mean`; how to add it where there is none."""
+        """A similar code, after `did you mean`; if there is none, how to add a region."""
         low = code.strip().lower().replace("_", "-")
         names = {region.name.lower(): each for each, region in table().items()}
         meant = [low, *(region.code for region in named(low)), names.get(low, "")]
@@ -83,14 +83,14 @@ class Codes:
         for each in meant:
             if self.allows(each):
                 return f"did you mean `{each}`?"
-        return f"a new region is one line in a file {REGIONS_FILE} beside the list"
+        return f"to add a region, write its code on a line of {REGIONS_FILE} beside the list"
 
 
 def plate_rows(folder: Folder, listed: Listed, codes: Codes, region: str = "") -> tuple[list[PlateRow], list[Fault]]:
-    """The rows that can be used, and the faults of the others; `region` is for rows that name none.
+    """The usable rows, and the faults of the others; `region` is for rows without one.
 
     Raises:
-        DataError: the list lacks a column that is needed, or names nothing.
+        DataError: the list lacks a required column, or has no rows.
     """
     if listed.name and not {"file", "text"} <= listed.columns:
         missing = " and ".join(f"`{name}`" for name in ("file", "text") if name not in listed.columns)
@@ -124,27 +124,27 @@ def plate_rows(folder: Folder, listed: Listed, codes: Codes, region: str = "") -
 
 
 def checked_text(written: str) -> tuple[str, str]:
-    """A plate's text in lower case, without separators and accents, and what is wrong with it."""
+    """A plate's text in lower case, without separators and accents; and what is wrong with it."""
     if not written:
         return "", "no text"
     if _NUMBER.fullmatch(written):
-        return "", f"Excel has made a number of the text ({written}): format the column as text and write it again"
+        return "", f"Excel has converted the text to a number ({written}): format the column as text and enter it again"
     if is_pattern(written):
-        return "", f"{written!r} is not certain: leave out rows whose text cannot be read in full"
+        return "", f"{written!r} is incomplete: leave out rows whose text is not fully legible"
     folded = "".join(c for c in unicodedata.normalize("NFKD", written) if not unicodedata.combining(c))
     text = _SEPARATORS.sub("", folded).lower()
     odd = "".join(dict.fromkeys(c for c in text if not (c.isascii() and c.isalnum())))
     if odd:
-        return "", f"{written!r} has {odd!r}, and A-Z and 0-9 are read: write what stands there in these alone"
+        return "", f"{written!r} contains {odd!r}: write the text with A-Z and 0-9 only"
     if not text or len(text) > LONGEST:
-        return "", f"{written!r} is no plate's text: it has {len(text)} characters, and 1 to {LONGEST} are read"
+        return "", f"{written!r} has {len(text)} characters; a plate's text has 1 to {LONGEST}"
     return text, ""
 
 
 def misfit(text: str, region: str) -> str:
-    """What is doubtful about a text of a region; empty where it fits a template, or there is none to fit.
+    """Why a text is unlikely in a region; empty if it fits a template, or the region has none.
 
-    Owners of some regions choose their texts: those fit as they are.
+    Regions with vanity plates accept any text.
     """
     place = table().get(region)
     whole = table().get(country(region))
@@ -159,12 +159,12 @@ def misfit(text: str, region: str) -> str:
 
 
 def checked_box(line: Line) -> tuple[Box | None, str]:
-    """The box of a row, of one column or four, and what is wrong with it."""
+    """The box of a row, from one column or four; and what is wrong with it."""
     written = line["box"] or " ".join(filter(None, (line[side] for side in SIDES)))
     if not written:
         return None, ""
     parts = re.split(r"[\s;]+", written.strip("()[]{} "))
-    # of four parts each is a number, with a decimal point or a comma; else commas separate
+    # four parts are numbers with a decimal point or comma; otherwise commas are separators
     numbers = (
         [part.rstrip(",").replace(",", ".") for part in parts] if len(parts) == 4 else re.findall(_SIGNED, written)
     )
@@ -177,7 +177,7 @@ def checked_box(line: Line) -> tuple[Box | None, str]:
 
 
 def told(faults: Sequence[Fault]) -> str:
-    """All of them, a line each, the first `_SHOWN`."""
+    """The first `_SHOWN` faults, one per line, and the number of the rest."""
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:
         lines.append(f"... and {len(faults) - _SHOWN} more")
@@ -185,7 +185,7 @@ def told(faults: Sequence[Fault]) -> str:
 
 
 def checked_file(folder: Folder, name: str, problems: dict[str, str]) -> tuple[str | None, str]:
-    """The file that is meant, and what is wrong with it; `problems` remembers what was looked at."""
+    """The file that a row refers to, and what is wrong with it; `problems` caches checks of files."""
     if not name:
         return None, "no file"
     file = folder.found(name)
@@ -210,7 +210,7 @@ def _checked_region(line: Line, codes: Codes, otherwise: str) -> tuple[str, str]
 
 
 def _lookalikes(text: str) -> Iterable[str]:
-    """The text with one character, or every one of a kind, taken for what looks like it."""
+    """The text with one character, or all of the same character, replaced by a similar-looking one."""
     for a, b in (*_LOOKALIKES, *((b, a) for a, b in _LOOKALIKES)):
         if a in text:
             yield text.replace(a, b)

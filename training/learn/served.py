@@ -1,4 +1,4 @@
-"""The models of a repository as the server runs them, without the server: ONNX Runtime on this machine's processor."""
+"""Runs the models of a repository as the server does, but without it: in ONNX Runtime, on this machine's processor."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from training.common.onnx_session import session
 INT8: Final = "model.int8.onnx"
 INT7: Final = "model.int7.onnx"
 VNNI: Final = frozenset({"avx512_vnni", "avx_vnni"})
-"""As in backends/onnxruntime: processors on which INT8 is served; others with AVX2 get INT7, where there is one."""
+"""As in backends/onnxruntime: processors that are served INT8; others with AVX2 get INT7, if there is such a file."""
 _BATCH: Final = 16
 _OPTIONS: Final = domain_pb2.Options(vehicles=True, threshold_detection=0.05, threshold_text=0.0, zoom_in_vehicles=8)
-"""Everything that may be a plate: which one is meant, its row tells."""
+"""Low, to find everything that may be a plate: the row decides which one is meant."""
 
 
 class Models:
@@ -42,20 +42,20 @@ class Models:
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
 
     def session(self, name: str) -> onnxruntime.InferenceSession:
-        """Of the file that this processor would be served."""
+        """A session of the file that Triton would serve on this processor."""
         if name not in self._sessions:
             self._sessions[name] = session(served_file(self.repository / name / "1"))
         return self._sessions[name]
 
     def release(self) -> None:
-        """Give back the memory of the sessions; they are made again when they are needed."""
+        """Free the memory of the sessions; they are recreated when needed."""
         self._sessions.clear()
 
     async def infer(
         self,
         spec: ModelSpec,
         images: Images,
-        deadline: float,  # noqa: ARG002 - nobody waits
+        deadline: float,  # noqa: ARG002 - part of the interface
     ) -> dict[str, NDArray[Any]]:
         """`platelane.vision.inference.Inference`."""
         (tensor,) = spec.inputs
@@ -66,7 +66,7 @@ class Models:
         return self.run(spec.name, batch)
 
     def run(self, name: str, batch: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """The outputs by their names; in runs of at most 16."""
+        """The outputs by name; the model runs on at most 16 inputs at a time."""
         model = self.session(name)
         names = [output.name for output in model.get_outputs()]
         parts = [
@@ -76,7 +76,7 @@ class Models:
         return {output: np.concatenate(values) for output, values in zip(names, zip(*parts, strict=True), strict=True)}
 
     def find(self, image: Image) -> Found:
-        """Plates, with their corners, and vehicles of a picture."""
+        """The plates of a picture, with their corners, and its vehicles."""
         return asyncio.run(find(self, image, _OPTIONS, self.calibration, time.time() + 3600))
 
     @cached_property
@@ -88,13 +88,13 @@ class Models:
         return region_prior.templates(self.specs.regions, self.specs.template_fit_file)
 
     def read(self, outputs: dict[str, NDArray[Any]]) -> list[domain_pb2.Plate]:
-        """What the server would say of each crop that the reader gave `outputs` for."""
+        """The plates that the server would answer for the reader's `outputs`."""
         return self.read_by(outputs["characters"], outputs["region"], self.templates)
 
     def read_by(
         self, characters: NDArray[np.float32], regions: NDArray[np.float32], templates: region_prior.Templates
     ) -> list[domain_pb2.Plate]:
-        """Plates out of a reader's distributions (N, 80, C) and (N, R), whose regions are those of `templates`."""
+        """The plates for a reader's distributions (N, 80, C) and (N, R), whose regions are those of `templates`."""
         names = self.specs.characters
         pairs = zip(characters, regions, strict=True)
         plates = [read([DecodedCrop.of(frames, region, names)], names, templates) for frames, region in pairs]
@@ -104,7 +104,7 @@ class Models:
 
 
 def served_file(folder: Path) -> Path:
-    """The model file that Triton would take on this processor."""
+    """The model file that Triton would serve on this processor."""
     file = Path("/proc/cpuinfo")
     flags = set(file.read_text().split()) if file.exists() else set()
     quantised = folder / (INT8 if flags & VNNI else INT7)

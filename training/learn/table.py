@@ -1,4 +1,4 @@
-"""A list of what pictures show, as people keep it: CSV out of Excel, LibreOffice, a database or an editor."""
+"""CSV lists of what pictures show, as exported by Excel, LibreOffice, databases and editors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("color", "colour"), "color"),
     **{name: name for name in ("xmin", "ymin", "xmax", "ymax", "type", "orientation", "make", "model", "year")},
 }
-"""What a column may be called, in any case, and what it is called here; all others are left alone."""
+"""Accepted column titles (in any case) by the names used here; other columns are ignored."""
 SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 _DELIMITERS: Final = ",;\t|"
 _FORMULA: Final = re.compile(r'="(.*)"')
@@ -31,7 +31,7 @@ _FORMULA: Final = re.compile(r'="(.*)"')
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: its line in the file, counted from 1, and its values by the names of `NAMES`, blank where missing."""
+    """One row: its line in the file, counted from 1, and its values by the names of `NAMES`; missing ones are empty."""
 
     number: int
     values: Mapping[str, str]
@@ -47,18 +47,19 @@ class Table:
 
     @classmethod
     def of(cls, data: bytes, name: str) -> Table:
-        """The rows of a CSV file; empty ones are left out.
+        """The non-empty rows of a CSV file.
 
-        Commas, semicolons, tabs and bars separate; with a byte order mark or without, UTF-8, UTF-16 or Windows' 1252.
+        Separators are commas, semicolons, tabs or bars; the encoding is UTF-8, UTF-16 or Windows-1252, with or without
+        a byte order mark.
 
         Raises:
-            DataError: it is too large, or no table.
+            DataError: it is too large, or not a table.
         """
         if len(data) > MOST_BYTES:
-            raise DataError(f"{name} has {len(data) >> 20} MB; a list of at most {MOST_BYTES >> 20} MB is taken")
+            raise DataError(f"{name} has {len(data) >> 20} MB; the limit is {MOST_BYTES >> 20} MB")
         text = _decoded(data)
         first, _, rest = text.partition("\n")
-        told = re.fullmatch(r"sep=(.)\r?", first)  # Excel's own way to say it
+        told = re.fullmatch(r"sep=(.)\r?", first)  # Excel's line that names the separator
         delimiter = told[1] if told else _delimiter(first)
         reader = csv.reader(io.StringIO(rest if told else text, newline=""), delimiter=delimiter)
         try:
@@ -67,9 +68,9 @@ class Table:
             raise DataError(f"{name}:{reader.line_num + bool(told)}: {error}") from None
         rows = [(number, row) for number, row in rows if any(map(str.strip, row))]
         if not rows:
-            raise DataError(f"{name} is empty; its first line has to name the columns")
+            raise DataError(f"{name} is empty; its first line must name the columns")
         if len(rows) > MOST_ROWS:
-            raise DataError(f"{name} has {len(rows)} rows; at most {MOST_ROWS} are taken")
+            raise DataError(f"{name} has {len(rows)} rows; the limit is {MOST_ROWS}")
         columns = [NAMES.get(_title(cell), "") for cell in rows[0][1]]
         twice = sorted({column for column in columns if column and columns.count(column) > 1})
         if twice:
@@ -82,7 +83,7 @@ def _values(columns: Sequence[str], row: Sequence[str]) -> dict[str, str]:
 
 
 def _cell(text: str) -> str:
-    """Without the spaces, the apostrophe or the `="..."` by which people keep Excel from changing a text."""
+    """The text without spaces, and without the apostrophe or `="..."` that keeps Excel from converting it."""
     bare = unicodedata.normalize("NFC", text.replace("\N{NO-BREAK SPACE}", " ").replace("\ufeff", "")).strip()
     formula = _FORMULA.fullmatch(bare)
     return (formula[1] if formula else bare.removeprefix("'")).strip()
@@ -93,7 +94,7 @@ def _title(text: str) -> str:
 
 
 def _delimiter(header: str) -> str:
-    """The one that the header has most of; a comma where it has none."""
+    """The separator that occurs most often in the header; a comma if none does."""
     return max(_DELIMITERS, key=header.count)
 
 

@@ -1,4 +1,4 @@
-"""Rows of a list of vehicles, checked as those of plates are."""
+"""Rows of a list of vehicles, checked like those of plates."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.learn.rows import Fault, checked_box, checked_file
 from training.learn.table import Line
 
 HEADS: Final = ("type", "color", "orientation")
-"""Heads whose classes are names; makes and models are of two columns."""
+"""Heads with one column; makes and models have two."""
 UNKNOWN: Final = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A make and model, with its first and last year where they are told."""
+    """A make and model, with its first and last year, if given."""
 
     make: str
     model: str
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class VehicleRow:
-    """A row that can be used; what it does not tell is empty. `model` may be, where the make is told."""
+    """A usable row; unknown values are empty. `model` may be empty even if `make` is given."""
 
     place: str
     file: str
@@ -50,7 +50,7 @@ class VehicleRow:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the served model tells apart, and the models that are new to it, a line each in the folder's makes.txt."""
+    """The classes that the served model knows, and new models, which are lines of the folder's makes.txt."""
 
     types: tuple[str, ...]
     colors: tuple[str, ...]
@@ -60,7 +60,7 @@ class Names:
 
     @classmethod
     def of(cls, labels: AttributeLabels, folder: Folder) -> Names:
-        """Raises DataError for a line that is no make and model."""
+        """Raises DataError for a line that is not a make and model."""
         known = tuple(
             Model(each.make, each.model, str(each.first_year or ""), str(each.last_year or ""))
             for each in labels.make_models
@@ -84,13 +84,13 @@ class Names:
 
 
 def vehicle_rows(folder: Folder, listed: Listed, names: Names) -> tuple[list[VehicleRow], list[Fault]]:
-    """The rows that can be used, and the faults of the others.
+    """The usable rows, and the faults of the others.
 
     Raises:
-        DataError: the list lacks the columns that are needed, or there is none.
+        DataError: the list lacks required columns, or there is no list.
     """
     if not listed.name:
-        raise DataError(f"{folder.path} has no list: a CSV file with file and type, color, orientation, make or model")
+        raise DataError(f"{folder.path} has no list: a CSV file with file and type, color, orientation or make, model")
     if "file" not in listed.columns or not listed.columns & {*HEADS, "make"}:
         raise DataError(f"{listed.name}:1: the columns are file and some of type, color, orientation, make, model, box")
     rows: list[VehicleRow] = []
@@ -103,7 +103,7 @@ def vehicle_rows(folder: Folder, listed: Listed, names: Names) -> tuple[list[Veh
         said = [missing, unclear, *(_name_fault(line[head], names.of_head(head), head) for head in HEADS)]
         said.append(_model_fault(line, names))
         if not any(line[column] for column in (*HEADS, "make")):
-            said.append("nothing is told of the vehicle")
+            said.append("the row says nothing about the vehicle")
         said = [each for each in said if each]
         faults += [Fault(place, each) for each in said]
         if file and not said:
@@ -123,11 +123,11 @@ def _name_fault(written: str, names: Sequence[str], head: str) -> str:
 def _model_fault(line: Line, names: Names) -> str:
     make, model = line["make"], line["model"]
     if not make:
-        return "a model without its make" if model else ""
+        return "a model without a make" if model else ""
     models = [each.model for each in names.all_models if each.make == make]
     if models and (not model or model in models):
         return ""
-    new = f"a new one is one line `make, model` in a file {MODELS_FILE} beside the list"
+    new = f"to add one, write `make, model` on a line of {MODELS_FILE} beside the list"
     if not models:
         makes = list(dict.fromkeys(each.make for each in names.all_models))
         close = [name for name in makes if name.lower() == make.lower()] or get_close_matches(make, makes, 1, 0.7)

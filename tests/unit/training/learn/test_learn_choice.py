@@ -75,7 +75,7 @@ def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_wor
 
 def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
     costly = [candidate(1.0, 0.9, figures(0.7))]
-    with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points of texts"):
+    with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points fewer texts right"):
         _worth_most(costly, BEFORE, Options(Path()))
     assert _worth_most(costly, BEFORE, Options(Path(), accept_loss=True)) == costly
 

@@ -57,12 +57,12 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     for line, words in {
         2: "no region 'OM': did you mean `om`?",
         3: "no region 'Oman': did you mean `om`?",
-        4: "no region 'xx': a new region is one line in a file regions.txt",
+        4: "no region 'xx': to add a region, write its code on a line of regions.txt",
         5: "there is no picture b.png",
         6: "broken.png: The file is not an image in a supported format",
         7: "no text",
-        8: "is not certain",
-        9: "Excel has made a number of the text",
+        8: "is incomplete",
+        9: "Excel has converted the text to a number",
         10: "is not `xmin ymin xmax ymax`",
         11: "is empty or outside the picture",
         12: "12O4AB fits no template of `om` (Oman): did you mean 1204AB?",
@@ -128,7 +128,7 @@ def test_a_new_region_is_one_line_in_a_file(tmp_path: Path) -> None:
     assert faults == []
     assert rows[0].region == "zz"
     (tmp_path / "regions.txt").write_text("Zanzibar\n", encoding="utf-8")
-    with pytest.raises(DataError, match="'Zanzibar' is no region's code"):
+    with pytest.raises(DataError, match="'Zanzibar' is not a region code"):
         Codes.of(REGIONS, Folder(tmp_path))
 
 
@@ -167,11 +167,11 @@ def test_a_list_without_its_columns_and_a_folder_with_nothing_are_told(tmp_path:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no pictures"):
         rows_of(Folder(tmp_path / "empty"))
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         rows_of(Folder(tmp_path / "nowhere"))
     (tmp_path / "other.csv").write_text("file,text\n")
     (tmp_path / "plates.csv").rename(tmp_path / "more.csv")
-    with pytest.raises(DataError, match=r"several lists .*call the right one plates\.csv"):
+    with pytest.raises(DataError, match=r"several lists .*name the right one plates\.csv"):
         rows_of(Folder(tmp_path))
 
 

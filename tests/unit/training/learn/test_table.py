@@ -44,7 +44,7 @@ def test_umlauts_of_windows_are_read() -> None:
         (b"", "is empty"),
         (b"\n , \n", "is empty"),
         (b"file,text,plate\n", "more than one column for text"),
-        (b"x" * (MOST_BYTES + 1), "at most 64 MB"),
+        (b"x" * (MOST_BYTES + 1), "the limit is 64 MB"),
         (b"file,text\n" + b"a" * 200_000 + b",A1\n", r"plates\.csv:2: field larger"),
     ],
 )

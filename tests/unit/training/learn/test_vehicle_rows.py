@@ -46,9 +46,9 @@ def test_all_faults_are_told_with_what_was_meant(tmp_path: Path) -> None:
         3: "no color 'grey': one of black, white",
         4: "no make 'acura': did you mean `Acura`?",
         5: "no Acura 'Tl': did you mean `TL`?",
-        6: "no make 'BYD': a new one is one line `make, model` in a file makes.txt",
-        7: "a model without its make",
-        8: "nothing is told of the vehicle",
+        6: "no make 'BYD': to add one, write `make, model` on a line of makes.txt",
+        7: "a model without a make",
+        8: "the row says nothing about the vehicle",
     }.items():
         assert any(each.startswith(f"vehicles.csv:{line}: ") and words in each for each in said), line
 
