@@ -1,1 +1,1 @@
-"""The aligner: where the corners of a roughly straightened plate really are."""
+"""The aligner: finds the exact corners of a roughly straightened plate."""

@@ -1,8 +1,8 @@
-"""The aligner's network: where in its crop a plate's corners really are.
+"""The aligner's network: finds a plate's exact corners in its crop.
 
-A detector tells corners to within some pixels of a photograph in which the plate is one of many things. Straightened
-by these and alone in its crop, a plate always looks about the same, and what is left of the error is easy to see: a
-cascade of regressions (Cao et al., "Face alignment by explicit shape regression", 2012) of two steps.
+The detector's corners are some pixels off, because it looks at whole photographs. A plate straightened by these corners
+fills its crop and always looks much the same, so the remaining error is easy to see. This is the second step of a
+cascade of regressions (Cao et al., "Face alignment by explicit shape regression", 2012).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from platelane.vision.crops import ALIGNER_MARGIN, corners_in_crop
 from training.reader.model import Residual, convolution
 
 GRID: Final = (4, 10)
-"""Rows and columns of the last features: a place for each part of the plate's border."""
+"""Rows and columns of the last feature map: one cell for each part of the plate's border."""
 UNIT: Final = 8.0
-"""Pixels of the crop that an output of 1 stands for."""
+"""Pixels of the crop that correspond to an output of 1."""
 
 
 class Aligner(nn.Module):
@@ -42,12 +42,12 @@ class Aligner(nn.Module):
             nn.Flatten(), nn.Linear(48 * GRID[0] * GRID[1], 128), nn.ReLU(True), nn.Linear(128, 8)
         )
         self.register_buffer("expected", torch.from_numpy(corners_in_crop(ALIGNER_MARGIN)), persistent=False)
-        # the first guess is that nothing is off
+        # the initial guess is that the given corners are right
         nn.init.zeros_(self.corners[-1].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.corners[-1].bias)  # type: ignore[arg-type]
 
     def forward(self, plates: Tensor) -> Tensor:
-        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
+        # TensorRT only accepts UINT8 as the input of a cast, so nothing may come before it.
         scaled = plates.float().permute(0, 3, 1, 2) / 127.5 - 1.0
         moved = self.corners(self.features(scaled)).float().reshape(-1, 4, 2)
         corners: Tensor = self.expected + UNIT * moved

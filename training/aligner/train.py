@@ -1,4 +1,4 @@
-"""Train the aligner: given a plate cut by corners that are somewhat off, where are the true ones?
+"""Train the aligner, which finds the true corners of a plate that was cut by inaccurate ones.
 
 python -m training.aligner --minutes 40 --served triton_models
 python -m training.aligner --export-only
@@ -30,22 +30,22 @@ from training.reader.synthetic import SyntheticPlates
 
 BATCH: Final = 64
 DRAWN: Final = 0.2
-"""Share of drawn plates: their corners are exact, those of labels to two or three pixels."""
+"""Share of drawn plates: their corners are exact, while labelled ones are two or three pixels off."""
 LOOSEST: Final = 2.5
-"""Times the looseness that the reader is trained with, at most: a detector's bad corners."""
+"""Largest error of corners, as a multiple of what the reader is trained with: bad corners of a detector."""
 FOUND: Final = 0.5
 """Share of the labelled plates cut by the served detector's corners, where it finds them."""
 FOUND_LOOSENESS: Final = 0.6
-"""Looseness that is added to these at most: what it finds in a picture changes with every training of it."""
+"""Largest error added to these, because each newly trained detector finds slightly different corners."""
 MARGIN: Final = 0.9
-"""Share of a plate's width and height that is kept around it for the cuts."""
+"""Margin kept around a plate, as a share of its width and height."""
 
 Batch = tuple[Tensor, Tensor]
 """Crops (B, 64, 160, 3) and their true corners (B, 4, 2) in pixels of the crop."""
 
 
 def load(root: Path, split: Split, exclude_sets: Sequence[str] = (), finder: Cutter | None = None) -> list[Sample]:
-    """Every plate whose corners are labelled; `finder` tells their `cuts`."""
+    """Every plate with labelled corners; `finder` finds their `cuts`."""
     samples = []
     for part in any_of(root, "photos", "plates"):
         rows = part.by_picture(split, exclude_sets)
@@ -66,7 +66,7 @@ class AlignerTask:
 
     def batches(
         self,
-        progress: loop.Progress,  # noqa: ARG002 - as hard from the first step on
+        progress: loop.Progress,  # noqa: ARG002 - equally hard throughout
         random: np.random.Generator,
     ) -> Iterator[Batch]:
         drawn = SyntheticPlates.over(self.train)
@@ -80,9 +80,9 @@ class AlignerTask:
         return nn.functional.smooth_l1_loss(model(plates) / UNIT, truth / UNIT, beta=0.1)
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """Mean distance to the labelled corners in shares of the plate's height, before and after.
+        """Mean distance to the labelled corners, as a share of the plate's height, before and after.
 
-        For corners moved at random, and (`found_`) for those that the served detector tells.
+        For corners moved at random, and (`found_`) for those that the served detector finds.
         """
         if not self.val:
             return {}
@@ -98,7 +98,7 @@ class AlignerTask:
 def distances(
     model: nn.Module, samples: Sequence[Sample], given: Sequence[Corners], device: torch.device
 ) -> dict[str, float]:
-    """How far from the labels `given` corners are before and after the model has corrected them."""
+    """Distances of `given` corners from the labels, before and after correction by the model."""
     crops = [rectify_plate(one.image, four, ALIGNER_MARGIN) for one, four in zip(samples, given, strict=True)]
     answers = []
     with torch.inference_mode():
@@ -115,7 +115,7 @@ def distances(
 
 
 def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
-    """A crop by corners that are off, badly photographed, and the true corners in it."""
+    """A degraded crop by inaccurate corners, and the true corners in it."""
     if sample.cuts and random.random() < FOUND:
         found = sample.cuts[random.integers(len(sample.cuts))]
         given = loosened(found, random.uniform(0.0, FOUND_LOOSENESS), random)
@@ -126,7 +126,7 @@ def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
 
 
 def write(model: Aligner, folder: Path) -> None:
-    """Export it into a folder of the model repository."""
+    """Export the model into its folder of the model repository."""
     example = torch.zeros((1, *PLATE_SHAPE), dtype=torch.uint8)
     export(model, example, folder / "1" / "model.onnx", "plate", ("corners",))
 
@@ -134,7 +134,7 @@ def write(model: Aligner, folder: Path) -> None:
 def main() -> None:
     parser = loop.parser(__doc__, "aligner", minutes=40, learning_rate=1.5e-3)
     parser.add_argument(
-        "--served", type=Path, metavar="REPOSITORY", help="correct what its detector finds, too, not only random errors"
+        "--served", type=Path, metavar="REPOSITORY", help="also learn to correct the corners that its detector finds"
     )
     arguments = parser.parse_args()
     chosen = loop.options(arguments)

@@ -1,4 +1,4 @@
-"""How training views are varied: frame, light, sharpness, things in the way."""
+"""Augmentation of training views: frame, light, sharpness, occlusion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Random = np.random.Generator
 
 INWARD: Final = 0.14
 OUTWARD: Final = 0.09
-"""How far each side of the frame may move, as a share of the view."""
+"""The furthest that a side of the frame moves, as a share of the view."""
 
 
 def varied(wide: Image, height: int, width: int, random: Random, *, any_color: bool) -> Image:
-    """A training view of (height, width) out of one with its surroundings.
+    """A training view of (height, width), from a view that includes the surroundings.
 
-    `any_color`: nothing is known about the vehicle's colour, so it may as well have another one.
+    `any_color`: the vehicle's colour is not labelled, so it may be changed.
     """
     image = _framed(wide, height, width, random)
     if any_color and random.random() < 0.35:
@@ -36,7 +36,7 @@ def varied(wide: Image, height: int, width: int, random: Random, *, any_color: b
 
 
 def _framed(wide: Image, height: int, width: int, random: Random) -> Image:
-    """Moved, scaled, turned and, every other time, mirrored."""
+    """Shifted, scaled, rotated and, half of the time, mirrored."""
     full_height, full_width = wide.shape[:2]
     edge = SURROUNDINGS / (1 + 2 * SURROUNDINGS)
     left, top, right, bottom = (edge + random.uniform(-OUTWARD, INWARD, 4) * (1 - 2 * edge)).tolist()
@@ -60,7 +60,7 @@ def _recolored(image: Image, random: Random) -> Image:
 
 
 def _lit(image: Image, random: Random) -> Image:
-    """Exposure, contrast and a slight cast; hues stay what they are named."""
+    """Exposure, contrast and a slight cast, which do not change the name of a colour."""
     gamma = np.exp(random.normal(0, 0.25))
     contrast, brightness = random.uniform(0.75, 1.25), random.normal(0, 14)
     cast = random.normal(1, 0.025, 3)
@@ -70,7 +70,7 @@ def _lit(image: Image, random: Random) -> Image:
 
 
 def _degraded(image: Image, random: Random) -> Image:
-    """One of: out of focus, moved, small, noisy, compressed."""
+    """One of: defocus, motion blur, low resolution, noise, compression."""
     width = image.shape[1]
     kind = int(random.integers(5))
     result: NDArray[np.generic]
@@ -89,7 +89,7 @@ def _degraded(image: Image, random: Random) -> Image:
 
 
 def _cover(image: Image, random: Random) -> None:
-    """Something grey in front of a part of the vehicle, in place."""
+    """Cover a part of the vehicle with something grey, in place."""
     height, width = image.shape[:2]
     h, w = round(height * random.uniform(0.12, 0.4)), round(width * random.uniform(0.12, 0.4))
     y, x = int(random.integers(height - h)), int(random.integers(width - w))

@@ -1,8 +1,8 @@
 """Labels of a vehicle's attributes, and what a data row says about them.
 
-What a row says about one head is a set of admissible classes: one class where the label is known, several where only
-a wider name is (a "car" is a sedan, an SUV, a van or a pickup), all of them where nothing is. Its loss is the negative
-logarithm of the probability of that set, which is zero, gradient included, where nothing is known.
+A row gives each head a set of admissible classes: one class if the label is known, several if only a wider term is (a
+"car" is a sedan, an SUV, a van or a pickup), all if nothing is known. The loss is the negative logarithm of the
+probability of that set. If nothing is known, the loss and its gradient are zero.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ CLASS_TYPES: Final = {
     "bus": ("Bus",),
     "motorcycle": ("Motorcycle",),
 }
-"""Types that a vehicle box of the photographs can have, by its class."""
+"""The possible types of a vehicle box in photographs, by its class."""
 
 WITHOUT_MODELS: Final = frozenset({"Big Truck", "Bus", "Motorcycle"})
-"""Types of which no make and model is in the data: their make and model must come out as not tellable."""
+"""Types without makes and models in the data: the model must learn that these are undecidable."""
 
 SMOOTHING: Final = 0.06
-"""Share of a labelled row's loss that pulls towards all classes being equally likely."""
+"""Label smoothing: share of a labelled row's loss that pulls towards equal probabilities."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class MakeModel:
-    """A model of car over all of its labelled years."""
+    """A make and model, over all of its labelled years."""
 
     make: str
     model: str
@@ -49,11 +49,11 @@ class MakeModel:
 
 
 GENERIC: Final = MakeModel("generic", "generic", "", "")
-"""The only entry where no data names makes and models."""
+"""The only entry if the data names no makes and models."""
 
 
 def group_models(rows: Iterable[Row]) -> tuple[MakeModel, ...]:
-    """The makes and models of the rows, years merged, in alphabetical order; `(GENERIC,)` where there are none."""
+    """The makes and models of the rows, years merged, in alphabetical order; `(GENERIC,)` if there are none."""
     years: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         if row["make"]:
@@ -65,8 +65,8 @@ def group_models(rows: Iterable[Row]) -> tuple[MakeModel, ...]:
 class Target:
     """What is known about one head of one vehicle.
 
-    `admissible` (bool, one an output class) are the classes it can be; `smoothing` is the share of the loss that pulls
-    towards equal probabilities: 0 where nothing is known, 1 where somebody looked and could not tell.
+    `admissible` (one bool per class) are the possible classes. `smoothing` is the share of the loss that pulls towards
+    equal probabilities: 0 if nothing is known, 1 if it was labelled as undecidable.
     """
 
     admissible: NDArray[np.bool_]
@@ -74,12 +74,12 @@ class Target:
 
     @property
     def single(self) -> bool:
-        """One class, among several, is known to be right."""
+        """Whether exactly one of several classes is known to be right."""
         return len(self.admissible) > 1 and int(self.admissible.sum()) == 1
 
 
 def one_of(names: Sequence[str], label: str) -> Target:
-    """The target of a label: blank is not labelled, `Unknown` is not tellable.
+    """The target of a label: blank means unlabelled, `Unknown` undecidable.
 
     Raises `ValueError` for a label that is not among the names.
     """
@@ -88,12 +88,12 @@ def one_of(names: Sequence[str], label: str) -> Target:
     if label.lower() == "unknown":
         return Target(np.ones(len(names), dtype=np.bool_), 1.0)
     if label not in names:
-        raise ValueError(f"label {label!r} is none of {', '.join(names)}")
+        raise ValueError(f"label {label!r} is not one of {', '.join(names)}")
     return any_of(names, (label,))
 
 
 def any_of(names: Sequence[str], labels: Collection[str]) -> Target:
-    """The target where the label is one of several."""
+    """The target of a vehicle whose label is one of several."""
     return Target(np.array([name in labels for name in names], dtype=np.bool_), SMOOTHING)
 
 
@@ -115,7 +115,7 @@ class Labels:
 
     @property
     def makes(self) -> NDArray[np.int64]:
-        """For each entry of `models` the index of its make, in alphabetical order of makes."""
+        """For each entry of `models`, the index of its make in the alphabetical list of makes."""
         return np.unique([entry.make for entry in self.models], return_inverse=True)[1].astype(np.int64)
 
     def targets(self, row: Row, vehicle_class: str = "", prefix: str = "") -> dict[str, Target]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from training.attributes.labels import HEADS
 
 LEAST_ROWS: Final = 10
-"""Held-out rows a class below which no offsets are fitted."""
+"""Least number of held-out rows per class for fitting offsets."""
 
 
 class Block(nn.Module):
@@ -42,8 +42,8 @@ class Block(nn.Module):
 class Network(nn.Module):
     """FP32 [B, 3, H, W], blue-green-red, 0 to 255 (H and W multiples of 32) to logits, by head.
 
-    The heads look at the averaged features of the last two stages: colours and badges are in the finer one, shapes in
-    the coarser one.
+    The heads see the averaged features of the last two stages: the finer one shows colours and badges, the coarser one
+    shapes.
     """
 
     def __init__(self, sizes: Mapping[str, int], widths: tuple[int, int, int, int] = (64, 128, 192, 256)) -> None:
@@ -66,7 +66,7 @@ class Network(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Makes a head's scores honest: probabilities are the softmax of `logits / temperature + offsets`."""
+    """Calibrates a head: its probabilities are the softmax of `logits / temperature + offsets`."""
 
     temperature: float
     offsets: tuple[float, ...]
@@ -89,20 +89,20 @@ class Served(nn.Module):
 
 
 def set_losses(logits: torch.Tensor, admissible: torch.Tensor, smoothing: torch.Tensor) -> torch.Tensor:
-    """Loss of each row, shape [B]: see `attributes_labels`.
+    """Loss of each row, shape [B]: see `training.attributes.labels`.
 
     `logits` [B, C]; `admissible` BOOL [B, C]; `smoothing` [B], the share of the cross entropy with the uniform
     distribution.
     """
     log_probabilities = functional.log_softmax(logits, dim=1)
     in_set = torch.logsumexp(log_probabilities.masked_fill(~admissible, -torch.inf), dim=1)
-    # An unlabelled row is exactly zero, also where rounding would leave a rest.
+    # The loss of an unlabelled row is exactly zero, despite rounding.
     in_set = torch.where(admissible.all(dim=1), torch.zeros_like(in_set), in_set)
     return -(1 - smoothing) * in_set - smoothing * log_probabilities.mean(dim=1)
 
 
 def pooled_by(logits: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
-    """Logits of groups of classes, [B, G], out of the classes' [B, C]; `groups` INT64 [C] numbers each class's group.
+    """Logits of groups of classes, [B, G], from the classes' [B, C]; `groups`, INT64 [C], has each class's group.
 
     The softmax of the result is the sum of the classes' softmax over each group.
     """
@@ -113,8 +113,8 @@ def pooled_by(logits: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
 def fit_calibration(logits: torch.Tensor, classes: torch.Tensor) -> Calibration:
     """The calibration with the least cross entropy on held-out rows (temperature and vector scaling, Guo et al. 2017).
 
-    The training shows rare classes at other rates than they are met with; the offsets, drawn towards zero, undo that.
-    They stay zero where there are fewer than `LEAST_ROWS` rows a class, and without any rows nothing is changed.
+    Training shows rare classes more often than they occur; the offsets, which are regularised towards zero, undo this.
+    They stay zero with fewer than `LEAST_ROWS` rows per class; without any rows, nothing is changed.
     """
     count = logits.shape[1]
     if not len(classes) or count == 1:

@@ -1,1 +1,1 @@
-"""What is fitted to a trained model: INT8 scales, score calibration, how often plates fit their templates."""
+"""Programs that fit data to trained models: INT8 scales, score calibration, how often plates fit their templates."""

@@ -2,9 +2,9 @@
 
     python -m training.calibration.narrow detector
 
-writes `triton_models/<model>/1/model.int7.onnx` from `model.onnx` and the `model.int8.onnx` beside it; no pictures are
-needed. AVX2 multiplies UINT8 by INT8 in pairs and adds the two products in 16 bits, which saturates. Weights from -64
-to 63 cannot get there (2 x 255 x 64 = 32,640), so every sum is exact. Activations keep their steps.
+writes `triton_models/<model>/1/model.int7.onnx` from `model.onnx` and the `model.int8.onnx` beside it, without any
+pictures. AVX2 multiplies UINT8 by INT8 in pairs and adds the two products in 16 bits, which saturates. Weights from -64
+to 63 stay below that (2 x 255 x 64 = 32,640), so every sum is exact. Activations keep their steps.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from training.common.errors import DataError
 LOWEST: Final = -64
 HIGHEST: Final = 63
 _QUANTISED: Final = "_quantized"
-"""What the quantiser puts behind the name of a weight."""
+"""The suffix that the quantiser adds to the name of a weight."""
 
 
 def narrow(folder: Path) -> Path:
     """Write `model.int7.onnx` beside `model.onnx` and `model.int8.onnx` in `folder`.
 
     Raises:
-        DataError: the second was not made from the first.
+        DataError: `model.int8.onnx` was not made from `model.onnx`.
     """
     source, wide, target = (folder / f"model{kind}.onnx" for kind in ("", ".int8", ".int7"))
     originals = {tensor.name: tensor for tensor in onnx.load(source).graph.initializer}
@@ -41,11 +41,11 @@ def narrow(folder: Path) -> Path:
         name, old = weights.input[0], numpy_helper.to_array(tensors[weights.input[1]])
         original = originals.get(name.removesuffix(_QUANTISED))
         if original is None:
-            raise DataError(f"{wide} has weights {name}, of which {source} knows nothing: quantise it again")
+            raise DataError(f"{wide} has weights {name}, which {source} does not have: quantise it again")
         values, steps = narrowed(numpy_helper.to_array(original), old)
         _put(tensors, name, values)
         _put(tensors, weights.input[1], steps)
-        if bias is not None:  # in steps of activation times weight
+        if bias is not None:  # its step is that of the activation times that of the weight
             amounts, before = (numpy_helper.to_array(tensors[each]) for each in bias.input[:2])
             after = (before.astype(np.float64) * steps / old).astype(np.float32)
             _put(tensors, bias.input[0], np.rint(amounts * before.astype(np.float64) / after).astype(np.int32))
@@ -55,7 +55,7 @@ def narrow(folder: Path) -> Path:
 
 
 def narrowed(weights: NDArray[np.float32], steps: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """FP32 weights, output channels first, as 7 bits with a step for each channel; `steps` where a channel is 0."""
+    """FP32 weights, output channels first, as 7 bits with a step per channel; `steps` is used for channels of zeros."""
     rows = weights.reshape(len(weights), -1).astype(np.float64)
     reach = np.maximum(rows.max(axis=1) / HIGHEST, rows.min(axis=1) / LOWEST)
     new = np.where(reach > 0, reach, steps).astype(np.float32)
@@ -64,7 +64,7 @@ def narrowed(weights: NDArray[np.float32], steps: NDArray[np.float32]) -> tuple[
 
 
 def _convolutions(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, onnx.NodeProto | None]]:
-    """The nodes that make FP32 of the weights and of the bias of each quantised convolution."""
+    """The nodes that dequantise the weights and the bias of each quantised convolution."""
     made = {node.output[0]: node for node in graph.node if node.op_type == "DequantizeLinear"}
     for node in graph.node:
         if node.op_type == "Conv" and node.input[1] in made:

@@ -1,13 +1,13 @@
-"""INT8 models for processors, beside the models that GPUs take.
+"""INT8 models for processors, stored beside the models for GPUs.
 
     python -m training.calibration.quantize detector reader attributes
 
-writes `triton_models/<model>/1/model.int8.onnx` from `model.onnx`: static QDQ quantisation of the convolutions
-(per-channel INT8 weights, UINT8 activations: with signed ones ONNX Runtime is slower on x86 than FP32). The first one,
-which sees three channels and would be slower, the detector's last ones, whose rounding would move boxes and corners by
-pixels, and all that follows them stay FP32. Activation ranges come from `train` photographs cut as serving cuts them,
-and from crops of plates and vehicles. `backends/onnxruntime` serves the file where there is no GPU, as long as it was
-made from the `model.onnx` beside it.
+writes `triton_models/<model>/1/model.int8.onnx` from `model.onnx`: static QDQ quantisation of the convolutions, with
+per-channel INT8 weights and UINT8 activations (with signed ones, ONNX Runtime is slower on x86 than FP32). Some layers
+stay FP32: the first convolution, which has three input channels and would become slower; the detector's last ones,
+whose rounding would move boxes and corners by pixels; and everything after them. Activation ranges come from `train`
+photographs cut as serving cuts them, and from crops of plates and vehicles. Without a GPU, `backends/onnxruntime`
+serves the file, provided that it was made from the `model.onnx` beside it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ from training.data.dataset import DEFAULT_DATA, VEHICLE_LABELS, Row, Split, any_
 SOURCE: Final = "source_sha256"
 """Metadata of a quantised file: the hash of the file that it was made from."""
 PERCENTILE: Final = 99.99
-"""Share of a tensor's values that its range covers. With all of them outliers make the steps coarse: 74 instead of 77 %
-of the plates of 250 validation photographs were then read exactly."""
+"""Share of a tensor's values that its range covers. If it covers all, outliers make the steps coarse: 74 instead of
+77 % of the plates of 250 validation photographs were then read exactly."""
 _OPERATORS: Final = ("Conv", "Relu", "Add", "Concat", "MaxPool", "AveragePool", "Resize", "Slice")
 
 
@@ -58,13 +58,13 @@ class Recipe:
     """How one model is quantised."""
 
     quantised: str
-    """Regular expression of the names that quantised nodes begin with."""
+    """Regular expression for the beginning of the names of nodes to quantise."""
     parts: tuple[str, ...]
-    """Parts of the data that show what the model sees, those taken that are there."""
+    """Parts of the data that show what the model sees; missing ones are skipped."""
     views: Callable[[Image, Sequence[Row]], Iterator[Image]]
-    """What the model sees of a labelled picture, UINT8 (H, W, 3)."""
+    """The model's inputs from a labelled picture, UINT8 (H, W, 3)."""
     agrees: Callable[[Outputs, Outputs], float]
-    """Share of what the first answer says that the second says too; NaN where it says nothing."""
+    """Share of the first answer's findings that the second has too; NaN if it has none."""
 
 
 def _tiles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
@@ -82,14 +82,14 @@ def _plates(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
 
 
 def _vehicles(image: Image, rows: Sequence[Row]) -> Iterator[Image]:
-    """A crop of the part `vehicles` has no box: the vehicle fills it."""
+    """Crops of the part `vehicles` have no box, because the vehicle fills them."""
     whole = Box(0, 0, image.shape[1], image.shape[0])
     boxes = (box(row) if row["xmin"] else whole for row in rows if (row["class"] or "vehicle") in VEHICLE_LABELS)
     yield from (crop_vehicle(image, each) for each in boxes)
 
 
 def _same_plates(expected: Outputs, actual: Outputs) -> float:
-    """Of the plates beyond doubt those that are found again, each corner within a twentieth of the width."""
+    """Share of certain plates that are found again, with each corner within a twentieth of the width."""
     boxes, scores, classes, found = (output[0] for output in expected)
     certain = (scores > 0.5) & (classes == PLATE)
     others = actual[3][0][(actual[1][0] > 0.4) & (actual[2][0] == PLATE)]
@@ -120,7 +120,7 @@ RECIPES: Final = {
 
 
 def quantize(name: str, folder: Path, data: Path, count: int) -> None:
-    """Write `model.int8.onnx` beside `model.onnx` in `folder`, and print how often the two say the same.
+    """Write `model.int8.onnx` beside `model.onnx` in `folder`, and print how often the two agree.
 
     Raises:
         DataError: there is nothing to calibrate on.
@@ -135,7 +135,7 @@ def quantize(name: str, folder: Path, data: Path, count: int) -> None:
     compared = list(islice(_views(recipe, data, "val"), count))
     if compared:
         share = 100 * agreement(name, source, target, compared)
-        print(f"{target}: says the same as {source.name} on validation pictures in {share:.1f} %")
+        print(f"{target}: agrees with {source.name} in {share:.1f} % on validation pictures")
 
 
 def write_quantised(name: str, folder: Path, views: Sequence[Image]) -> tuple[Path, Path]:
@@ -159,7 +159,7 @@ def write_quantised(name: str, folder: Path, views: Sequence[Image]) -> tuple[Pa
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.Percentile,
-            # views differ in size and are many: their activations are counted one view after the other
+            # there are many views of different sizes, so activations are collected one view at a time
             extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": 1},
         )
     model = onnx.load(target)
@@ -169,7 +169,7 @@ def write_quantised(name: str, folder: Path, views: Sequence[Image]) -> tuple[Pa
 
 
 def agreement(name: str, source: Path, target: Path, views: Sequence[Image]) -> float:
-    """How far the answers of two files agree on the views, 0 to 1."""
+    """How well the answers of two files agree on the views, 0 to 1."""
     sessions = [session(file) for file in (source, target)]
     (tensor,) = sessions[0].get_inputs()
     shares = []
@@ -180,7 +180,7 @@ def agreement(name: str, source: Path, target: Path, views: Sequence[Image]) -> 
 
 
 class _Calibration(CalibrationDataReader):  # type: ignore[misc]
-    """Views as ONNX Runtime asks for them: by ranges."""
+    """Provides views in ranges, as ONNX Runtime requests them."""
 
     def __init__(self, views: Sequence[Image], tensor: str, progress: tqdm[Any]) -> None:
         self._views, self._tensor, self._progress = views, tensor, progress
@@ -201,10 +201,10 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
 
 
 def _views(recipe: Recipe, data: Path, split: Split) -> Iterator[Image]:
-    """Of pictures of all sets in turn, first one part's, then the next's.
+    """Views of pictures from all sets in turn, one part after another.
 
     Raises:
-        DataError: none of the parts is there.
+        DataError: none of the parts exists.
     """
     for part in any_of(data, *recipe.parts):
         rows = part.by_picture(split)

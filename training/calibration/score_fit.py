@@ -1,11 +1,11 @@
-"""What a plate's `dscore` means: fits the detector's calibration and the `dscore`, and writes them beside the models.
+"""Fits the detector's calibration and the formula of `dscore`, and writes them beside the models.
 
     python -m training.calibration.score_fit [--data ../shared/data]
 
-sends the validation photographs through the REST API of a system that it starts (`make install`, once) with a low
-`threshold_d`, and fits what makes of each find's score the share of such finds that are plates (Platt 1999): first by
-its detection alone, then with its reading. To be run after a new detector or reader; writes `detector/calibration.json`
-and `reader/dscore.json` of the model repository.
+starts a system (run `make install` once before), sends the validation photographs through its REST API with a low
+`threshold_d`, and fits a function from a detection's score to the share of such detections that are plates (Platt
+1999): first from the detection alone, then together with the reading. Run it after training a new detector or reader.
+It writes `detector/calibration.json` and `reader/dscore.json` of the model repository.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from training.evaluation import api, figures
 from training.evaluation.matching import FoundPlate
 
 LOW: Final = 0.002
-"""`threshold_d` of the photographs that are measured: what lies above the default alone would tell too little."""
+"""`threshold_d` for measuring: detections above the default alone would be too few to fit to."""
 STEPS: Final = 50
 RIDGE: Final = 1e-3
-"""Keeps the weights finite where the outcomes can be told apart without error."""
+"""Regularisation, which keeps the weights finite if the outcomes are perfectly separable."""
 
 
 def regression(inputs: NDArray[np.float64], right: Sequence[bool]) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ def regression(inputs: NDArray[np.float64], right: Sequence[bool]) -> NDArray[np
 
 
 def logit(probabilities: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of values at a distance of at least a thousandth from 0 and 1, which is as exact as the answers are."""
+    """Logits of values clipped to at least a thousandth from 0 and 1, the resolution of the answers."""
     inside = np.clip(np.asarray(probabilities, np.float64), 1e-3, 1 - 1e-3)
     return np.asarray(np.log(inside / (1 - inside)))
 
@@ -77,14 +77,14 @@ def main() -> None:
     served = Calibration.of(models)
     with stack.running("--models", str(arguments.models)) as state:
         photos, _ = api.matched_photos(state.url, part, "val", threshold_d=LOW)
-    # what speaks against a text is taken from the odds afterwards
+    # evidence against a text lowers the odds afterwards
     finds = [(found, hit) for found, hit in figures.plate_finds(photos) if not _doubted(found)]
     right = [hit for _, hit in finds]
     scores = [
         served.detection.uncalibrated(served.dscore.without_reading(found.dscore, found.score)) for found, _ in finds
     ]
     slope, offset = regression(logit(scores)[:, None], right)
-    print(f"{len(finds)} finds, {sum(right)} of them plates")
+    print(f"{len(finds)} detections, {sum(right)} of them plates")
     scaling = PlattScaling(round(float(slope), 2), round(float(offset), 2))
     detections = scaling.calibrated(np.asarray(scores, np.float32))
     texts = np.array([found.score for found, _ in finds])

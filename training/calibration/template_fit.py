@@ -1,9 +1,9 @@
-"""How well labelled plates fit the templates of their region: what `ocr.region_prior` weighs texts by.
+"""Measures how often labelled plates fit the templates of their region, by which `ocr.region_prior` weighs texts.
 
     python -m training.calibration.template_fit [--data ../shared/data]
 
-writes `reader/template_fit.csv` of the model repository from the train split: for each region with templates how many
-different plates are labelled with it, how many of these fit, and the share of other countries' plates that fit as well.
+writes `reader/template_fit.csv` of the model repository from the train split: for each region with templates, how many
+different plates are labelled with it, how many of these fit, and the share of other countries' plates that also fit.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from training.evaluation.labels import readable
 from training.reader.samples import FURTHER
 
 _MOST: Final = 60
-"""Plates of one country that count as its share of the others: the data's countries are not the world's."""
+"""Most plates of one country that count among the others, because the data is not distributed like the world."""
 
 
 def labelled(data: Path) -> set[tuple[str, str]]:
-    """Different texts with their region's code."""
+    """Distinct texts with the codes of their regions."""
     parts = any_of(data, "plates", "photos", *(part for pair in FURTHER for part in pair))
     rows = [row for part in parts for row in part.rows("train")]
     pairs = {(readable(row["text"], row["region"]), row["region"]) for row in rows if row["text"]}

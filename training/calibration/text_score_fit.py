@@ -1,11 +1,11 @@
-"""What the score of a text means: the share of such texts that are read exactly.
+"""Calibrates the score of a text, so that it is the share of such texts that are read exactly.
 
     python -m training.calibration.text_score_fit [--data ../shared/data]
 
-reads the plates of that half of the validation split which neither training nor the choice of weights has seen, fits
-what makes of the reader's confidence the share of such texts that are right (Platt 1999), writes it to
-`reader/text_score.json` of the model repository, and to `docs/models.md` how well it holds, set by set. There each
-plate is judged by a fit on others: the texts are divided in two, and either half's scores come from the other's fit.
+reads the plates of the half of the validation split that neither training nor the choice of weights has seen, and fits
+a function from the reader's confidence to the share of such texts that are right (Platt 1999). It writes the function
+to `reader/text_score.json` of the model repository, and its calibration error by set to `docs/models.md`, measured by
+cross-validation: the texts are divided in two halves, and the scores of each come from a fit on the other.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from training.evaluation.labels import readable
 
 PARTS = ("plates", "plates_more")
 SMALL = 20
-"""Sets with fewer plates are counted together."""
+"""Sets with fewer plates are combined."""
 _BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A text that was read: the plate's set, its true text, the reader's confidence, and whether it is right."""
+    """A reading: the plate's set, its true text, the reader's confidence, and whether the reading is right."""
 
     set: str
     text: str
@@ -50,7 +50,7 @@ class Scored:
 
 
 def scored(data: Path, models: ModelRepository, model: Path) -> Iterator[Scored]:
-    """What the reader says of the kept half."""
+    """The reader's readings of the unseen half."""
     reader = session(model)
     templates = region_prior.templates(models.regions, models.template_fit_file)
     for name in PARTS:
@@ -78,7 +78,7 @@ def fitted(plates: Sequence[Scored]) -> TextScore:
 
 
 def judged(plates: Sequence[Scored]) -> list[tuple[Scored, float]]:
-    """Each plate with a score by a fit on those of other texts."""
+    """Each plate with its score from a fit on plates with other texts."""
     sides: dict[int, list[Scored]] = defaultdict(list)
     for plate in plates:
         sides[hashlib.sha256(f"fold {plate.text}".encode()).digest()[0] % 2].append(plate)
@@ -97,7 +97,7 @@ def calibration_error(pairs: Sequence[tuple[Scored, float]]) -> float:
 
 
 def table(pairs: Sequence[tuple[Scored, float]]) -> str:
-    """Mean score and share read exactly by set; sets of few plates together."""
+    """Mean score and share read exactly, by set; sets of few plates are combined."""
     counts: dict[str, int] = defaultdict(int)
     for plate, _ in pairs:
         counts[plate.set] += 1

@@ -1,6 +1,6 @@
-"""What cameras do to pictures: fewer pixels, a shaken exposure, compression.
+"""Camera effects: low resolution, motion blur, compression.
 
-How much of it, and how often, is for each model to say.
+Each model decides how strongly and how often to apply them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 
 
 def coarse(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pixels:
-    """The picture with that share of its pixels on each side, at its old size again; `enlarged`: OpenCV's method."""
+    """The picture reduced to `share` of its width and height, and enlarged again by OpenCV's method `enlarged`."""
     height, width = image.shape[:2]
     size = max(1, round(width * share)), max(1, round(height * share))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -27,7 +27,7 @@ def coarse(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pix
 
 
 def shaken(image: Pixels, length: int, angle: float) -> Pixels:
-    """Moved by `length` pixels during the exposure, in the direction of `angle` (radians)."""
+    """The picture with motion blur of `length` pixels in the direction of `angle` (radians)."""
     kernel = np.zeros((2 * length + 1, 2 * length + 1), dtype=np.float32)
     reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])
     start, end = np.round(length - reach).astype(int), np.round(length + reach).astype(int)
@@ -36,5 +36,5 @@ def shaken(image: Pixels, length: int, angle: float) -> Pixels:
 
 
 def compressed(image: Image, quality: int) -> Image:
-    """As JPEG of that quality shows it, 1 to 100."""
+    """The picture after JPEG compression of that quality, 1 to 100."""
     return decode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())

@@ -1,4 +1,4 @@
-"""How every training program is started, and what its `--help` looks like."""
+"""Start and `--help` of every training program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.common.errors import Interrupted, TrainingError
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """The description's lines as they are written, and every option's default."""
+    """Keeps the line breaks of the description, and shows the default of every option."""
 
 
 def parser(module: str, description: str | None) -> argparse.ArgumentParser:
@@ -20,7 +20,7 @@ def parser(module: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def run(program: Callable[[], None]) -> None:
-    """Run a program; an error that its user can mend ends it with status 1 and one line, Ctrl-C with 130."""
+    """Run a program. Errors that its user can fix end it with one line and status 1, Ctrl-C with 130."""
     try:
         program()
     except Interrupted as stop:

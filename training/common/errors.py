@@ -1,9 +1,9 @@
-"""What ends a training program with one line that says what to do, instead of a traceback.
+"""Errors that end a training program with one line that says what to do, instead of a traceback.
 
 TrainingError
-├── DataError         the labels or pictures are missing, or laid out otherwise
-├── CheckpointError   the weights that are asked for are not there
-├── Interrupted       somebody pressed Ctrl-C
+├── DataError         labels or pictures are missing or not in the expected layout
+├── CheckpointError   the requested weights are missing or do not fit
+├── Interrupted       the user pressed Ctrl-C
 └── NotLearning       the loss or a score is not a finite number
 """
 
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """The base of all; its text is shown to whoever started the program."""
+    """The base class; its text is shown to the user."""
 
 
 class DataError(TrainingError):
-    """The labels or pictures are missing, or laid out otherwise than training/README.md says."""
+    """Labels or pictures are missing, or not in the layout that training/README.md describes."""
 
 
 class CheckpointError(TrainingError):
-    """The weights that are asked for are not there."""
+    """The requested weights are missing, or do not fit the network."""
 
 
 class Interrupted(TrainingError):
-    """Somebody pressed Ctrl-C; what was learnt until then is saved."""
+    """The user pressed Ctrl-C; what was learnt until then is saved."""
 
 
 class NotLearning(TrainingError):

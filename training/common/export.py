@@ -1,4 +1,4 @@
-"""From a trained PyTorch model to an ONNX file that is proven to give the same answers."""
+"""Exports a trained PyTorch model to an ONNX file, and checks that both give the same answers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from training.common.errors import DataError
 from training.common.onnx_session import Outputs, session
 
 OPSET = 17
-"""Read by ONNX Runtime and TensorRT of every Triton release that Platelane supports."""
+"""Supported by ONNX Runtime and TensorRT in every Triton release that Platelane supports."""
 
 Difference = Callable[[Outputs, Outputs], float]
-"""How far the framework's outputs (first) and the file's (second) are apart; 0 for equal ones."""
+"""The distance between the outputs of PyTorch (first) and the file (second); 0 if they are equal."""
 
 
 class ParityError(RuntimeError):
-    """The exported file and the model it came from answer differently."""
+    """The exported file and the model give different answers."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], difference: float, tolerance: float) -> None:
         super().__init__(f"{path}: outputs differ by {difference:.3g} (allowed {tolerance:.3g}) for input {shape}")
 
 
 def size_output(config: Path, output: str, size: int) -> None:
-    """Say another number of classes of one output in a `config.pbtxt`, where there is one.
+    """Change the number of classes of one output in a `config.pbtxt`, if the file exists.
 
     Raises:
-        DataError: it does not say the size as Platelane's does.
+        DataError: the size is not written as in Platelane's own files.
     """
     if not config.exists():
         return
@@ -40,13 +40,13 @@ def size_output(config: Path, output: str, size: int) -> None:
     pattern = rf'(output \{{ name: "{output}" [^}}]*dims: \[ )(\d+)( \])'
     changed, count = re.subn(pattern, rf"\g<1>{size}\g<3>", text)
     if count != 1:
-        raise DataError(f"{config} does not say the size of `{output}` as Platelane's does")
+        raise DataError(f"{config} does not give the size of `{output}` in the form of Platelane's own files")
     if changed != text:
         config.write_text(changed, encoding="utf-8")
 
 
 def largest_difference(expected: Outputs, actual: Outputs) -> float:
-    """The largest absolute difference of any element; infinite where shapes differ."""
+    """The largest absolute difference of any element; infinite if shapes differ."""
     if any(a.shape != b.shape for a, b in zip(expected, actual, strict=True)):
         return float("inf")
     return max(
@@ -69,9 +69,9 @@ def export(
 ) -> None:
     """Write `model` to `path` and compare the two on random UINT8 pictures.
 
-    `example` is a UINT8 tensor, batch first. Axis 0 of the input and of every output is dynamic; `dynamic_axes` adds
-    to that, by tensor name. `check_shapes` lists the input shapes compared; by default the example's with one and with
-    three pictures. Raises `ParityError` where the outputs differ by more than `tolerance`; the file is then removed.
+    `example` is a UINT8 tensor, batch first. Axis 0 of the input and of every output is dynamic; `dynamic_axes` names
+    further ones by tensor. `check_shapes` lists the input shapes to compare; by default the example's, with one and
+    three pictures. Raises `ParityError` if the outputs differ by more than `tolerance`; the file is then removed.
     """
     model = model.cpu().float().eval()
     axes = {name: {0: "batch"} for name in (input_name, *output_names)}

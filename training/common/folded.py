@@ -1,7 +1,7 @@
-"""Networks without their normalisations, as exported files hold them, and the weights of such a file.
+"""Networks with batch normalisation folded into convolutions, as in exported files, and the weights of such files.
 
-At inference a batch normalisation is part of the convolution before it. Trained on in that form, a network keeps the
-statistics of the data that it was made with, whatever it sees now; and it can begin with the very file that is served.
+At inference, batch normalisation is part of the convolution before it. A network that is trained further in this form
+keeps the statistics of its original data, whatever it sees now, and can start from the very file that is served.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TOLERANCE: Final = 1e-3
 
 
 def folded(model: nn.Module) -> nn.Module:
-    """`model` itself, each batch normalisation made part of the convolution before it."""
+    """`model` itself, with each batch normalisation folded into the convolution before it."""
     for parent in list(model.modules()):
         for (name, convolution), (after, normal) in pairwise(list(parent.named_children())):
             if isinstance(convolution, nn.Conv2d) and isinstance(normal, nn.BatchNorm2d):
@@ -37,12 +37,12 @@ def folded(model: nn.Module) -> nn.Module:
 
 
 def weights_of(path: Path, model: nn.Module, prefix: str) -> Weights:
-    """The weights of a folded `model` out of the file that `training.common.export` wrote of it.
+    """The weights of a folded `model` from the file that `training.common.export` wrote.
 
-    In the file the model is the part `prefix` of what was exported.
+    `prefix`: the name of the model within the exported module.
 
     Raises:
-        CheckpointError: the file is not of this network.
+        CheckpointError: the file holds another network.
     """
     graph = onnx.load(path).graph
     values = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -59,7 +59,7 @@ def weights_of(path: Path, model: nn.Module, prefix: str) -> Weights:
     state = model.state_dict()
     wrong = [name for name, value in state.items() if name not in found or found[name].shape != tuple(value.shape)]
     if wrong:
-        raise CheckpointError(f"{path} is of another network than training/ has: {wrong[0]} is not what it should be")
+        raise CheckpointError(f"{path} holds another network than training/ has: {wrong[0]} is not what it should be")
     return {name: torch.from_numpy(np.array(found[name], dtype=np.float32)) for name in state}
 
 
@@ -75,9 +75,9 @@ def _module(node: str) -> str:
 
 
 def softening(path: Path) -> dict[str, tuple[float, tuple[float, ...]]]:
-    """By output of an exported file: the temperature that its logits are divided by, and the offsets added to them.
+    """For each output of an exported file: the temperature that divides its logits, and the offsets added to them.
 
-    There are no offsets where the file adds none. Raises CheckpointError where an output is no softened softmax.
+    Offsets are empty if the file adds none. Raises CheckpointError if an output is not a softmax with a temperature.
     """
     graph = onnx.load(path).graph
     values = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
@@ -95,17 +95,17 @@ def softening(path: Path) -> dict[str, tuple[float, tuple[float, ...]]]:
             offsets = tuple(values[node.input[1]].ravel().tolist())
             node = made_by[node.input[0]]
         if node.op_type != "Div" or node.input[1] not in values:
-            raise CheckpointError(f"{path} does not soften {output.name} as training/ does")
+            raise CheckpointError(f"{path} does not calibrate {output.name} as training/ does")
         found[output.name] = (float(values[node.input[1]]), offsets)
     return found
 
 
 def verified(model: nn.Module, path: Path, example: Tensor) -> None:
-    """Raises CheckpointError where `model` and the file that its weights came from do not answer alike."""
+    """Raises CheckpointError if `model` and the file with its weights give different answers."""
     picture = torch.randint(0, 256, example.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     served = session(path)
     with torch.no_grad():
         answers = model.eval()(picture)
     for ours, theirs in zip(answers, served.run(None, {served.get_inputs()[0].name: picture.numpy()}), strict=True):
         if not np.abs(ours.numpy() - theirs).max() < _TOLERANCE:
-            raise CheckpointError(f"{path} answers otherwise than its weights do in training/")
+            raise CheckpointError(f"{path} gives other answers than its weights in training/")

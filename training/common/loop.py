@@ -1,7 +1,7 @@
 """The one training loop: time budget, schedule, averaging of weights, checkpoints, resume, progress bar.
 
-The learning rate follows the share of the time budget that is used up (linear warm-up, then half a cosine), so that a
-run on two slow cores and one on a GPU end equally well settled.
+The learning rate depends on the share of the time budget that is used up (linear warm-up, then half a cosine), so that
+runs on two slow cores and on a GPU both converge.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from training.data.dataset import DEFAULT_DATA
 REPOSITORY: Final = Path("triton_models")
 
 Batch = Any
-"""What a task's `batches` yields and its `loss` takes; tensors are moved by the task."""
+"""What a task's `batches` yields and its `loss` accepts; the task moves tensors to the device."""
 
 
 class Task(Protocol):
-    """One model to train: what it is, what it sees, what it is measured by."""
+    """A model to train, with its batches, loss and validation."""
 
     model: torch.nn.Module
 
     def batches(self, progress: Progress, random: np.random.Generator) -> Iterator[Batch]:
         """An endless stream of training batches; augmentation may grow with `progress.share`.
 
-        Worker processes each run it on a copy of the task, with random numbers of their own.
+        Each worker process runs it on a copy of the task, with its own random numbers.
         """
         ...
 
@@ -53,13 +53,13 @@ class Task(Protocol):
     def validate(self, model: torch.nn.Module, device: torch.device) -> Mapping[str, float]:
         """Figures on the validation split; the one named `score` decides which checkpoint is best.
 
-        Without it, as where there is nothing to validate on, that is the last one.
+        Without a `score`, the last one is.
         """
         ...
 
 
 class Progress:
-    """Share of the time budget used so far, 0 to 1; worker processes see it change."""
+    """Share of the time budget used so far, 0 to 1; shared with worker processes."""
 
     def __init__(self, share: float = 0.0) -> None:
         self._share = RawValue(ctypes.c_double, share)
@@ -78,14 +78,14 @@ Precision = Literal["bf16", "fp32"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What every training program takes on its command line, by the same names."""
+    """The options that all training programs have in common."""
 
     data: Path
     out: Path
     model: Path
     minutes: float
     steps: int
-    """Where it is not 0, the run ends after so many steps, however long they take."""
+    """If not 0, the run ends after so many steps, however long they take."""
     threads: int
     workers: int
     learning_rate: float
@@ -104,20 +104,20 @@ def parser(description: str | None, name: str, minutes: float, learning_rate: fl
     """The common command line of the program that trains the model `name`; a program adds its own options to it."""
     result = command.parser(f"training.{name}", description)
     result.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder that checkpoints are written to")
-    result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder that the model is exported to")
+    result.add_argument("--out", type=Path, default=Path("runs") / name, help="folder for checkpoints")
+    result.add_argument("--model", type=Path, default=REPOSITORY / name, help="folder to export the model to")
     result.add_argument("--minutes", type=float, default=minutes, help="how long to train, validation included")
-    result.add_argument("--steps", type=int, default=0, help="end after so many steps instead; 0: by --minutes")
+    result.add_argument("--steps", type=int, default=0, help="end after so many steps instead; 0: use --minutes")
     result.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads")
     result.add_argument(
         "--workers",
         type=int,
         default=0,
-        help="processes that prepare batches, for a GPU; 0: prepared between steps",
+        help="processes that prepare batches, for a GPU; 0: prepare them between steps",
     )
-    result.add_argument("--learning-rate", type=float, default=learning_rate, help="the highest of the schedule")
-    result.add_argument("--weight-decay", type=float, default=0.02, help="of kernels and matrices")
-    result.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    result.add_argument("--learning-rate", type=float, default=learning_rate, help="peak of the schedule")
+    result.add_argument("--weight-decay", type=float, default=0.02, help="for kernels and matrices")
+    result.add_argument("--seed", type=int, default=0, help="seed of all random numbers")
     result.add_argument("--resume", action="store_true", help="continue from last.pt in --out")
     result.add_argument("--validate-minutes", type=float, default=8.0, help="minutes between validations")
     result.add_argument(
@@ -132,10 +132,10 @@ def parser(description: str | None, name: str, minutes: float, learning_rate: fl
         "--precision",
         choices=get_args(Precision),
         default="bf16",
-        help="fp32 takes three quarters of the time of bf16 on Intel processors without AMX",
+        help="on Intel processors without AMX, fp32 takes three quarters of the time of bf16",
     )
     result.add_argument(
-        "--export-only", action="store_true", help="do not train: export best.pt of --out, or --weights"
+        "--export-only", action="store_true", help="do not train; export best.pt of --out, or --weights"
     )
     result.add_argument(
         "--weights", type=Path, action="append", default=[], help="export the mean of these checkpoints (repeatable)"
@@ -144,7 +144,7 @@ def parser(description: str | None, name: str, minutes: float, learning_rate: fl
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    """The common options out of parsed arguments."""
+    """The common options from parsed arguments."""
     chosen: dict[str, Any] = {field.name: getattr(arguments, field.name) for field in fields(Options)}
     return Options(**chosen | {name: tuple(chosen[name]) for name in ("exclude_sets", "weights")})
 
@@ -156,10 +156,10 @@ def bf16_is_fast() -> bool:
 
 
 def prepare(chosen: Options) -> torch.device:
-    """Seed PyTorch, set the threads, choose the device (a GPU where there is one).
+    """Seed PyTorch, set the number of threads, and choose the device (a GPU if there is one).
 
     Raises:
-        CheckpointError: weights that are asked for are not there. It is told here, before the data is read.
+        CheckpointError: requested weights are missing; checked here, before the data is read.
     """
     needed = [chosen.initial] if chosen.initial else []
     if chosen.export_only:
@@ -168,7 +168,7 @@ def prepare(chosen: Options) -> torch.device:
         needed.append(chosen.out / "last.pt")
     for checkpoint in needed:
         if not checkpoint.is_file():
-            why = "; without --resume a new run begins" if chosen.resume and checkpoint.name == "last.pt" else ""
+            why = "; omit --resume to start a new run" if chosen.resume and checkpoint.name == "last.pt" else ""
             raise CheckpointError(f"there is no checkpoint {checkpoint}{why}")
     torch.manual_seed(chosen.seed)
     torch.set_num_threads(chosen.threads)
@@ -178,7 +178,7 @@ def prepare(chosen: Options) -> torch.device:
 
 @dataclass(slots=True)
 class Spent:
-    """How far a run has come."""
+    """How far a run has come: steps, time and best score."""
 
     step: int = 0
     seconds: float = 0.0
@@ -189,11 +189,11 @@ class Spent:
 def train(task: Task, chosen: Options, device: torch.device) -> None:
     """Train until the budget is used up.
 
-    Writes `last.pt` (for `--resume`) and `best.pt` (the averaged weights, under the key `model`, of the validation
-    that scored best; of the last one where none scores) into `chosen.out`.
+    Writes `last.pt` (for `--resume`) and `best.pt` into `chosen.out`. The latter holds the averaged weights, under the
+    key `model`, of the validation with the best score, or of the last one if there are no scores.
 
     Raises:
-        CheckpointError: `--initial` or what `--resume` continues from is not there, or has used up its budget.
+        CheckpointError: the weights for `--initial` or `--resume` are missing, or the resumed run is complete.
         Interrupted: Ctrl-C; what was learnt is saved.
         NotLearning: the loss or the validation's score is not finite.
     """
@@ -244,18 +244,18 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
                 break
     except KeyboardInterrupt:
         run.keep(chosen.out)
-        raise Interrupted(f"stopped after {run.spent.step} steps; {chosen.out / 'last.pt'} has them") from None
+        raise Interrupted(f"stopped after {run.spent.step} steps, saved in {chosen.out / 'last.pt'}") from None
     finally:
         bar.close()
 
 
 def _used(spent: Spent, chosen: Options) -> float:
-    """The share of the budget, over 1 where more was used."""
+    """The used share of the budget; over 1 if more was used."""
     return spent.step / chosen.steps if chosen.steps else spent.seconds / (chosen.minutes * 60)
 
 
 class _Stream(IterableDataset[Batch]):
-    """A task's batches: each worker process's with random numbers of its own, and a resumed run's with others."""
+    """A task's batches. Each worker process has its own random numbers, and a resumed run has new ones."""
 
     def __init__(self, task: Task, progress: Progress, seed: tuple[int, int]) -> None:
         self.task, self.progress, self.seed = task, progress, seed
@@ -267,11 +267,11 @@ class _Stream(IterableDataset[Batch]):
 
 
 def _batches(task: Task, progress: Progress, chosen: Options, step: int) -> Iterator[Batch]:
-    """The task's batches from a step on, made by worker processes where there are any."""
+    """The task's batches from a step on, prepared by worker processes if there are any."""
     stream = _Stream(task, progress, (chosen.seed, step))
     if chosen.workers == 0:
         return iter(stream)
-    # forked, so that the decoded pictures are in memory once
+    # forked, so that the decoded pictures are in memory only once
     loader = DataLoader(
         stream,
         batch_size=None,
@@ -284,13 +284,13 @@ def _batches(task: Task, progress: Progress, chosen: Options, step: int) -> Iter
 
 
 def _ignore_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches workers, too; they end with the run."""
+    """Ctrl-C also reaches the workers, but they end with the run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass(slots=True)
 class _Run:
-    """What changes while a model is trained."""
+    """The state of a training run."""
 
     model: torch.nn.Module
     average: torch.nn.Module
@@ -298,7 +298,7 @@ class _Run:
     spent: Spent
 
     def step(self, loss: torch.Tensor, rate: float) -> float:
-        """One step down the loss; returns it."""
+        """Make one optimiser step; returns the loss."""
         value = loss.item()
         if not math.isfinite(value):
             raise NotLearning(f"the loss is {value} after {self.spent.step} steps")
@@ -313,7 +313,7 @@ class _Run:
         return value
 
     def save(self, folder: Path, score: float | None) -> None:
-        """After a validation, which may have nothing to score."""
+        """Save the weights after a validation; `score` is None if it has none."""
         if score is not None and not math.isfinite(score):
             raise NotLearning(f"the validation's score is {score} after {self.spent.step} steps")
         if score is None or score > self.spent.best:
@@ -322,7 +322,7 @@ class _Run:
         self.keep(folder)
 
     def keep(self, folder: Path) -> None:
-        """What `--resume` goes on from, and the only weights there are before the first validation."""
+        """Save `last.pt`, from which `--resume` continues; before the first validation, there are no other weights."""
         if not math.isfinite(self.spent.best):
             torch.save({"model": self.average.state_dict()}, folder / "best.pt")
         state = {
@@ -347,10 +347,10 @@ def trained(chosen: Options) -> dict[str, torch.Tensor]:
 
 
 def blended(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
-    """The mean of the checkpoints' averaged weights; they must descend from one another.
+    """The mean of the checkpoints' averaged weights; one must have been fine-tuned from another.
 
     Raises:
-        CheckpointError: one of them is not there.
+        CheckpointError: one of them is missing.
     """
     states = [state_of(path) for path in checkpoints]
     return {
@@ -360,17 +360,17 @@ def blended(checkpoints: Sequence[Path]) -> dict[str, torch.Tensor]:
 
 
 def load(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], source: Path) -> None:
-    """Give a model weights to start from; it may know (`adapted`) how those of a smaller one become its own.
+    """Load initial weights into a model; its method `adapted`, if any, converts those of a smaller model.
 
     Raises:
-        CheckpointError: they are of another network, or of other classes.
+        CheckpointError: they belong to another network, or to other classes.
     """
     adapted = getattr(model, "adapted", dict)(weights)
     try:
         model.load_state_dict(adapted)
     except RuntimeError as error:
         first = str(error).splitlines()[1:2]
-        raise CheckpointError(f"{source} is of another network: {' '.join(first).strip()}") from None
+        raise CheckpointError(f"{source} holds another network: {' '.join(first).strip()}") from None
 
 
 def state_of(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -404,11 +404,11 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]
 
 @torch.no_grad()
 def _update_average(average: torch.nn.Module, model: torch.nn.Module, step: int) -> None:
-    """Exponential moving average of the weights (Polyak) over the last 4 % of the steps, 2000 at most.
+    """Exponential moving average of the weights (Polyak) over the last 4 % of the steps, at most 2,000.
 
-    A longer memory than that keeps a short run's early weights alive, and where the task's pictures have changed their
-    size since, the average is far worse than the weights of the last step. Not `torch.optim.swa_utils.AveragedModel`:
-    its decay is one number for the whole run, and its `state_dict` is not that of the model, which checkpoints hold.
+    A longer memory would keep early weights in the average of a short run; if the task's pictures have changed size
+    since, the average is then far worse than the last weights. `torch.optim.swa_utils.AveragedModel` does not fit: its
+    decay is constant, and its `state_dict` differs from that of the model, which checkpoints hold.
     """
     decay = 1 - 1 / min(2000, 1 + step / 25)
     for mean, value in zip(average.state_dict().values(), model.state_dict().values(), strict=True):

@@ -1,4 +1,4 @@
-"""Exported models in ONNX Runtime, for programs that need no server."""
+"""Runs exported models in ONNX Runtime, for programs without a server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import onnxruntime
 
 Outputs = Sequence[np.ndarray[Any, Any]]
-"""What a model says, in the order of its file."""
+"""A model's outputs, in the order of its file."""
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
-    """The model of an ONNX file, on one thread of the processor."""
+    """A session for an ONNX file, on one thread of the processor."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

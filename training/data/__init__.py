@@ -1,1 +1,1 @@
-"""Labelled photographs: rows, pictures, splits, and plates as the served models cut them."""
+"""Labelled photographs: rows, pictures, splits, and plates cut as by the served models."""

@@ -1,4 +1,4 @@
-"""Groups of regions that training weighs and the tables of figures tell apart."""
+"""Groups of regions, by which training is weighted and figures are listed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EUROPE: Final = frozenset(
 
 
 def area(region: str) -> str:
-    """The group that a reader of the tables asks about: Europe, or the country."""
+    """A region's group in the tables: Europe, or the country."""
     code = country(region)
     if code in EUROPE:
         return "Europe"

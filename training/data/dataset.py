@@ -1,7 +1,7 @@
 """Labelled photographs: pictures in zip files, labels in CSV files beside them.
 
-The layout is one `<part>.zip` and one `<part>.csv` with a row an object; the columns used are named by the value types
-below. Rows of split `train` train, rows of split `val` measure; they are never mixed. `corrections.csv` mends texts.
+Each part consists of `<part>.zip` and `<part>.csv`, with one row per object; the value types below name the columns.
+Rows of split `train` are for training, those of split `val` for measuring. `corrections.csv` corrects texts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ DEFAULT_DATA = Path("../shared/data")
 
 VEHICLE_CLASSES: Final = ("car", "truck", "bus", "motorcycle")
 VEHICLE_LABELS: Final = frozenset({*VEHICLE_CLASSES, "vehicle", "ambulance"})
-"""All names that a box of a vehicle may have."""
+"""All possible classes of vehicle boxes."""
 _NEEDED: Final = frozenset({"file", "split"})
-"""Columns without which no row can be used."""
+"""Columns that every file must have."""
 _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 _CORNERS: Final = tuple(f"{axis}{i}" for i in (1, 2, 3, 4) for axis in "xy")
 _NUMBERS: Final = ("width", "height", *_SIDES, *_CORNERS)
@@ -45,7 +45,7 @@ _BLANK: Final = dict.fromkeys(
     ),
     "",
 )
-"""What a row is where its file lacks a column."""
+"""Values for columns that a file lacks."""
 _VALUES: Final = {
     "split": frozenset({"train", "val"}),
     "class": frozenset({"", "plate", "person"}) | VEHICLE_LABELS,
@@ -57,16 +57,15 @@ _SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class DataPart:
-    """A part of the data: one zip of pictures with its labels, for example `photos`.
+    """A part of the data: a zip of pictures with its labels, for example `photos`.
 
-    Raises:
-        DataError: from every method, when a file, a column or a picture is missing.
+    All methods raise DataError if a file, a column or a picture is missing.
     """
 
     root: Path
     name: str
     optional: bool = False
-    """Whether it may be missing: it then has no rows."""
+    """Whether it may be missing; it then has no rows."""
 
     @property
     def is_there(self) -> bool:
@@ -74,9 +73,9 @@ class DataPart:
         return (self.root / f"{self.name}.csv").exists()
 
     def rows(self, split: Split, exclude_sets: Collection[str] = ()) -> list[Row]:
-        """The label rows of a split, without the named sets; texts known to be wrong are corrected, or left blank.
+        """The label rows of a split, without the excluded sets; texts known to be wrong are corrected or left blank.
 
-        Columns that the file lacks are blank. Labels that mean nothing are told, all at once, as a DataError.
+        Missing columns are blank. Invalid labels raise a DataError that lists all of them.
         """
         if self.optional and not self.is_there:
             return []
@@ -92,7 +91,7 @@ class DataPart:
                     rows.append(row | {"text": right[row["file"]]} if row["file"] in right else row)
         if wrong:
             more = f"\n... and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-            raise DataError(f"{self.root} has labels that mean nothing:\n" + "\n".join(wrong[:_SHOWN]) + more)
+            raise DataError(f"{self.root} has invalid labels:\n" + "\n".join(wrong[:_SHOWN]) + more)
         return rows
 
     def by_picture(self, split: Split, exclude_sets: Collection[str] = ()) -> dict[str, list[Row]]:
@@ -132,24 +131,24 @@ class DataPart:
     def _existing(self, ending: str) -> Path:
         path = self.root / f"{self.name}.{ending}"
         if not path.is_file():
-            raise DataError(f"{path} is missing; training/README.md lists under Data what {self.root} has to hold")
+            raise DataError(f"{path} is missing; training/README.md lists under Data what {self.root} must contain")
         return path
 
 
 def any_of(root: Path, *names: str) -> list[DataPart]:
-    """The parts, of which a folder may lack some.
+    """The existing parts; some may be missing.
 
     Raises:
-        DataError: it has none of them.
+        DataError: all are missing.
     """
     found = [DataPart(root, name, optional=True) for name in names]
     if not any(part.is_there for part in found):
-        DataPart(root, names[0]).rows("train")  # tells which file is missing, and where the layout is described
+        DataPart(root, names[0]).rows("train")  # raises an error that names the missing file
     return found
 
 
 def measurable(root: Path, name: str) -> DataPart:
-    """A part to measure on. Raises DataError where it has no rows of split `val`, before anything is started."""
+    """A part to measure on. Raises DataError right away if it has no rows of split `val`."""
     part = DataPart(root, name)
     if not part.rows("val"):
         raise DataError(f"{root / name}.csv has no rows of the split val to measure on")
@@ -157,23 +156,23 @@ def measurable(root: Path, name: str) -> DataPart:
 
 
 def _faults(row: Row) -> list[str]:
-    """What in a row cannot be meant."""
+    """The invalid values of a row."""
     found = [
-        f"{name} {row[name]!r} is none of {', '.join(sorted(filter(None, values)))}"
+        f"{name} {row[name]!r} is not one of {', '.join(sorted(filter(None, values)))}"
         for name, values in _VALUES.items()
         if row[name] not in values
     ]
     if not _REGION.fullmatch(row["region"]):
-        found.append(f"region {row['region']!r} is no code in lower case, such as om or us-ca")
-    found += [f"{name} {row[name]!r} is no number" for name in _NUMBERS if not _is_number(row[name])]
+        found.append(f"region {row['region']!r} is not a code in lower case, such as om or us-ca")
+    found += [f"{name} {row[name]!r} is not a number" for name in _NUMBERS if not _is_number(row[name])]
     sides = [row[name] for name in _SIDES]
     if any(sides) and not all(sides):
-        found.append("the box lacks a side")
+        found.append("a side of the box is missing")
     elif all(sides) and not found and not (box(row).width > 0 and box(row).height > 0):
         found.append(f"the box {' '.join(sides)} is empty")
     corners_told = [bool(row[name]) for name in _CORNERS]
     if any(corners_told) and not all(corners_told):
-        found.append("a corner lacks a coordinate")
+        found.append("a coordinate of a corner is missing")
     return found
 
 
@@ -186,11 +185,11 @@ def _is_number(text: str) -> bool:
 
 @cache
 def _corrections() -> dict[str, dict[str, str]]:
-    """By part and file: the text of its one plate, blank where it is not certain.
+    """By part and file: the text of its only plate; blank if uncertain.
 
-    On Brazilian plates a quarter of the ones are labelled as zeros and a third of the first letters I as O, Q or D, on
-    Vietnamese ones MD as M0: these were read again by eye, as was what the reader read otherwise in the validation
-    split. Blank are texts of these sets with which a reader trained on them surely disagrees.
+    A quarter of the ones on Brazilian plates are labelled as zeros, and a third of the initial I as O, Q or D; MD on
+    Vietnamese plates is labelled M0. These were read again by eye, as were plates of the validation split on which the
+    reader disagreed. Texts of these sets are blank if a reader trained on them confidently disagrees.
     """
     texts: dict[str, dict[str, str]] = {}
     with (Path(__file__).parent / "corrections.csv").open(newline="", encoding="utf-8") as rows:
@@ -200,10 +199,10 @@ def _corrections() -> dict[str, dict[str, str]]:
 
 
 def kept(rows: Sequence[Row]) -> bool:
-    """Whether a picture of the validation split, of which these are the rows, is of its half that chooses nothing.
+    """Whether the picture with these rows belongs to the unseen half of the validation split.
 
-    One half chooses between weights; the other is seen by no training and no choice, so that what scores mean can be
-    fitted and measured on it. The half follows from the plates' texts: a photograph and the crops of it are of one.
+    One half is used to choose between weights. The other is used neither for training nor for choosing, so that scores
+    can be calibrated and measured on it. The half depends on the plates' texts, so a photograph and its crops share it.
     """
     keys = {row["text"] for row in rows if row.get("text")} or {rows[0].get("group") or rows[0]["file"]}
     return all(hashlib.sha256(key.encode()).digest()[0] % 2 == 0 for key in keys)
@@ -213,7 +212,7 @@ def decode(data: bytes) -> Image:
     """A picture's pixels, shape (height, width, 3), blue-green-red.
 
     Raises:
-        ValueError: it is none that OpenCV can read.
+        ValueError: OpenCV cannot read it.
     """
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
@@ -229,7 +228,7 @@ def all_plates(row: Row) -> bool:
 def all_vehicles(row: Row) -> bool:
     """Whether every vehicle of the row's photograph is labelled.
 
-    Sets that say only "vehicle" box the close ones and leave out those behind.
+    Sets whose only class is "vehicle" label the close ones and leave out those behind.
     """
     labelled = row["labelled"].split()
     return "car" in labelled and "partly" not in labelled
@@ -241,18 +240,18 @@ def box(row: Row) -> Box:
 
 
 def quadrilateral(row: Row, image: Image) -> Corners:
-    """The labelled plate corners, or those of the box where nobody labelled them, or of the picture without either."""
+    """The labelled plate corners; without them, those of the box; without either, those of the picture."""
     labelled = corners(row)
     return box_in(row, image).corners() if labelled is None else labelled
 
 
 def box_in(row: Row, image: Image) -> Box:
-    """The labelled box; all of the picture where there is none, as of crops."""
+    """The labelled box; the whole picture if there is none, as in crops."""
     return box(row) if row["xmin"] else Box(0, 0, image.shape[1], image.shape[0])
 
 
 def corners(row: Row) -> Corners | None:
-    """The labelled plate corners, or None where the row has only a box."""
+    """The labelled plate corners; None if the row has only a box."""
     if not row["x1"]:
         return None
     values = [float(row[name]) for name in _CORNERS]

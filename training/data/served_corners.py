@@ -1,4 +1,4 @@
-"""A labelled plate's corners as the served models find them: what the reader is given in production."""
+"""Corners of labelled plates as the served models find them, which is what the reader gets in production."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from platelane.vision.geometry import Box, Corners
 from training.common.onnx_session import session
 
 SAME_PLATE: Final = 0.4
-"""IoU from which on a find is the labelled plate."""
+"""Least IoU of a detection with the labelled plate."""
 REACHES: Final = (1.5, 4.0)
-"""Half of what a view shows, in widths of the plate: it takes a third, or an eighth, of the view."""
+"""Half the width of each view, in plate widths: the plate takes up a third, or an eighth, of the view."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedCorners:
-    """The served detector and aligner, asked where the corners of a labelled plate are."""
+    """Finds the corners of labelled plates with the served detector and aligner."""
 
     detector: onnxruntime.InferenceSession
     aligner: onnxruntime.InferenceSession
 
     @classmethod
     def of(cls, repository: Path) -> ServedCorners:
-        """Of the models in a repository, each on one thread."""
+        """With the models of a repository, each on one thread."""
         return cls(*(session(repository / name / "1" / "model.onnx") for name in ("detector", "aligner")))
 
     def __call__(self, image: Image, plate: Box) -> tuple[Corners, ...]:
-        """Corners as found, and as corrected; nothing where the plate is not found in its place."""
+        """The corners as found, and as corrected; empty if the plate is not found in its place."""
         detected = self._detected(image, plate, REACHES[0])
         if detected is None:
             return ()
@@ -42,7 +42,7 @@ class ServedCorners:
         return detected, out_of_crop(seen, detected, ALIGNER_MARGIN)
 
     def found(self, image: Image, plate: Box) -> tuple[Corners, ...]:
-        """Corners as found in a near and in a far view, of those views in which the plate is found in its place."""
+        """The corners as found in a near and in a far view; only of views in which the plate is found in its place."""
         found = (self._detected(image, plate, reach) for reach in REACHES)
         return tuple(corners for corners in found if corners is not None)
 
@@ -58,12 +58,12 @@ class ServedCorners:
 
 
 def _view_of(image: Image, plate: Box, reach: float) -> View:
-    """The plate in the middle of a canvas of which half is `reach` times as wide: one view instead of a search."""
+    """A view with the plate in the middle, reaching `reach` plate widths to each side."""
     height, width = image.shape[:2]
     x, y = plate.center
     reach *= max(plate.width, 2 * plate.height)
     area = Box(x - reach, y - reach, x + reach, y + reach).clipped(width, height)
-    # where the picture ends near the plate, a margin stands in for what is beyond
+    # if the picture ends near the plate, a margin replaces what is beyond
     margin = max(0.0, reach / max(area.width, area.height) - 0.5)
     return View(*letterbox(cut(image, area), ZOOM_CANVAS, margin), area.xmin, area.ymin)
 

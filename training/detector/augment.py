@@ -1,4 +1,4 @@
-"""Other cameras than the one that took a picture: their light, lens, sensor, compression and burnt-in writing."""
+"""Augmentation that imitates other cameras: light, lens, sensor, compression and burnt-in text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.detector.scenes import Scene
 
 
 def degrade(image: Image, random: np.random.Generator) -> Image:
-    """Light, colour, lens, sensor and compression of cameras other than the one that took the picture."""
+    """Degrade a picture like other cameras: light, colour, lens, sensor and compression."""
     height, width = image.shape[:2]
     result = image
     if random.random() < 0.5:
@@ -45,7 +45,7 @@ def degrade(image: Image, random: np.random.Generator) -> Image:
 
 
 def write_overlay(scene: Scene, random: np.random.Generator) -> None:
-    """Burn a camera's time stamp or name into the picture: writing that is no plate."""
+    """Burn a camera's time stamp or name into the picture, which the model must not take for a plate."""
     height, width = scene.image.shape[:2]
     numbers = random.integers(0, 100, 6)
     text = str(

@@ -1,6 +1,6 @@
 """What the detector sees while it trains: views of scenes, mosaics of four, and batches of them.
 
-Serving sees whole photographs and zoomed vehicles in a letterbox, which are among these views.
+In production, it sees letterboxed photographs and enlarged vehicles; the views include such pictures.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from training.detector.scenes import Floats, Scene, Scenes, joined, moved
 from training.detector.views import cut_around_plate, view, wide_plates
 
 CLOSE_UPS: Final = 0.14
-"""Share of the pictures that show little more than a plate."""
+"""Share of pictures that show little more than a plate."""
 
 REDRAWN: Final = 0.35
 """Share of the photographs in which drawn plates replace the real ones."""
 
 OVERLAID: Final = 0.15
-"""Share of the pictures with a camera's writing burnt in."""
+"""Share of the pictures with burnt-in camera text."""
 
 Redrawn = Callable[[Scene, np.random.Generator], Scene]
-"""A scene with other plates in place of its own."""
+"""A function that replaces the plates of a scene by others."""
 
 
 class Composer:
@@ -40,7 +40,7 @@ class Composer:
         self.scenes = scenes
         self.random = random
         self.redrawn = redrawn
-        """Puts drawn plates into a scene; some of the photographs go through it. With it, vehicles are written on."""
+        """Puts drawn plates into some of the photographs; if given, vehicles also get writing."""
         close = scenes.weights * np.array([len(wide_plates(photo)) > 0 for photo in scenes.photos])
         self._close_chances = close / close.sum() if close.any() else scenes.weights
 
@@ -49,7 +49,7 @@ class Composer:
         return collate([self.picture(height, width) for _ in range(count)])
 
     def picture(self, height: int, width: int) -> Scene:
-        """One training picture: a view or a mosaic, photographed badly now and then."""
+        """One training picture: a view or a mosaic, sometimes degraded."""
         scene = self._mosaic(height, width) if self.random.random() < 0.5 else self._view(height, width)
         if self.redrawn and self.random.random() < LETTERED:
             scene = lettered(scene, self.random)
@@ -74,7 +74,7 @@ class Composer:
         return view(self._scene(), height, width, self.random)
 
     def _close_up(self) -> Scene:
-        """A plate cut out by somebody, or here."""
+        """A picture of little more than a plate: a labelled crop, or cut from a photograph."""
         if self.scenes.close_ups and self.random.random() < 0.5:
             return self._one_of(self.scenes.close_ups)
         return cut_around_plate(self._photo(self._close_chances), self.random)
@@ -92,7 +92,7 @@ class Composer:
         return self.redrawn(photo, self.random) if self.redrawn and self.random.random() < REDRAWN else photo
 
     def _collage(self) -> Scene:
-        """A vehicle crop laid on a picture without vehicles."""
+        """A vehicle crop pasted into a picture without vehicles."""
         crop = self._one_of(self.scenes.crops)
         if not self.scenes.negatives:
             return crop
@@ -108,7 +108,7 @@ class Composer:
 
 
 def collate(scenes: Sequence[Scene]) -> tuple[Tensor, Targets]:
-    """Scenes of one size as a batch; labels are padded."""
+    """A batch of scenes of equal size; labels are padded."""
     objects = max(1, *(len(scene.boxes) for scene in scenes))
     areas = max(1, *(len(scene.ignored) for scene in scenes))
     count = len(scenes)

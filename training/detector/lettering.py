@@ -1,4 +1,4 @@
-"""Writing on vehicles: telephone numbers, names and slogans, which are no plates, and painted plates, which are."""
+"""Writing on vehicles: telephone numbers, names and slogans, which are not plates, and painted plates, which are."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from training.synthesis.designs import AMERICAN_FACES, EUROPEAN_FACES, HEAVY_FAC
 from training.synthesis.serials import Serial, compose
 
 LETTERED: Final = 0.2
-"""Share of the pictures with a vehicle that get writing."""
+"""Share of pictures with vehicles that get writing."""
 PAINTED: Final = 0.5
-"""Share of it that is a plate's number, painted straight on the bodywork or on a patch: to be found."""
+"""Share of the writing that is a plate number, painted on the bodywork or on a patch, which must be found."""
 PAINTED_CHARACTERS: Final = frozenset(string.ascii_uppercase + string.digits + " -.")
 MARKS: Final = 0.15
-"""Share of the writing that is none of a vehicle: a mark laid over the picture."""
+"""Share of the writing that is not on a vehicle, but is a watermark over the picture."""
 NARROWEST: Final = 64.0
-"""Width in pixels from which on a vehicle is written on."""
+"""Least width in pixels of a vehicle to write on."""
 SMALLEST: Final = 5.0
-"""Height in pixels of the lowest writing."""
+"""Least height of writing in pixels."""
 
 FACES: Final = (*EUROPEAN_FACES, *AMERICAN_FACES, *HEAVY_FACES)
 CAP, WIDE, GAP, BLANK, LEADING = 32, 20, 5, 16, 10
-"""Pixels in which writing is set before it is fitted in; one size, since glyphs are kept."""
+"""Height in pixels at which text is set before it is scaled; one size, because glyphs are cached."""
 
 SENTENCES: Final = (
     "{TAXI,POLICE,AMBULANCE,SCHOOL BUS,EXPRESS,ON DUTY,STOP,TOURIST,PRESS,SECURITY,GOODS CARRIER,KEEP DISTANCE,VIP}",
@@ -57,9 +57,9 @@ Mask = NDArray[np.float32]
 
 
 def lettered(scene: Scene, random: np.random.Generator) -> Scene:
-    """The scene with writing on one of its vehicles, where there is room; a painted plate joins its objects.
+    """The scene with writing on one of its vehicles, if there is room; a painted plate is added to its objects.
 
-    The picture is written into.
+    Modifies the picture in place.
     """
     mark = random.random() < MARKS
     place = _whole(scene) if mark else _vehicle(scene, random)
@@ -95,7 +95,7 @@ def _whole(scene: Scene) -> Box:
 
 
 def _serial(random: np.random.Generator) -> Serial:
-    """A plate's number as a sign painter writes it: no emblems, nothing stacked, Latin letters and digits."""
+    """A plate number as sign painters write it: Latin letters and digits, no emblems, nothing stacked."""
     text = ""
     while not text:
         design = choose(random)
@@ -116,7 +116,7 @@ def _one_of(choices: tuple[str, ...], random: np.random.Generator) -> str:
 
 
 def _set(serial: Serial, random: np.random.Generator) -> Mask:
-    """The lines as a mask, one above the other, centred."""
+    """A mask of the lines, stacked and centred."""
     face = _one_of(FACES, random)
     lines = [_line(face, line) for line in serial.lines if line.strip()]
     width = max(line.shape[1] for line in lines)
@@ -139,7 +139,7 @@ def _line(face: str, line: str) -> Mask:
 
 
 def _corners(place: Box, aspect: float, painted: bool, random: np.random.Generator) -> Corners | None:
-    """Where to write within a box: corners (4, 2), slightly turned and slanted; None where it would be too small."""
+    """Where to write within a box: corners (4, 2), slightly rotated and slanted; None if it would be too small."""
     share = float(np.exp(random.uniform(np.log(0.14), np.log(0.45 if painted else 0.8))))
     width = min(place.width * share, place.height * 0.4 * aspect)
     height = width / aspect * random.uniform(0.8, 1.25)
@@ -156,7 +156,7 @@ def _corners(place: Box, aspect: float, painted: bool, random: np.random.Generat
 
 
 def _free(scene: Scene, corners: Corners) -> bool:
-    """Whether the place is inside the picture and away from plates."""
+    """Whether the area is inside the picture and does not touch plates."""
     area, whole = Box.around(corners), _whole(scene)
     if area.xmin < 1 or area.ymin < 1 or area.xmax > whole.xmax - 1 or area.ymax > whole.ymax - 1:
         return False
@@ -165,7 +165,7 @@ def _free(scene: Scene, corners: Corners) -> bool:
 
 
 def _write(scene: Scene, corners: Corners, writing: Mask, patch: bool, random: np.random.Generator) -> None:
-    """Paint into the picture, as bright against what is below as writing is."""
+    """Paint the writing into the picture, with a realistic contrast to what is below."""
     left, top = np.floor(corners.min(axis=0)).astype(int) - 1
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + 1
     area = scene.image[top:bottom, left:right]
@@ -175,7 +175,7 @@ def _write(scene: Scene, corners: Corners, writing: Mask, patch: bool, random: n
     if random.random() < 0.4:
         ink = np.clip(ink * random.uniform(0.2, 1.4, 3), 0, 255)
     height, width = writing.shape
-    # close to the size it will have, against aliasing
+    # scaled close to its final size first, against aliasing
     size = (max(4, round(float(np.ptp(corners[:, 0])))), max(4, round(float(np.ptp(corners[:, 1])))))
     if size[0] < width:
         writing = np.asarray(cv2.resize(writing, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -196,7 +196,7 @@ def _write(scene: Scene, corners: Corners, writing: Mask, patch: bool, random: n
 
 
 def _one_paper(dark: bool, random: np.random.Generator) -> NDArray[np.float64]:
-    """A patch's colour: white or yellow, or under bright letters black, green or blue."""
+    """The colour of a patch: white or yellow; under bright letters black, green or blue."""
     colours = (
         ((30, 30, 30), (60, 90, 20), (120, 50, 20))
         if dark and random.random() < 0.6

@@ -1,8 +1,8 @@
-"""What the detector is taught: which cell answers for which object, and how wrong it is.
+"""The detector's loss: which cell is responsible for which object, and how wrong it is.
 
-Task-aligned assignment (TOOD, Feng et al. 2021): an object is given to the cells inside it that already score and fit
-it best. Scores learn the fit itself by cross-entropy, boxes by complete IoU (Zheng et al. 2020), corners by smooth L1
-in units of the plate. Whatever nobody labelled is left out of the loss.
+Task-aligned assignment (TOOD, Feng et al. 2021): an object is assigned to the cells inside it that already score and
+fit it best. Scores learn the quality of the fit by cross-entropy, boxes by complete IoU (Zheng et al. 2020), corners by
+smooth L1 in units of the plate. Anything that is not labelled is left out of the loss.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch.nn import functional
 from training.detector.model import LABELS, PLATE, Predictions
 
 VEHICLE: Final = len(LABELS)
-"""Class index of a labelled vehicle whose class is not known."""
+"""Class index of a labelled vehicle of unknown class."""
 
 NOTHING: Final = -1
 """Class index that pads the targets of a batch."""
 
 CELLS_PER_OBJECT: Final = 10
 SMALLEST_REACH: Final = 6.0
-"""Cells up to this many pixels from an object's centre may answer for it, however small it is."""
+"""Cells up to this many pixels from an object's centre may be assigned to it, however small it is."""
 
 
 class Targets(NamedTuple):
@@ -35,7 +35,7 @@ class Targets(NamedTuple):
     classes: Tensor
     """Shape (B, N), INT64: index into `LABELS`, `VEHICLE` or `NOTHING`."""
     corners: Tensor
-    """Shape (B, N, 8): plate corners in input pixels, NaN where not known."""
+    """Shape (B, N, 8): plate corners in input pixels, NaN if unknown."""
     ignored: Tensor
     """Shape (B, M, 4): areas in which one group of classes is not labelled; empty boxes pad."""
     ignored_groups: Tensor
@@ -43,12 +43,12 @@ class Targets(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Which object each cell answers for."""
+    """The object that each cell is assigned to."""
 
     objects: Tensor
-    """Shape (B, A), INT64: index of the object; 0 where there is none."""
+    """Shape (B, A), INT64: index of the object; 0 if there is none."""
     quality: Tensor
-    """Shape (B, A): the score the cell should give, 0 where it answers for no object."""
+    """Shape (B, A): the target score of the cell; 0 without an object."""
 
 
 def detection_loss(found: Predictions, targets: Targets) -> Tensor:
@@ -57,7 +57,7 @@ def detection_loss(found: Predictions, targets: Targets) -> Tensor:
     score, weight = score_targets(found, targets, assignment)
     total = assignment.quality.sum().clamp(min=1.0)
 
-    # Unfocused: focal weights let a short training leave the background at scores of 0.2 to 0.4.
+    # No focal weights: with them, a short training leaves the background at scores of 0.2 to 0.4.
     crosses = functional.binary_cross_entropy_with_logits(found.logits, score, reduction="none")
     score_loss = (crosses * weight).sum() / total
 
@@ -73,7 +73,7 @@ def detection_loss(found: Predictions, targets: Targets) -> Tensor:
 
 @torch.no_grad()
 def assign(found: Predictions, targets: Targets) -> Assignment:
-    """Give every object to the best of the cells inside it, and every cell to at most one object."""
+    """Assign every object to the best cells inside it, and every cell to at most one object."""
     inside = _inside(found.points, _reachable(targets.boxes)) & (targets.classes != NOTHING).unsqueeze(-1)
     fit = iou(targets.boxes.unsqueeze(2), found.boxes.unsqueeze(1)) * inside
     alignment = _class_scores(found, targets.classes).sqrt() * fit.pow(6)
@@ -92,7 +92,7 @@ def assign(found: Predictions, targets: Targets) -> Assignment:
 
 @torch.no_grad()
 def score_targets(found: Predictions, targets: Targets, assignment: Assignment) -> tuple[Tensor, Tensor]:
-    """The scores to reach and the weight of each, both (B, A, 5): 0 where the truth is not known."""
+    """The target scores and their weights, both (B, A, 5); weights are 0 where the truth is unknown."""
     classes = targets.classes.gather(1, assignment.objects)
     chosen = assignment.quality > 0
     unsure = chosen & (classes == VEHICLE)
@@ -102,7 +102,7 @@ def score_targets(found: Predictions, targets: Targets, assignment: Assignment) 
 
     known = ~_ignored(found.points, targets)
     weight = torch.cat([known[:, :1], known[:, 1:].expand(-1, len(LABELS) - 1, -1)], dim=1).transpose(1, 2).float()
-    # A vehicle of unknown class: teach that it is one, to the class it looks like, and say nothing of the others.
+    # A vehicle of unknown class: train only the class that already scores highest, and ignore the others.
     weight[..., 1:] *= (~unsure).unsqueeze(-1)
     return score, torch.where(score > 0, 1.0, weight)
 
@@ -115,9 +115,9 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def complete_iou(predicted: Tensor, actual: Tensor) -> Tensor:
-    """CIoU (Zheng et al. 2020): IoU less penalties for distant centres and for a different aspect ratio.
+    """CIoU (Zheng et al. 2020): IoU minus penalties for distant centres and different aspect ratios.
 
-    Boxes (n, 4), result (n,). torchvision has the same, but would have to be chosen to match each build of PyTorch.
+    Boxes (n, 4), result (n,). torchvision has it too, but needs a version that matches each build of PyTorch.
     """
     hull = torch.maximum(predicted[:, 2:], actual[:, 2:]) - torch.minimum(predicted[:, :2], actual[:, :2])
     diagonal = hull.square().sum(dim=-1).clamp(min=1e-9)
@@ -147,17 +147,16 @@ def _corner_loss(found: Predictions, targets: Targets, assignment: Assignment, c
 
 
 def _class_scores(found: Predictions, classes: Tensor) -> Tensor:
-    """Each cell's score for each object's class (B, N, A); for a vehicle of unknown class the best vehicle score."""
+    """Each cell's score for each object's class (B, N, A); if the class is unknown, the best vehicle score."""
     scores = found.logits.sigmoid()
     scores = torch.cat([scores, scores[..., 1:].amax(dim=-1, keepdim=True)], dim=-1).transpose(1, 2)
     return scores.gather(1, classes.clamp(min=0).unsqueeze(-1).expand(-1, -1, scores.shape[-1]))
 
 
 def _ignored(points: Tensor, targets: Targets) -> Tensor:
-    """Shape (B, 2, A): cells that must not be taught anything about plates (0) or vehicles (1).
+    """Shape (B, 2, A): cells that are ignored for plates (0) or vehicles (1).
 
-    Those inside an ignored area; but a labelled object makes its own inside known again where it lies within a larger
-    ignored area.
+    These are the cells inside an ignored area, except inside labelled objects that lie within a larger ignored area.
     """
     plate = targets.classes == PLATE
     vehicle = (targets.classes != NOTHING) & ~plate
@@ -172,7 +171,7 @@ def _ignored(points: Tensor, targets: Targets) -> Tensor:
 
 
 def _smallest(points: Tensor, boxes: Tensor, wanted: Tensor) -> Tensor:
-    """Area (B, A) of the smallest wanted box around each point, infinite where there is none."""
+    """Area (B, A) of the smallest wanted box around each point; infinite if there is none."""
     around = _inside(points, boxes) & wanted.unsqueeze(-1)
     areas = torch.where(around, _area(boxes).unsqueeze(-1), math.inf)
     return torch.cat([areas, areas.new_full((areas.shape[0], 1, areas.shape[2]), math.inf)], dim=1).amin(dim=1)
@@ -185,14 +184,14 @@ def _inside(points: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _reachable(boxes: Tensor) -> Tensor:
-    """The boxes, grown where they are so small that no cell's centre may lie inside."""
+    """The boxes; those too small to contain the centre of a cell are enlarged."""
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
     half = ((boxes[..., 2:] - boxes[..., :2]) / 2).clamp(min=SMALLEST_REACH)
     return torch.cat([center - half, center + half], dim=-1)
 
 
 def _of_objects(values: Tensor, objects: Tensor) -> Tensor:
-    """For each cell the row of `values` (B, N, n) of the object it answers for."""
+    """For each cell, the row of `values` (B, N, n) of its object."""
     return values.gather(1, objects.unsqueeze(-1).expand(-1, -1, values.shape[-1]))
 
 

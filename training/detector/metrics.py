@@ -1,4 +1,4 @@
-"""What a trained detector finds in photographs, and how much of it is right."""
+"""Runs a trained detector on photographs, and measures its recall and precision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from training.synthesis.paste import sides
 
 BATCH: Final = 8
 SAME: Final = 0.5
-"""IoU from which on a find is the labelled object."""
+"""Least IoU of a detection with the labelled object."""
 
 
 def detect(
@@ -30,9 +30,9 @@ def detect(
     shrink: int = 1,
     least_score: float = 0.02,
 ) -> Iterator[tuple[int, Detections]]:
-    """Index of a picture and what is in it (in its pixels, best first), sorted by canvas.
+    """For each picture, its index and its detections in its pixels, best first; sorted by canvas.
 
-    `shrink` divides the canvas: 2 shows everything half as large.
+    `shrink` divides the size of the canvas: 2 shows everything half as large.
     """
     decoder = Decoder(model).eval()
     canvases = [frame_canvas(*image.shape[:2]) for image in images]
@@ -50,7 +50,7 @@ def detect(
 
 
 def nms(found: Detections) -> Detections:
-    """Non-maximum suppression as serving does it, plates among plates and vehicles among vehicles; best first."""
+    """Non-maximum suppression as in serving, separately for plates and vehicles; best first."""
     kept = [found.plates.nms(*PLATE_NMS), found.vehicles.nms(VEHICLE_NMS)]
     both = Detections.concatenated(kept)
     return both[np.argsort(-both.scores, kind="stable")]
@@ -67,7 +67,7 @@ def overlaps_of(a: Floats, b: Floats) -> Floats:
 
 
 def matched(boxes: Floats, truth: Floats) -> Integers:
-    """For each box, best first, the true box it overlaps most (IoU 0.5 at least) among those still free, or -1."""
+    """For each box, best first, the unmatched true box with the highest IoU, at least 0.5; or -1."""
     overlaps = overlaps_of(boxes, truth)
     matches = np.full(len(boxes), -1, np.int64)
     if len(truth) == 0:
@@ -82,7 +82,7 @@ def matched(boxes: Floats, truth: Floats) -> Integers:
 
 @dataclass(slots=True)
 class Tally:
-    """Hits and false alarms of one group of classes over many pictures."""
+    """True and false detections of one group of classes over many pictures."""
 
     objects: int = 0
     scores: list[float] = field(default_factory=list)
@@ -91,8 +91,8 @@ class Tally:
     def add(self, found: Detections, truth: Floats, ignored: Floats, complete: bool) -> Integers:
         """Count a picture; returns for each detection the true box it hit at IoU 0.5, or -1.
 
-        Detections of `ignored` boxes count neither way; where not everything is labelled (`complete` false), only
-        hits count.
+        Detections of `ignored` boxes do not count; if not everything is labelled (`complete` is false), only hits
+        count.
         """
         self.objects += len(truth)
         matches = matched(found.boxes, truth)
@@ -112,9 +112,9 @@ class Tally:
         return self._hits(threshold) / max(1, sum(score >= threshold for score in self.scores))
 
     def average_precision(self) -> float:
-        """Area under the curve of precision over recall, precision made monotonous (Everingham et al. 2010).
+        """Area under the curve of precision over recall, with monotonic precision (Everingham et al. 2010).
 
-        Kept libraries for it (pycocotools, torchmetrics) take every picture for completely labelled; `add` does not.
+        Libraries for it (pycocotools, torchmetrics) assume that every picture is completely labelled; `add` does not.
         """
         order = np.argsort(-np.array(self.scores, np.float64), kind="stable")
         hits = np.cumsum(np.array(self.hits, np.float64)[order])
@@ -128,12 +128,12 @@ class Tally:
 
 
 def corner_error(found: Corners, truth: Corners) -> float:
-    """Mean distance of the corners in shares of the plate's height."""
+    """Mean distance of the corners, as a share of the plate's height."""
     return float(np.linalg.norm(found - truth, axis=1).mean()) / sides(truth)[1]
 
 
 def corner_errors(found: Detections, matches: Integers, corners: Floats) -> list[float]:
-    """`corner_error` of each plate that was hit and whose corners are known."""
+    """`corner_error` of each plate that was found and has known corners."""
     errors = []
     for predicted, match in zip(found.corners, matches.tolist(), strict=True):
         if match < 0 or np.isnan(corners[match]).any():

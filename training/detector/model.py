@@ -2,8 +2,8 @@
 
 Plain 3x3 and 1x1 convolutions with batch normalisation and ReLU (they fuse into the convolution and quantise well) in
 cross-stage-partial blocks, a feature pyramid down and up again, and three levels of strides 8, 16 and 32 without
-anchors: every cell predicts, per class, a score that means "there is such an object, and this box fits it", the
-distances from the cell's centre to the four sides, and the plate's corners relative to that box.
+anchors. Every cell predicts a score per class, which means "there is such an object, and this box fits it"; the
+distances from the cell's centre to the four sides; and the plate's corners relative to that box.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from training.data.dataset import VEHICLE_CLASSES
 
 LABELS: Final = ("plate", *VEHICLE_CLASSES)
-"""Class names by index; the vehicles are all but the first."""
+"""Class names by index; all but the first are vehicles."""
 
 PLATE: Final = 0
 STRIDES: Final = (8, 16, 32)
@@ -26,7 +26,7 @@ Widths = tuple[int, int, int]
 """Channels at strides 8, 16 and 32."""
 
 WIDTHS: Final[Widths] = (64, 96, 128)
-"""Of neck and heads: plates are small and look alike, vehicles are large and do not."""
+"""Channels of neck and heads: plates are small and look alike, vehicles are large and diverse."""
 
 TOP_K: Final = 128
 OUTPUTS: Final = ("boxes", "scores", "classes", "corners")
@@ -37,7 +37,7 @@ CORNERS_OF_BOX: Final = (0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0)
 
 
 class Predictions(NamedTuple):
-    """What every cell of every level says, in FP32; A cells in all."""
+    """The predictions of every cell of every level, in FP32; A cells in total."""
 
     logits: Tensor
     """Shape (B, A, 5): class scores before the sigmoid."""
@@ -172,7 +172,7 @@ class Detector(nn.Module):
 
     def forward(self, image: Tensor) -> Predictions:
         """`image` is UINT8 of shape (B, H, W, 3), blue-green-red; H and W are multiples of 32."""
-        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
+        # TensorRT only accepts UINT8 as the input of a cast, so nothing may come before it.
         x = image.float().permute(0, 3, 1, 2) * (1 / 128) - 1
         levels = self.neck(self.backbone(x))
         parts = [head(level) for head, level in zip(self.heads, levels, strict=True)]
@@ -187,7 +187,7 @@ class Detector(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The exported graph: a detector followed by the choice of its best cells.
+    """The exported graph: a detector, followed by the selection of its best cells.
 
     Outputs, K best by score, descending: boxes (B, K, 4) in input pixels, scores (B, K), classes (B, K) INT64 into
     `LABELS`, corners (B, K, 8) in input pixels: the plate's, or the box's own for vehicles.

@@ -1,4 +1,4 @@
-"""Drawn plates for the detector: designs that no labelled photograph shows, in the photographs' own surroundings."""
+"""Drawn plates for the detector: designs that no labelled photograph shows, pasted into photographs."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from training.synthesis.plate import render
 from training.synthesis.wear import worn
 
 NARROWEST: Final = 24.0
-"""Width in pixels below which a plate stays as it is: what would be drawn on it could not be seen."""
+"""Plates narrower than this, in pixels, are not replaced, because it would not be visible."""
 
 
 DARK: Final = 0.2
-"""Share of the drawn plates shown in negative: bright letters on dark paper, which few photographs have."""
+"""Share of the drawn plates that are inverted: bright letters on dark paper, which few photographs show."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnPlates:
-    """A stock of drawn plates in the order of their aspect ratio."""
+    """A stock of drawn plates, sorted by aspect ratio."""
 
     plates: list[Image]
     aspects: NDArray[np.float64]
 
     @classmethod
     def stock(cls, count: int, random: np.random.Generator) -> DrawnPlates:
-        """Draw `count` plates, each worn by chance (about 5 ms each)."""
+        """Draw `count` plates with random wear (about 5 ms each)."""
         plates = [_drawn(random) for _ in tqdm(range(count), "drawn plates")]
         plates.sort(key=_aspect)
         return cls(plates, np.array([_aspect(plate) for plate in plates]))
 
     def over(self, scene: Scene, random: np.random.Generator) -> Scene:
-        """The scene with drawn plates over those plates whose corners are known, of about their shape."""
+        """The scene with drawn plates of similar shape over the plates with known corners."""
         along = np.array([sides(corners)[0] for corners in scene.corners])
         known = np.flatnonzero((scene.classes == PLATE) & (along >= NARROWEST))
         if len(known) == 0:
@@ -69,7 +69,7 @@ def _aspect(plate: Image) -> float:
 
 
 def _paste(image: Image, corners: NDArray[np.float32], plate: Image, random: np.random.Generator) -> None:
-    """Paste in place, touching only the plate's neighbourhood: `pasted` works on all of what it is given."""
+    """Paste in place, passing only the plate's neighbourhood to `pasted`, which processes its whole input."""
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(corners.min(axis=0)) - 8, 0, [width - 1, height - 1]).astype(int)
     right, bottom = np.clip(np.ceil(corners.max(axis=0)) + 8, 1, [width, height]).astype(int)

@@ -1,4 +1,4 @@
-"""Labels for what nobody labelled, by a model trained on what somebody did (pseudo-labels, Lee 2013)."""
+"""Labels by a model for objects that are not labelled (pseudo-labels, Lee 2013)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from training.detector.model import PLATE, Detector
 from training.detector.scenes import PLATES, VEHICLES, Floats, Integers, Scene, Scenes
 
 CERTAIN, DOUBTFUL = 0.4, 0.1
-"""A pseudo-label teaches from the first score on; from the second on it is left out of the loss."""
+"""Detections with at least the first score become labels; those with at least the second are left out of the loss."""
 
 
 def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) -> Scenes:
-    """The photographs with what `model` finds in them where nobody labelled."""
+    """The photographs, with unlabelled groups labelled by `model`."""
     photos = list(scenes.photos)
     found = detect(model, [scene.image for scene in photos], device, least_score=DOUBTFUL)
     for index, objects in tqdm(found, "pseudo-labels", len(photos)):
@@ -28,10 +28,10 @@ def with_pseudo_labels(scenes: Scenes, model: Detector, device: torch.device) ->
 
 
 def completed(scene: Scene, found: Detections) -> Scene:
-    """A scene in which the groups nobody labelled are labelled by detections.
+    """A scene whose unlabelled groups are labelled by detections.
 
-    Certain ones become objects, doubtful ones ignored areas; what is left is known to be empty. But where a plate is
-    known and no vehicle was found around it, vehicles were missed: they stay unknown in all of the picture.
+    Certain detections become objects, doubtful ones ignored areas; the rest counts as empty. But if no vehicle was
+    found around a known plate, vehicles were missed, so they stay unknown in the whole picture.
     """
     plates = found.plates
     found = found[np.isin(_groups(found), scene.ignored_groups)]
@@ -56,10 +56,10 @@ def completed(scene: Scene, found: Detections) -> Scene:
 
 
 def with_overlooked(scene: Scene, found: Detections) -> Scene:
-    """A scene with the plates, out of those found, that whoever labelled it overlooked.
+    """A scene with detected plates that the labels lack.
 
-    Sets that label plates often label those of the one vehicle the photograph is about. What looks like a plate on a
-    vehicle without one is taken for that vehicle's: a certain one becomes an object, a doubtful one an ignored area.
+    Many sets only label the plates of a photograph's main vehicle. A detected plate on a vehicle without one is assumed
+    to be that vehicle's: if certain, it becomes an object, if doubtful, an ignored area.
     """
     plates, vehicles = scene.boxes[scene.classes == PLATE], scene.boxes[scene.classes != PLATE]
     bare = vehicles[~_inside(_centres(plates), vehicles).any(axis=0)]

@@ -1,6 +1,6 @@
 """Labelled pictures as the detector's training knows them.
 
-A scene is a picture with everything that is known about it, and with the areas in which something is not known.
+A scene is a picture with everything that is known about it, and with the areas in which something is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 PLATES, VEHICLES = 0, 1
-"""Groups of classes that are labelled, or not, together."""
+"""Groups of classes that are either all labelled or all unlabelled."""
 
 CLASSES: Final = dict.fromkeys(VEHICLE_LABELS, VEHICLE) | {name: index for index, name in enumerate(LABELS)}
 
@@ -38,7 +38,7 @@ CROP_SETS: Final = ("stanford_cars_train", "id_highway", "oi_vehicles")
 """Sets whose vehicle crops fit tightly around the vehicle."""
 
 CROP_MARGIN: Final = 0.02
-"""Share of such a picture's sides that is around the vehicle."""
+"""Margin around the vehicle in such a picture, as a share of its sides."""
 
 CROPS_A_TYPE: Final = 500
 
@@ -59,7 +59,7 @@ WEIGHTS: Final = {
     "oi_google_plates": 2.0,
     "caltech_cars_rear": 1.5,
 }
-"""How often a picture of a set is shown, 1 where not named: the rare kinds of scene more often."""
+"""How often a picture of a set is shown, by default 1; rare kinds of scenes are shown more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Scene:
     classes: Integers
     """Shape (N,): index into `LABELS`, or `VEHICLE`."""
     corners: Floats
-    """Shape (N, 4, 2), NaN where not known."""
+    """Shape (N, 4, 2), NaN if unknown."""
     ignored: Floats
     """Shape (M, 4): areas in which a group is not (fully) labelled."""
     ignored_groups: Integers
@@ -85,7 +85,7 @@ class Scene:
 
 
 def empty_scene(image: Image, unknown: Collection[int] = ()) -> Scene:
-    """A picture without objects; `unknown` names the groups that nobody looked for."""
+    """A picture without objects; `unknown` has the groups that are not labelled."""
     height, width = image.shape[:2]
     return Scene(
         image=image,
@@ -98,7 +98,7 @@ def empty_scene(image: Image, unknown: Collection[int] = ()) -> Scene:
 
 
 def labelled_scene(image: Image, rows: Sequence[Row]) -> Scene:
-    """A photograph with its label rows; what its `labelled` column does not name exhaustively is unknown."""
+    """A photograph with its label rows; groups that its `labelled` column does not list as complete are unknown."""
     known = ((PLATES, all_plates(rows[0])), (VEHICLES, all_vehicles(rows[0])))
     unknown = [group for group, all_of_it in known if not all_of_it]
     rows = [row for row in rows if row["class"] in CLASSES and row["xmin"]]
@@ -118,7 +118,7 @@ class Scenes:
 
     photos: list[Scene]
     weights: Floats
-    """How often each photo is to be shown."""
+    """How often to show each photo."""
     negatives: list[Scene]
     crops: list[Scene]
     """Single vehicles that fill their picture; plates are not labelled."""
@@ -127,7 +127,7 @@ class Scenes:
 
 
 def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) -> Scenes:
-    """Decode a split into memory (about 4 GB for `train`). Of the parts only `photos` has to be there."""
+    """Decode a split into memory (about 4 GB for `train`). Only the part `photos` is required."""
     photos: list[Scene] = []
     shares: list[float] = []
     for part in _parts(root, "photos", "photos_more"):
@@ -162,7 +162,7 @@ def load_scenes(root: Path, split: Split, exclude_sets: Collection[str] = ()) ->
 
 
 def _parts(root: Path, part: str, further: str) -> list[DataPart]:
-    """A part of the data, and what was gathered later of the same kind; only `photos` has to be there."""
+    """A part of the data, and a later one of the same kind; only `photos` is required."""
     return [DataPart(root, part, optional=part != "photos"), DataPart(root, further, optional=True)]
 
 
@@ -174,7 +174,7 @@ def moved(scene: Scene, dx: int, dy: int) -> Scene:
 
 
 def joined(image: Image, parts: Sequence[Scene]) -> Scene:
-    """One scene of the labels of several."""
+    """One scene with the labels of several."""
     return Scene(
         image=image,
         boxes=np.concatenate([part.boxes for part in parts]),
@@ -186,12 +186,12 @@ def joined(image: Image, parts: Sequence[Scene]) -> Scene:
 
 
 def _spread(rows: list[Row], count: int) -> list[Row]:
-    """At most that many rows, evenly over the list."""
+    """At most `count` rows, evenly spaced over the list."""
     return rows[:: max(1, math.ceil(len(rows) / count))]
 
 
 def _cut_out(image: Image, row: Row) -> Scene:
-    """A plate in a picture of its own."""
+    """The scene of a cut-out plate."""
     known = corners(row)
     return replace(
         empty_scene(image),
@@ -202,7 +202,7 @@ def _cut_out(image: Image, row: Row) -> Scene:
 
 
 def _filling_scene(image: Image, kind: int) -> Scene:
-    """A vehicle that fills its picture but for the cutter's margin."""
+    """The scene of a vehicle that fills its picture except for a margin."""
     height, width = image.shape[:2]
     return replace(
         empty_scene(image, [PLATES]),

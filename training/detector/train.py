@@ -1,12 +1,12 @@
-"""Train the detector: plates with corners and vehicles, one model from nothing but the labelled photographs.
+"""Train the detector, one model for plates with corners and for vehicles, from the labelled photographs alone.
 
     python -m training.detector --minutes 40 --out runs/detector-first
     python -m training.detector --minutes 60 --initial runs/detector-first/best.pt \\
         --pseudo-labels runs/detector-first/best.pt
     python -m training.detector --export-only
 
-The second step labels what nobody labelled (vehicles in the plate sets, plates in the vehicle sets) with the first
-step's model and trains on.
+The second step uses the first step's model to label what is unlabelled (vehicles in the plate sets, plates in the
+vehicle sets), and continues training.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from training.detector.scenes import PLATES, VEHICLES, Floats, Scene, Scenes, lo
 SMALL_CANVASES: Final = ((256, 256), (256, 256), (320, 320), (224, 352), (352, 224))
 LARGE_CANVASES: Final = ((384, 640), (640, 384), (480, 480), (320, 320), (320, 320))
 LARGE_FROM: Final = 0.4
-"""Share of the time budget after which the large canvases join the small ones."""
+"""Share of the time budget after which large canvases are used too."""
 VIEW: Final = 256 * 256
-"""Pixels of a small view, the unit of `--batch`."""
+"""Size in pixels of a small view; `--batch` is counted in these."""
 
 Batch = tuple[Tensor, Targets]
 
@@ -51,7 +51,7 @@ class DetectorTask:
     validation: Scenes
     redrawn: Redrawn | None
     pixels_a_batch: int
-    """Of all pictures of a step together, whatever their canvas."""
+    """Pixels of all pictures of a step together, whatever their canvas."""
 
     def batches(self, progress: loop.Progress, random: np.random.Generator) -> Iterator[Batch]:
         composer = Composer(self.scenes, random, self.redrawn)
@@ -132,8 +132,8 @@ def export_detector(model: Detector, folder: Path) -> None:
 def ranked_difference(expected: Outputs, actual: Outputs) -> float:
     """The largest difference of two lists of detections: pixels, or hundredths of score.
 
-    Detections whose scores are equal to within rounding may change places or fall off the end of the list; every
-    other one must have a counterpart.
+    Detections whose scores are equal within rounding may swap places or fall off the end of the list; all others must
+    have a counterpart.
     """
     rows = [
         np.concatenate([np.atleast_3d(part).astype(np.float64) for part in side], axis=2) for side in (expected, actual)
@@ -156,11 +156,11 @@ def detector_of(weights: Mapping[str, Tensor]) -> Detector:
 
 def main() -> None:
     parser = loop.parser(__doc__, "detector", minutes=60, learning_rate=1.5e-3)
-    parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the unlabelled by this model")
+    parser.add_argument("--pseudo-labels", type=Path, metavar="CHECKPOINT", help="label the rest with this model")
     parser.add_argument(
-        "--batch", type=int, default=8, help="small views a step, fewer large ones: on a slow machine few teach more"
+        "--batch", type=int, default=8, help="small views per step, fewer large ones; small batches suit slow machines"
     )
-    parser.add_argument("--drawn-plates", type=int, default=2500, help="stock of drawn plates to put into photographs")
+    parser.add_argument("--drawn-plates", type=int, default=2500, help="drawn plates to paste into photographs")
     arguments = parser.parse_args()
     chosen = loop.options(arguments)
     if not chosen.export_only:
@@ -177,7 +177,7 @@ def main() -> None:
 
 
 def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:
-    """Count a picture's plates; returns the corner errors of those hit."""
+    """Count a picture's plates; returns the corner errors of those found."""
     found = found.plates
     truth = scene.classes == PLATE
     matches = tally.add(found, scene.boxes[truth], _none(), complete=True)
@@ -185,7 +185,7 @@ def _count_plates(tally: Tally, found: Detections, scene: Scene) -> list[float]:
 
 
 def _count_vehicles(tally: Tally, found: Detections, scene: Scene, smallest: float) -> list[bool]:
-    """Count a picture's vehicles at least `smallest` pixels wide; returns of those hit whether the class is right."""
+    """Count a picture's vehicles at least `smallest` pixels wide; returns whether those found have the right class."""
     truth = scene.groups == VEHICLES
     boxes, classes = scene.boxes[truth], scene.classes[truth]
     large = boxes[:, 2] - boxes[:, 0] >= smallest

@@ -1,4 +1,4 @@
-"""Random parts of scenes at random scales, so that plates and vehicles appear at all sizes and slants."""
+"""Random views of scenes, so that plates and vehicles appear in all sizes and slants."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from training.detector.model import PLATE
 from training.detector.scenes import PLATES, VEHICLES, Integers, Scene, moved
 
 NARROWEST_CLOSE_UP: Final = 40.0
-"""Width in pixels from which on a photograph's plate may be cut out as such a picture."""
+"""Least width in pixels of a plate to cut out as a picture of its own."""
 
 FOCUS: Final = np.array([1.5, 1.0, 1.5, 1.5, 3.0, 1.0])
-"""How often a view is about an object of a class, by class index: the rare classes more often."""
+"""How often a view is centred on an object of a class, by class index; rare classes more often."""
 
 STRETCHED: Final = 0.15
-"""Share of the views whose width and height may be out of proportion by up to two: somebody's squared pictures."""
+"""Share of the views that are stretched by a factor of up to two, like pictures that were resized to squares."""
 
 SMALLEST: Final = {PLATES: (7.0, 3.0), VEHICLES: (9.0, 9.0)}
-"""Width and height in pixels below which an object is neither taught nor held against the model."""
+"""Objects with a smaller width or height, in pixels, are ignored."""
 
 SHOWN: Final = {PLATES: 0.6, VEHICLES: 0.25}
-"""Share of an object that must be inside a view for it to be taught."""
+"""Share of an object that must be visible in a view for it to be a label."""
 
 
 def view(scene: Scene, height: int, width: int, random: np.random.Generator, whole: bool = False) -> Scene:
     """A random part of a scene at a random scale: one of its objects gets a random size and place.
 
-    With `whole`, all of the picture is in the view and takes up to all of it: a letterbox of any size.
+    With `whole`, the view contains the whole picture, at any size up to its own: a letterbox.
     """
     farthest = 0.35 if random.random() < STRETCHED else 0.12
     stretch = math.exp(random.uniform(-farthest, farthest))
@@ -62,7 +62,7 @@ def view(scene: Scene, height: int, width: int, random: np.random.Generator, who
 
 
 def cut_around_plate(scene: Scene, random: np.random.Generator) -> Scene:
-    """A plate of the scene with a margin as a picture of its own; the scene where no plate is wide enough."""
+    """A plate of the scene with a margin, as a picture of its own; the scene itself if no plate is wide enough."""
     wide = wide_plates(scene)
     if len(wide) == 0:
         return scene
@@ -81,10 +81,10 @@ def wide_plates(scene: Scene) -> Integers:
 
 
 def transformed(scene: Scene, matrix: NDArray[np.float64], exact: bool) -> Scene:
-    """The labels of a scene under an affine map (3, 3); its picture is taken as mapped already.
+    """The labels of a scene under an affine map (3, 3); its picture must already be mapped.
 
     A box becomes the box around its mapped outline. For vehicles the outline is an octagon, because they rarely fill
-    their corners. With `exact`, plates get the box around their corners, and are not taught where these are not known.
+    their corners. With `exact`, plates get the box around their corners, and are ignored if these are unknown.
     """
     cut = np.where(scene.groups == PLATES, 0.0, 0.2)[:, None]
     low, high = scene.boxes[:, None, :2], scene.boxes[:, None, 2:]
@@ -112,7 +112,7 @@ def transformed(scene: Scene, matrix: NDArray[np.float64], exact: bool) -> Scene
 
 
 def clipped(scene: Scene) -> Scene:
-    """Objects cut by the border keep what is shown of them; those hardly shown, or tiny, become ignored areas."""
+    """Clip objects to the picture; those that are barely visible, or tiny, become ignored areas."""
     height, width = scene.image.shape[:2]
     limit = np.array([width, height, width, height], np.float32)
     boxes = np.clip(scene.boxes, 0, limit)
@@ -157,7 +157,7 @@ def _focus(scene: Scene, height: int, width: int, random: np.random.Generator) -
 
 
 def _fitted(scene: Scene, height: int, width: int, random: np.random.Generator) -> tuple[tuple[float, float], float]:
-    """The middle of a picture, and a scale at which the view shows all of it."""
+    """The centre of a picture, and a scale at which the view shows all of it."""
     picture_height, picture_width = scene.image.shape[:2]
     fit = min(width / picture_width, height / picture_height)
     scale = fit * math.exp(random.uniform(math.log(0.25), 0.0))
@@ -165,9 +165,9 @@ def _fitted(scene: Scene, height: int, width: int, random: np.random.Generator) 
 
 
 def _posture(random: np.random.Generator) -> tuple[NDArray[np.float64], bool]:
-    """A rotation and slant (3, 3) about the origin, and whether it is so large that boxes have to follow the corners.
+    """A rotation and slant (3, 3) about the origin, and whether it is so large that boxes must be made from corners.
 
-    A plate seen from the side has upright sides and a sloping top: that is a slant along y.
+    A plate seen from the side has vertical sides and a sloping top, which is a slant along y.
     """
     kind = random.random()
     angle = slope = 0.0
@@ -191,7 +191,7 @@ def _affine(
     canvas: tuple[int, int],
     random: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Map (3, 3) from the picture to the canvas, sizes (width, height): scaled, turned about the focus, mirrored."""
+    """Map (3, 3) from the picture to the canvas, sizes (width, height): scaled, rotated about the focus, mirrored."""
     mirrored = random.random() < 0.5
     shift = []
     for side, point, scale, room in zip(picture, focus, scales, canvas, strict=True):

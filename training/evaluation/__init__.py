@@ -1,1 +1,1 @@
-"""Measuring the running system on labelled photographs: matching, figures, tables, contact sheet."""
+"""Measures the running system on labelled photographs: matching, figures, tables, contact sheet."""

@@ -1,4 +1,4 @@
-"""Measure everything on the validation split and write the tables and pictures of docs/models.md.
+"""Measure everything on the validation split, and write the tables and pictures of docs/models.md.
 
 Photographs go through the REST API of a running system (`platelane up`), the labelled crops through its Triton server.
 """
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     parser = command.parser("training.evaluation", __doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "models.md", help="where the tables go")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "models.md", help="document with the tables")
     parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="folder for the contact sheet")
     arguments = parser.parse_args()
     photos_part, plates_part, vehicles_part = (

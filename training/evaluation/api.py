@@ -1,4 +1,4 @@
-"""Validation photographs through the running system, over its REST API."""
+"""Sends validation photographs to the REST API of the running system."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from training.evaluation.labels import PlateLabel, photo_labels, plate_label
 from training.evaluation.matching import FoundPlate, Json, Matched, found_plates, match
 
 CONFIG: Final = {"detection_mode": "vehicle", "threshold_o": 0.0}
-"""The defaults, but everything that is found, readable or not; thresholds on the text are applied to the figures."""
+"""The defaults, but with every detection, readable or not; the figures apply thresholds on the text."""
 
 _CALLERS: Final = 3
 
 
 async def read_photos(url: str, photos: Mapping[str, bytes], **config: float | str) -> dict[str, Json]:
-    """The answer to each encoded photograph, by its name; `config` goes beside `CONFIG`."""
+    """The answer to each encoded photograph, by name; `config` is added to `CONFIG`."""
     answers: dict[str, Json] = {}
     left = iter(tqdm(photos.items(), desc="photos", unit="photo"))
     data = {"config": json.dumps(CONFIG | config), "mmc": "true", "direction": "true"}
@@ -41,7 +41,7 @@ async def read_photos(url: str, photos: Mapping[str, bytes], **config: float | s
 def matched_photos(
     url: str, part: DataPart, split: Split, **config: float | str
 ) -> tuple[list[Matched], dict[str, bytes]]:
-    """Every photograph of the split with its answer laid over its labels; and the photographs themselves."""
+    """Every photograph of the split with its answer matched to its labels; and the encoded photographs."""
     rows = part.by_picture(split)
     photos = dict(part.encoded(rows))
     answers = asyncio.run(read_photos(url, photos, **config))
@@ -49,7 +49,7 @@ def matched_photos(
 
 
 def cut_out_plates(url: str, part: DataPart, split: Split) -> list[tuple[str, PlateLabel, FoundPlate | None]]:
-    """Every plate crop of the split sent as a photograph: its set, its label, and the first plate of the answer."""
+    """Every plate crop of the split, sent as a photograph: its set, its label, and the answer's first plate."""
     rows = {row["file"]: row for row in part.rows(split)}
     answers = asyncio.run(read_photos(url, dict(part.encoded(rows))))
     return [(row["set"], plate_label(row), next(iter(found_plates(answers[file])), None)) for file, row in rows.items()]

@@ -1,10 +1,10 @@
-"""Detectors compared on the photographs of the validation split, searched as the service searches them.
+"""Compare detectors on the photographs of the validation split, searched as the service searches them.
 
     python -m training.evaluation.detectors --detector before=training/checkpoints/detector.pt \\
         --detector mixed=training/checkpoints/detector.pt+runs/detector/last.pt
 
-prints average precision, and recall and precision at the served thresholds, of plates and of vehicles over 48 px, for
-all photographs and for each set whose pictures are labelled exhaustively. FP32, without the aligner and the reader.
+prints average precision, and recall and precision at the served thresholds, for plates and for vehicles over 48 px, of
+all photographs and of each completely labelled set. FP32, without the aligner and the reader.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from training.evaluation.mixture import Mixture
 
 PARTS: Final = ("photos", "photos_more")
 SMALLEST: Final = 48.0
-"""Pixels of the longer side of the smallest vehicle that counts."""
+"""Vehicles whose longer side has fewer pixels do not count."""
 NO_DEADLINE: Final = math.inf
 
 
 def scenes(data: Path) -> list[tuple[str, Scene]]:
-    """The labelled photographs, each with the name of its set."""
+    """The labelled photographs with the names of their sets."""
     found = []
     for name in PARTS:
         part = DataPart(data, name, optional=True)
@@ -52,7 +52,7 @@ def scenes(data: Path) -> list[tuple[str, Scene]]:
 
 
 def searched(model: Detector, images: Sequence[NDArray[np.uint8]], calibration: Calibration) -> list[Found]:
-    """What the service finds with this detector, plates of any score."""
+    """What the service finds with this detector, including plates of any score."""
     decoder = Decoder(model).eval()
 
     async def detect(canvases: NDArray[np.uint8]) -> list[Detections]:
@@ -70,7 +70,7 @@ def searched(model: Detector, images: Sequence[NDArray[np.uint8]], calibration: 
 
 
 def tallies(pictures: Sequence[tuple[str, Scene]], found: Sequence[Found]) -> dict[str, tuple[Tally, float]]:
-    """Hits and false alarms by kind and set, with the threshold at which the service reports the kind."""
+    """True and false detections by kind and set, with the threshold at which the service reports the kind."""
     result: dict[str, tuple[Tally, float]] = {}
 
     def count(
@@ -99,7 +99,7 @@ def tallies(pictures: Sequence[tuple[str, Scene]], found: Sequence[Found]) -> di
 
 
 def table(found: Mapping[str, Mapping[str, tuple[Tally, float]]]) -> str:
-    """A row a kind and set: objects, and for each detector AP, recall and precision."""
+    """One row per kind and set: the number of objects, and for each detector AP, recall and precision."""
     rows = []
     for name in sorted(next(iter(found.values()))):
         each = [tallied[name] for tallied in found.values()]
@@ -119,7 +119,7 @@ def main() -> None:
     parser = command.parser("training.evaluation.detectors", __doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
     parser.add_argument("--detector", type=Mixture.parse, action="append", required=True, help="NAME=PARTS*FILE+…")
-    parser.add_argument("--every", type=int, default=1, help="search one photograph in so many, to be quicker")
+    parser.add_argument("--every", type=int, default=1, help="use only one photograph in N, to be quicker")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     calibration = Calibration.of(ModelRepository(MODELS))

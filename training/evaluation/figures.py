@@ -1,4 +1,4 @@
-"""Figures over matched photographs and over texts."""
+"""Figures of matched photographs and of texts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A labelled text beside the candidates for it, best first (none: the plate was not found)."""
+    """A labelled text and its candidates, best first; none if the plate was not found."""
 
     text: str
     candidates: tuple[str, ...]
@@ -33,7 +33,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ReadingFigures:
-    """Shares of `count` plates: exact match, the same with O = 0 and I = 1, exact among the first three; CER."""
+    """Shares of `count` plates: exact match, the same with O = 0 and I = 1, exact among the first three; and CER."""
 
     count: int
     exact: float
@@ -43,7 +43,7 @@ class ReadingFigures:
 
 
 def reading_figures(readings: Sequence[Reading]) -> ReadingFigures:
-    """CER: edit distance summed, over labelled characters summed; a plate that was not found loses all of them."""
+    """CER: sum of edit distances by sum of labelled characters; a plate that was not found counts as an empty text."""
     count = max(1, len(readings))
     return ReadingFigures(
         len(readings),
@@ -57,7 +57,7 @@ def reading_figures(readings: Sequence[Reading]) -> ReadingFigures:
 
 @dataclass(frozen=True, slots=True)
 class DetectionFigures:
-    """`precision` is None where false finds cannot be told, for want of exhaustive labels."""
+    """`precision` is None if the labels are incomplete, so that false detections cannot be counted."""
 
     count: int
     recall: float
@@ -65,7 +65,7 @@ class DetectionFigures:
 
 
 def plate_detection(photos: Iterable[Matched], least_score: float = 0.0) -> DetectionFigures:
-    """Over photographs in which every plate is labelled; plates whose text has a lower score are as if not found."""
+    """Figures of completely labelled photographs; plates whose text has a lower score count as not found."""
     judged = [matched for matched in photos if matched.photo.all_plates]
     pairs = [found for matched in judged for _, found in matched.plates]
     hits = sum(found is not None and found.score >= least_score for found in pairs)
@@ -75,9 +75,9 @@ def plate_detection(photos: Iterable[Matched], least_score: float = 0.0) -> Dete
 
 @dataclass(frozen=True, slots=True)
 class PlateFigures:
-    """Of `count` labelled plates: the shares found, by the least overlap (IoU) that counts as found; of `texts` clear
-    ones whose text is known the shares read exactly, and so but for O and 0, I and 1; of `regions` whose region is
-    known the share whose country is right. A plate counts by the find that overlaps it most, from `TOUCHED` on."""
+    """Figures of `count` labelled plates: the shares found, by the least IoU that counts as found; of the `texts` clear
+    ones with a known text, the shares read exactly, and with O = 0 and I = 1; of the `regions` with a known region, the
+    share with the right country. A plate is judged by the detection with the highest IoU, at least `TOUCHED`."""
 
     count: int
     found: dict[float, float]
@@ -87,16 +87,16 @@ class PlateFigures:
     regions: int
     country: float
     false: int | None
-    """Finds that touch no label, in photographs in which every plate is labelled; None where there are none such."""
+    """Detections that touch no label, in completely labelled photographs; None if there are no such photographs."""
 
 
 OVERLAPS: Final = (0.3, 0.5, 0.7)
 TOUCHED: Final = 0.3
-"""IoU from which on a find is of a labelled plate, though its box may be wrong."""
+"""Least IoU of a detection that belongs to a labelled plate, even if its box is wrong."""
 
 
 def plate_figures(photos: Iterable[Matched], least_score: float) -> PlateFigures:
-    """Over plates whose text has at least that score; others are as if not found."""
+    """Figures of plates whose text has at least that score; others count as not found."""
     overlaps: list[float] = []
     readings: list[Reading] = []
     regions: list[bool] = []
@@ -131,9 +131,9 @@ def plate_figures(photos: Iterable[Matched], least_score: float) -> PlateFigures
 
 
 def vehicle_detection(photos: Iterable[Matched], min_side: float, kind: str | None = None) -> DetectionFigures:
-    """Vehicles, and finds, whose longer side is at least `min_side` pixels; of one kind: recall only.
+    """Figures of vehicles and detections whose longer side has at least `min_side` pixels; with `kind`, only recall.
 
-    A find that is so large may be of a vehicle that is labelled a little smaller.
+    A detection of that size may match a vehicle that is labelled a little smaller.
     """
 
     def large(box: Box) -> bool:
@@ -162,7 +162,7 @@ def _detection(hits: int, count: int, false: int | None) -> DetectionFigures:
 
 
 def grouped(values: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    """Largest group first."""
+    """Values by key, the largest group first."""
     groups: dict[str, list[T]] = {}
     for value in values:
         groups.setdefault(key(value), []).append(value)
@@ -171,7 +171,7 @@ def grouped(values: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Predictions whose score lies in [low, high): how many, their mean score, and the share that was right."""
+    """Predictions with a score in [low, high): their number, mean score, and the share that is right."""
 
     low: float
     high: float
@@ -185,13 +185,13 @@ DSCORE_EDGES: Final = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 
 
 def text_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
-    """Of each plate that was found and whose text is known: its score, and whether it was read exactly."""
+    """For each plate that was found and has a known text: its score, and whether it was read exactly."""
     pairs = [pair for matched in photos for pair in matched.plates]
     return [(found.score, found.texts[0] == label.text) for label, found in pairs if found and label.text]
 
 
 def plate_finds(photos: Iterable[Matched]) -> list[tuple[FoundPlate, bool]]:
-    """Each find in photographs in which every plate is labelled, and whether it is a plate."""
+    """Each detection in completely labelled photographs, and whether it is a plate."""
     judged = [matched for matched in photos if matched.photo.all_plates]
     plates = [(found, True) for matched in judged for _, found in matched.plates if found]
     return plates + [(found, False) for matched in judged for found in matched.extra_plates]
@@ -203,7 +203,7 @@ def plate_scores(photos: Iterable[Matched]) -> list[tuple[float, bool]]:
 
 
 def reliability(scored: Iterable[tuple[float, bool]], edges: Sequence[float]) -> list[Bin]:
-    """A reliability table: where mean and share agree, the score is a probability (Guo et al., arXiv 1706.04599)."""
+    """A reliability table: if mean and share agree, the score is a probability (Guo et al., arXiv 1706.04599)."""
     pairs = list(scored)
     bins: list[Bin] = []
     for low, high in itertools.pairwise(edges):
@@ -215,7 +215,7 @@ def reliability(scored: Iterable[tuple[float, bool]], edges: Sequence[float]) ->
 
 
 def accuracy(pairs: Iterable[tuple[Hashable, Sequence[Hashable]]], top: int = 1) -> tuple[int, float]:
-    """How many labels there are, and the share that is among the first `top` predictions."""
+    """The number of labels, and the share of them among the first `top` predictions."""
     judged = [label in predicted[:top] for label, predicted in pairs]
     return len(judged), sum(judged) / max(1, len(judged))
 
@@ -226,11 +226,11 @@ SIDEWAYS: Final = 12.0
 
 @dataclass(frozen=True, slots=True)
 class DirectionFigures:
-    """Directions against those judged by eye.
+    """Directions compared with those judged by eye.
 
-    Of `count` vehicles `told` have one in the answer. Of these: the mean error in degrees; the share right to
-    `TOLERANCE`, and the mean score, which ought to be about that; of the `turned` ones, which were judged to head
-    sideways by more than `SIDEWAYS`, the share that is told to head to the same side.
+    Of `count` vehicles, `told` have a direction in the answer. For these: the mean error in degrees; the share within
+    `TOLERANCE`, and the mean score, which should be about equal. For the `turned` ones, judged to head sideways by more
+    than `SIDEWAYS`: the share whose answer is on the same side.
     """
 
     count: int
@@ -243,7 +243,7 @@ class DirectionFigures:
 
 
 def direction_figures(pairs: Iterable[tuple[float, float | None, float]]) -> DirectionFigures:
-    """`pairs`: degrees that were judged, degrees of the answer (None: not told), score."""
+    """`pairs`: judged degrees, degrees of the answer (None if it has none), score."""
     pairs = list(pairs)
     told = [(judged, answered, score) for judged, answered, score in pairs if answered is not None]
     errors = [abs(_signed(answered - judged)) for judged, answered, _ in told]

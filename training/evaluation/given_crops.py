@@ -1,4 +1,4 @@
-"""The models by themselves: labelled crops through the same Triton server, so that detection plays no part."""
+"""Measures the models alone: labelled crops go to the same Triton server, so detection does not matter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MODELS: Final = ModelRepository(MODELS)
 
 @dataclass(frozen=True, slots=True)
 class ReadCrop:
-    """A labelled plate crop and what the reader says; `text` is empty where it is not known."""
+    """A labelled plate crop and its reading; `text` is empty if unknown."""
 
     set: str
     region: str
@@ -63,7 +63,7 @@ def read_plates(triton_url: str, part: DataPart, split: Split) -> list[ReadCrop]
 
 
 def rectified(part: DataPart, rows: Sequence[Row]) -> list[crops.Image]:
-    """The plates by their labelled corners; each row is of a picture of its own."""
+    """The plates, cut by their labelled corners; each row has a separate picture."""
     pictures = part.pictures([row["file"] for row in rows])
     return [
         crops.rectify_plate(image, quadrilateral(row, image)) for row, (_, image) in zip(rows, pictures, strict=True)

@@ -1,4 +1,4 @@
-"""What templates and guidance change: texts and regions on labelled plate crops, with and without them.
+"""Measure the effect of templates and guidance on texts and regions of labelled plate crops.
 
     python -m training.evaluation.guidance [--data ../shared/data] [--model triton_models/reader/1/model.onnx]
 
@@ -43,7 +43,7 @@ def _templates() -> region_prior.Templates:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A reader's outputs for a plate, and what the plate is; `text` and `code` are empty where they are not known."""
+    """A reader's outputs for a plate, and its labels; `text` and `code` are empty if unknown."""
 
     frames: NDArray[np.float32]
     head: NDArray[np.float32]
@@ -59,7 +59,7 @@ class Crop:
         return read([crop], _MODELS.characters, _templates(), guidance)
 
     def read_by_the_model_alone(self) -> tuple[str, str]:
-        """Text and region code."""
+        """Text and region code without templates."""
         best = ctc.beam_search(self.frames)[0].characters
         return "".join(_MODELS.characters[i] for i in best), _MODELS.regions[int(self.head.argmax())]
 
@@ -121,7 +121,7 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
 def main() -> None:
     parser = command.parser("training.evaluation.guidance", __doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the CSV and zip files")
-    parser.add_argument("--document", type=Path, default=Path("docs/regions.md"), help="where the table goes")
+    parser.add_argument("--document", type=Path, default=Path("docs/regions.md"), help="document to write the table to")
     parser.add_argument("--model", type=Path, default=Path("triton_models/reader/1/model.onnx"), help="the reader")
     arguments = parser.parse_args()
     rows = [list(row) for row in figures(list(outputs(arguments.data, arguments.model)))]

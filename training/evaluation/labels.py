@@ -1,4 +1,4 @@
-"""What a validation photograph is known to show."""
+"""The labels of validation photographs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from training.data.dataset import VEHICLE_LABELS, Row, all_plates, all_vehicles,
 
 @dataclass(frozen=True, slots=True)
 class PlateLabel:
-    """`text` is lower case as the API answers, empty where it is not known for certain.
+    """`text` is lower case like the API's answers, and empty if uncertain.
 
-    `direction` is where its vehicle heads, in the API's degrees; None where nobody judged it.
+    `direction` is the heading of its vehicle, in the API's degrees; None if unknown.
     """
 
     box: Box
@@ -36,9 +36,9 @@ class VehicleLabel:
 
 @dataclass(frozen=True, slots=True)
 class PhotoLabels:
-    """A photograph; what is not labelled exhaustively in it cannot count as a false find.
+    """A photograph. Detections of kinds that are not completely labelled cannot count as false.
 
-    `overlooked` are plates that the set's own labels lack: they need not be found, and are not false when they are.
+    `overlooked` are plates that the labels lack: they need not be found, and finding them is not false.
     """
 
     file: str
@@ -51,9 +51,9 @@ class PhotoLabels:
 
 
 def readable(text: str, region: str) -> str:
-    """A labelled text as the API would answer it; empty if a character of it is unsure.
+    """A labelled text as the API would answer it; empty if a character is uncertain.
 
-    Chinese plates begin with a province character, which is no letter or digit: the API leaves it out.
+    The province character of Chinese plates is left out, as in the API.
     """
     if "?" in text:
         return ""
@@ -62,7 +62,7 @@ def readable(text: str, region: str) -> str:
 
 
 def plate_label(row: Row) -> PlateLabel:
-    """What a row says of a plate, whatever carries it."""
+    """The label of the plate in a row."""
     return PlateLabel(box(row), readable(row["text"], row["region"]), row["region"], row["legibility"])
 
 
@@ -97,7 +97,7 @@ def _direction(file: str, plate: Box) -> float | None:
 
 @cache
 def _directions() -> dict[str, tuple[tuple[float, float, float], ...]]:
-    """By photograph: a plate's middle, and degrees that were judged by eye, to about 10, without knowing the answer."""
+    """By photograph: the centres of plates, and degrees judged by eye to about 10, without knowing the answer."""
     judged: dict[str, list[tuple[float, float, float]]] = {}
     with (Path(__file__).parent / "directions.csv").open(newline="", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
@@ -107,7 +107,7 @@ def _directions() -> dict[str, tuple[tuple[float, float, float], ...]]:
 
 @cache
 def _overlooked() -> dict[str, tuple[Box, ...]]:
-    """By photograph: plates seen by eye among the finds of an earlier detector for which there was no label."""
+    """By photograph: unlabelled detections of an earlier detector that are plates, checked by eye."""
     found: dict[str, list[Box]] = {}
     with (Path(__file__).parent / "overlooked.csv").open(newline="", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):

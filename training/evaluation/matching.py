@@ -1,4 +1,4 @@
-"""The API's answers laid over the labels."""
+"""Matches the API's answers to the labels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 FOUND: Final = 0.5
-"""IoU from which on a find is the labelled object."""
+"""Least IoU of a detection with the labelled object."""
 SAME: Final = 0.3
-"""IoU with a plate that the labels lack from which on a find is taken for it: nobody drew its box exactly."""
+"""Least IoU of a detection with an overlooked plate; lower, because its box is not exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPlate:
     """A plate of an answer; `texts` are its candidates, best first, `regions` likewise.
 
-    `direction` is where its vehicle heads, in degrees; None where the answer leaves it out.
+    `direction` is the heading of its vehicle in degrees; None if the answer has none.
     """
 
     box: Box
@@ -45,7 +45,7 @@ class FoundVehicle:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """One photograph: each label with what was found for it, and what was found besides."""
+    """One photograph: each label with its detection, and the detections without a label."""
 
     photo: PhotoLabels
     plates: tuple[tuple[PlateLabel, FoundPlate | None], ...]
@@ -55,7 +55,7 @@ class Matched:
 
 
 def match(photo: PhotoLabels, answer: Json) -> Matched:
-    """At IoU 0.5: pairs of highest overlap first, each label and each find used once."""
+    """Match at IoU 0.5: pairs of highest overlap first, each label and each detection once."""
     plates, vehicles = found_plates(answer), _vehicles(answer)
     plate_pairs = _pairs([label.box for label in photo.plates], [found.box for found in plates])
     vehicle_pairs = _pairs([label.box for label in photo.vehicles], [found.box for found in vehicles])

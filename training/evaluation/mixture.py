@@ -1,4 +1,4 @@
-"""Means of checkpoints, as the command lines that compare models name them."""
+"""Weighted means of checkpoints, as written on the command lines that compare models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.common.loop import state_of
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """A reader's name and the checkpoints that its weights are the mean of, each with its parts."""
+    """The name of a model, and the checkpoints that its weights are the mean of, each with its weight."""
 
     name: str
     parts: tuple[tuple[float, Path], ...]
@@ -28,7 +28,7 @@ class Mixture:
         return cls(name, tuple((float(parts or 1), Path(file)) for parts, _, file in pairs))
 
     def weights(self) -> Mapping[str, torch.Tensor]:
-        """The mean of the checkpoints' weights; whole numbers are of the first."""
+        """The mean of the checkpoints' weights; integers are taken from the first."""
         states = [(parts, state_of(file)) for parts, file in self.parts]
         total = sum(parts for parts, _ in states)
         return {

@@ -1,4 +1,4 @@
-"""Figures as small pictures: what is taken for what, and what the scores are worth."""
+"""Charts: confusion matrices, and how well scores are calibrated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.evaluation.given_crops import DescribedCrop, ReadCrop
 from training.evaluation.matching import Matched
 
 _MOST: Final = 24
-"""Classes that get a row of their own, those with most labels."""
+"""Number of classes with a row of their own, those with most labels."""
 _OTHERS: Final = "others"
 _NOTHING: Final = "not named"
 _CELL: Final = 0.27
@@ -25,7 +25,7 @@ _CELL: Final = 0.27
 _SMALL: Final = 6.5
 """Points."""
 _PALETTE: Final = 24
-"""Colours of the PNG, which few of make small."""
+"""Colours of the PNG; few, to keep it small."""
 
 
 def draw(
@@ -50,9 +50,9 @@ def draw(
 def confusion_matrix(
     pairs: Sequence[tuple[str, str]], most: int = _MOST
 ) -> tuple[list[str], list[str], list[list[int]]]:
-    """Names of the rows (labels) and of the columns (answers), and counts; the rarer classes are one.
+    """Names of the rows (labels) and columns (answers), and counts; rare classes are combined.
 
-    A rare class that is taken for another rare one is not told from one that is right.
+    A rare class that is taken for another rare one therefore counts as right.
     """
     counts = Counter(label for label, _ in pairs)
     rows = sorted(name for name, _ in counts.most_common(most))
@@ -84,7 +84,7 @@ def _confusion(title: str, pairs: Sequence[tuple[str, str]]) -> Figure:
 
 
 def _scores(photos: Sequence[Matched]) -> Figure:
-    """How often what has a score is right: on the diagonal, a score is a probability."""
+    """How often answers with a score are right; on the diagonal, the score is a probability."""
     figure = Figure(figsize=(5.4, 2.8), layout="constrained")
     charts = (
         ("score: read exactly", figures.text_scores(photos), figures.SCORE_EDGES),

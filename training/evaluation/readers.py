@@ -1,11 +1,11 @@
-"""Readers compared set by set, on the half of the validation split that chooses between weights.
+"""Compare readers by set, on the half of the validation split that is used to choose between weights.
 
     python -m training.evaluation.readers --reader before=training/checkpoints/reader.pt \\
         --reader mixed=2*training/checkpoints/reader.pt+3*runs/reader/last.pt
 
-prints, for the plates of each set, how many each reader reads exactly (greedily, FP32), and the regions it tells; with
-`--served triton_models` of plates cut as the served detector and aligner find them, a tenth of a second each. The first
-reader is what the others are compared with: a set that loses more than `--guard` points is marked.
+prints, for the plates of each set, the shares of texts and regions that each reader gets right (greedy decoding, FP32).
+With `--served triton_models`, plates are cut as the served detector and aligner find them, which takes a tenth of a
+second each. Readers are compared with the first one: sets that lose more than `--guard` points are marked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a reader did on one plate; None where that is not labelled, or the plate is hard to read."""
+    """Whether a reader got a plate right; None if it is not labelled, or hard to read."""
 
     exact: bool | None
     country: bool | None
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def plates(data: Path, models: Path | None) -> list[Sample]:
-    """The plates, each with a set that names its part, cut by the served models where these find it."""
+    """The plates, with the part in the name of the set; cut by the served models if these find them."""
     cutter = ServedCorners.of(models) if models else None
     found = []
     for name in PARTS:
@@ -77,7 +77,7 @@ def outcomes(reader: Reader, samples: Sequence[Sample], regions: Sequence[str]) 
 
 
 def table(samples: Sequence[Sample], found: Mapping[str, Sequence[Outcome]], guard: float) -> str:
-    """Rows by set and by group of regions; those where a reader loses to the first are marked."""
+    """Rows by set and by group of regions; those in which a reader is worse than the first are marked."""
     kinds: dict[str, list[int]] = defaultdict(list)
     for i, one in enumerate(samples):
         for kind in ("exact", "country", "state"):

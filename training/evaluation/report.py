@@ -1,4 +1,4 @@
-"""The measured figures as Markdown tables, put between two marks of a document."""
+"""The measured figures as Markdown tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIN_SIDE: Final = 48
 MIN_GROUP: Final = 5
 
 Pair = tuple[str, PlateLabel, FoundPlate | None]
-"""Set, label, and what an answer says of the plate."""
+"""Set, label, and the plate in the answer."""
 
 
 def end_to_end(photos: Sequence[Matched]) -> str:
@@ -64,7 +64,7 @@ def end_to_end(photos: Sequence[Matched]) -> str:
 
 
 def by_set(title: str, photos: Sequence[Matched]) -> str:
-    """One row a set: where plates are found and read, and vehicles."""
+    """One row per set: plates found and read, and vehicles found."""
     groups = figures.grouped(photos, lambda matched: matched.photo.set)
     plates = [(name, figures.plate_figures(group, THRESHOLD_TEXT)) for name, group in groups.items()]
     vehicles = [(name, figures.vehicle_detection(group, MIN_SIDE)) for name, group in groups.items()]
@@ -83,7 +83,7 @@ def by_set(title: str, photos: Sequence[Matched]) -> str:
 
 
 def fast_mode(photos: Sequence[Matched]) -> str:
-    """The same in one look."""
+    """The same in fast mode."""
     detection = [
         _plates_row("plates", photos),
         _vehicles_row(f"vehicles over {MIN_SIDE} px", figures.vehicle_detection(photos, MIN_SIDE)),
@@ -99,7 +99,7 @@ def fast_mode(photos: Sequence[Matched]) -> str:
 
 
 def plate_crops(crops: Sequence[ReadCrop]) -> str:
-    """The reader by itself."""
+    """The reader alone, on given crops."""
     plates = [
         Labelled(crop.set, crop.region, Reading(crop.text, tuple(entry.value for entry in crop.plate.candidates)))
         for crop in crops
@@ -122,7 +122,7 @@ def plate_crops(crops: Sequence[ReadCrop]) -> str:
 
 
 def cut_outs(title: str, plates: Sequence[Pair]) -> str:
-    """Pictures of plates alone, as somebody sends them who has a detector already."""
+    """Plate crops sent as photographs, as by a client that has its own detector."""
     return "\n\n".join(
         [
             f"### {title}",
@@ -147,7 +147,7 @@ def gallery(pictures: Iterable[Path], root: Path) -> str:
 
 
 def region_answers(crops: Iterable[ReadCrop]) -> list[tuple[str, list[str]]]:
-    """Label, and answers best first, of the crops whose region is known."""
+    """Label and answers, best first, of crops with a known region."""
     return [
         (crop.region, [entry.value for entry in crop.plate.regions])
         for crop in crops
@@ -201,7 +201,7 @@ _READING_HEADER: Final = ("", "plates", "exact match", "O = 0, I = 1", "among fi
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A plate whose text is known, and what was read."""
+    """A plate with a known text, and its reading."""
 
     set: str
     region: str
@@ -209,7 +209,7 @@ class Labelled:
 
 
 def _read(pairs: Iterable[Pair], legibility: str = "clear") -> list[Labelled]:
-    """The plates of that legibility whose text is labelled, as an answer to a request without options shows them."""
+    """The labelled plates of that legibility, as in an answer to a request without options."""
     return [
         Labelled(name, label.region, Reading(label.text, found.texts if _shown(found) else ()))
         for name, label, found in pairs
@@ -222,7 +222,7 @@ def _shown(found: FoundPlate | None) -> TypeGuard[FoundPlate]:
 
 
 def _reading_rows(plates: Sequence[Labelled]) -> list[list[str]]:
-    """Of clear plates: all of them, by set, and by region where there are enough."""
+    """Rows for all clear plates, by set, and by region if there are enough."""
     by_set = figures.grouped(plates, lambda plate: plate.set)
     by_area = figures.grouped(plates, lambda plate: area(plate.region))
     return [

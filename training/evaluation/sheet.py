@@ -1,4 +1,4 @@
-"""The worst failures as one picture to look at. It shows real plates: keep it out of documents."""
+"""The worst failures as one picture. It shows real plates, so keep it out of documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CAPTION: Final = 36
 
 
 def contact_sheet(photos: Sequence[Matched], encoded: Mapping[str, bytes], path: Path) -> None:
-    """Plates with the largest edit distance first; under each what is labelled and what was read."""
+    """Plates with the largest edit distance first; below each, its label and its reading."""
     failures = [
         (Levenshtein.distance(_text(found), label.text), matched.photo.file, label, found)
         for matched in photos

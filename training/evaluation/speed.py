@@ -1,10 +1,10 @@
-"""How long the networks that find and read plates take on a GPU.
+"""Measure how long the networks that find and read plates take on a GPU.
 
-PyTorch in FP16, a recorded graph for each batch size, the pictures on the GPU already:
+Uses PyTorch in FP16, a CUDA graph for each batch size, and pictures that are already on the GPU:
 
     python -m training.evaluation.speed
 
-Weights change nothing about it, so that none are loaded. `python -m benchmarks steps` measures the models as Triton
+Weights do not affect it, so none are loaded. `python -m benchmarks steps` measures the models as Triton
 serves them.
 """
 
@@ -30,7 +30,7 @@ WARM_UP: Final = 10
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
-    """By name: a network and the shape of one of its pictures."""
+    """Networks by name, with the shape of one picture."""
     detector = Decoder(Detector())
     canvases = (FRAME_CANVASES[0], FAST_CANVASES[0], ZOOM_CANVAS)
     steps = {f"detector {height}x{width}": (detector, (height, width, 3)) for height, width in canvases}
@@ -41,7 +41,7 @@ def networks() -> dict[str, tuple[nn.Module, tuple[int, ...]]]:
 
 
 def recorded(network: nn.Module, pictures: Tensor) -> Callable[[], None]:
-    """The network on these pictures as a CUDA graph, to be replayed."""
+    """Record the network on these pictures as a CUDA graph; returns a function that replays it."""
     network = network.eval().to(pictures.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     # traced, so that constants are on the GPU before the recording
     with torch.autocast("cuda", dtype=torch.float16, cache_enabled=False):
@@ -59,7 +59,7 @@ def recorded(network: nn.Module, pictures: Tensor) -> Callable[[], None]:
 
 
 def milliseconds(run: Callable[[], None], times: int) -> list[float]:
-    """How long each of `times` runs took, by the GPU's own clock."""
+    """The time of each of `times` runs, by the GPU's clock."""
     for _ in range(WARM_UP):
         run()
     events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(times)]  # type: ignore[no-untyped-call]
@@ -73,10 +73,10 @@ def milliseconds(run: Callable[[], None], times: int) -> list[float]:
 
 def main() -> None:
     parser = command.parser("training.evaluation.speed", __doc__)
-    parser.add_argument("--times", type=int, default=200, help="runs a figure")
+    parser.add_argument("--times", type=int, default=200, help="runs per figure")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        parser.error("PyTorch finds no GPU")
+        parser.error("PyTorch found no GPU")
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}: ms a batch, median (5th to 95th percentile)\n")
     rows = []
     with torch.inference_mode(), torch.backends.cudnn.flags(benchmark=True):

@@ -12,7 +12,7 @@ END: Final = "<!-- measured: end -->"
 
 
 def write(path: Path, text: str, program: str) -> None:
-    """Replace what stands between the marks that name the program.
+    """Replace the text between the marks that name the program.
 
     Raises:
         ValueError: the document does not have them.
@@ -22,7 +22,7 @@ def write(path: Path, text: str, program: str) -> None:
     before, found, rest = document.partition(begin)
     _, end, after = rest.partition(END)
     if not found or not end:
-        raise ValueError(f"{path} has no marks to write between")
+        raise ValueError(f"{path} has no marks for training.{program}")
     path.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{END}{after}", encoding="utf-8")
 
 

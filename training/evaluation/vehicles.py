@@ -1,4 +1,4 @@
-"""Tables about vehicles: what kind they are, through the API and in given crops, and where they head."""
+"""Tables about vehicles: their attributes, through the API and in given crops, and their directions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from training.evaluation.matching import FoundPlate, Json, Matched
 from training.evaluation.tables import accuracy_row, percent
 
 HEADS: Final = {"type": "types", "color": "colors", "orientation": "orientations"}
-"""Columns of the labels, and their field in a message about a vehicle."""
+"""Columns of the labels, with the fields of a vehicle's message."""
 NAMES: Final = {"type": "type", "color": "colour", "orientation": "orientation"}
 
 
 def through_api(photos: Sequence[Matched]) -> str:
-    """Vehicles of photographs, with the boxes that the detector finds."""
+    """Vehicles in photographs, with the boxes of the detector."""
     pairs = [pair for matched in photos for pair in matched.plates]
     rows = [_through_api_row(head, pairs) for head in HEADS]
     return "\n\n".join(
@@ -33,7 +33,7 @@ def through_api(photos: Sequence[Matched]) -> str:
 
 
 def of_crops(crops: Sequence[DescribedCrop]) -> str:
-    """The attribute model by itself."""
+    """The attribute model alone, on given crops."""
     rows = [accuracy_row(NAMES[head], answered(crops, head)) for head in HEADS]
     made = [crop for crop in crops if crop.row["make"]]
     models = [((c.row["make"], c.row["model"]), [(m.make, m.model) for m in c.vehicle.make_models]) for c in made]
@@ -42,7 +42,7 @@ def of_crops(crops: Sequence[DescribedCrop]) -> str:
 
 
 def answered(crops: Sequence[DescribedCrop], head: str) -> list[tuple[str, list[str]]]:
-    """Label, and answers best first, of the crops whose label is known."""
+    """Label and answers, best first, of labelled crops."""
     return [
         (crop.row[head], [entry.value for entry in getattr(crop.vehicle, HEADS[head])])
         for crop in crops

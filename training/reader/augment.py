@@ -1,6 +1,6 @@
-"""What happens to a labelled plate on its way into a training batch: a loose cut, then a poor camera.
+"""Augmentation of labelled plates: inaccurate corners, then a poor camera.
 
-Everything is scaled by a severity of 0 (the labelled corners, the picture as it is) to 1.
+Everything is scaled by a severity from 0 (the labelled corners, the unchanged picture) to 1.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from training.common.camera import coarse, compressed, shaken
 from training.synthesis.paste import sides
 
 Pixels = NDArray[np.float32]
-"""A picture while it is worked on, shape (height, width, 3)."""
+"""A picture while it is processed, shape (height, width, 3)."""
 
 _INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float32)
 
 
 def augmented(image: Image, plate: Corners, severity: float, random: np.random.Generator) -> Image:
-    """A rectified plate, shape `PLATE_SHAPE`, cut and photographed less well the higher the severity."""
+    """A rectified plate, shape `PLATE_SHAPE`; the higher the severity, the worse its corners and quality."""
     return photographed(rectify_plate(image, loosened(plate, severity, random)), severity, random)
 
 
 def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Corners:
-    """Corners as a detector finds them: some pixels off, now and then without the band, or only the box.
+    """Corners as a detector finds them: some pixels off, sometimes without the coloured band, or only the box.
 
     A pixel is a larger share of the plate's height than of its width.
     """
@@ -45,7 +45,7 @@ def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Co
 
 
 def photographed(image: Image, severity: float, random: np.random.Generator) -> Image:
-    """The same picture taken in worse light, by a smaller and noisier camera."""
+    """The picture as taken in worse light by a worse camera."""
     result = _lit(image.astype(np.float32), severity, random)
     if random.random() < 0.5 * severity:
         share, kind = random.uniform(0.25, 0.9), cv2.INTER_LINEAR if random.random() < 0.7 else cv2.INTER_CUBIC
@@ -61,7 +61,7 @@ def photographed(image: Image, severity: float, random: np.random.Generator) -> 
 
 
 def _lit(image: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Contrast, brightness, colour cast, gamma, a shadow's edge; seldom grey or inverted."""
+    """Contrast, brightness, colour cast, gamma, the edge of a shadow; rarely grey or inverted."""
     gain = np.exp(random.normal(0, 0.08 + 0.2 * severity) + random.normal(0, 0.02 + 0.08 * severity, 3)).astype(
         np.float32
     )
@@ -89,7 +89,7 @@ def _shadow(height: int, width: int, random: np.random.Generator) -> Pixels:
 
 
 def _blurred(image: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Out of focus, or moved during the exposure."""
+    """Defocus or motion blur."""
     if random.random() < 0.5:
         soft = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 0.7 + 1.3 * severity))
         return np.asarray(soft, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The plate reader: plain convolutions down to a grid of 2 x 40 places, two attention layers over them, CTC.
+"""The plate reader: plain convolutions down to a grid of 2 x 40 cells, two attention layers over them, CTC.
 
-The two rows of the grid see the upper and the lower half of the plate. Read one after the other they are the 80 CTC
-frames, so that the upper line of a two-line plate comes first; a one-line plate may be read in either row.
+The two rows of the grid see the upper and the lower half of the plate. One after the other they form the 80 CTC frames,
+so the upper line of a two-line plate comes first; a one-line plate may be read in either row.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ HEADS = 4
 
 
 def convolution(inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> nn.Sequential:
-    """A 3 x 3 convolution, normalised and rectified."""
+    """A 3 x 3 convolution, batch normalisation, ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(True)
     )
 
 
 class Residual(nn.Module):
-    """Two convolutions beside an identity."""
+    """Two convolutions with a shortcut around them."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """One transformer layer, normalised first, written in operations that every runtime has."""
+    """A pre-norm transformer layer, written with operations that every runtime supports."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -87,11 +87,11 @@ class Reader(nn.Module):
         self.region = nn.Sequential(nn.LayerNorm(2 * WIDTH), nn.Dropout(0.1), nn.Linear(2 * WIDTH, regions))
 
     def adapted(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights to start from, of a reader that knows no region that comes after its own in this one's list."""
+        """Initial weights from a reader that knows only the first regions of this one's list."""
         return with_regions(weights, self.regions)
 
     def forward(self, plates: Tensor) -> tuple[Tensor, Tensor]:
-        # TensorRT takes UINT8 only straight into a cast: nothing may come before it.
+        # TensorRT only accepts UINT8 as the input of a cast, so nothing may come before it.
         scaled = plates.float().permute(0, 3, 1, 2) / 127.5 - 1.0
         grid = self.features(scaled).flatten(2).transpose(1, 2)
         read = self.attention(grid + self.position)
@@ -100,11 +100,11 @@ class Reader(nn.Module):
 
 
 NEW_REGION: Final = 4.0
-"""How much likelier others are at first than a region that is new, as a difference of logits."""
+"""By how much the logit of a new region starts below the mean of the others."""
 
 
 def with_regions(weights: Mapping[str, Tensor], regions: int) -> dict[str, Tensor]:
-    """The weights of a reader of fewer regions for one of so many: those that are new come last, and are unlikely."""
+    """The weights of a reader extended to `regions` regions: new ones come last, and start out unlikely."""
     grown = dict(weights)
     for name in ("region.2.weight", "region.2.bias"):
         value = grown[name]
@@ -114,7 +114,7 @@ def with_regions(weights: Mapping[str, Tensor], regions: int) -> dict[str, Tenso
 
 
 class Served(nn.Module):
-    """The reader as it is served: probabilities, softened by temperatures fitted on the validation split."""
+    """The reader as served: probabilities, with temperatures fitted on the validation split."""
 
     def __init__(self, reader: nn.Module, characters_temperature: float, region_temperature: float) -> None:
         super().__init__()

@@ -33,24 +33,24 @@ SHARES: Final = {
     "others": 0.10,
     "designs": 0.02,
 }
-"""How often a group of regions is drawn, whatever its size in the data: one that is learnt alone ruins the others."""
+"""How often each group of regions is drawn, regardless of its size, because training on one alone ruins the others."""
 DESIGNS: Final = "designs"
-"""The group of published designs: the region of each is known, and not what stands on it."""
+"""The group of published designs, whose regions are known, but not their texts."""
 FURTHER: Final = (("plates_more", "photos_more"),)
-"""Crops and photographs that a folder may have beside `plates` and `photos`."""
+"""Crops and photographs that a folder may contain besides `plates` and `photos`."""
 
 BACKGROUND_WIDTHS: Final = (40.0, 240.0)
-"""Narrowest and widest, in pixels, of the areas that stand for what is no plate."""
+"""Least and greatest width, in pixels, of areas without plates."""
 BACKGROUND_ASPECTS: Final = (1.2, 5.0)
-"""Their width by their height."""
+"""Their aspect ratios, width by height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled plate. `classes` is None where the text is not certain; `region` is empty where unknown; `group` is
-    one of `SHARES`, and empty where it is the region's.
+    """One labelled plate. `classes` is None if the text is uncertain, and `()` if this is not a plate. `region` is
+    empty if unknown. `group` is one of `SHARES`, or empty for that of the region.
 
-    What is no plate has no classes: `()`. `cuts` are corners that the served models tell for the same plate.
+    `cuts` are the corners that the served models find for the plate.
     """
 
     image: Image
@@ -61,24 +61,24 @@ class Sample:
     cuts: tuple[Corners, ...] = ()
     group: str = ""
     weight: float = 1.0
-    """How often it is drawn among those of its group and region."""
+    """Weight of the sample among those of its group and region."""
     set: str = ""
 
 
 Cutter = Callable[[Image, Box], tuple[Corners, ...]]
-"""Corners of the plate that a picture shows in a box."""
+"""A function from a picture and a box to the corners of the plate in it."""
 
 
 def sometimes(cutter: Cutter, share: float, random: np.random.Generator) -> Cutter:
-    """The cutter for that share of the plates; it takes a tenth of a second each."""
+    """The cutter, applied to a share of the plates only, because it takes a tenth of a second each."""
     return lambda image, plate: cutter(image, plate) if random.random() < share else ()
 
 
 def load(root: Path, split: Split, exclude_sets: Collection[str] = (), cutter: Cutter | None = None) -> list[Sample]:
-    """Every plate of `plates`, and those of `photos` that `plates` does not show (larger) already; of the further parts
-    the same; and published designs. Of the validation split the half that chooses between weights.
+    """All plates of `plates`, those of `photos` that are not in `plates` already (in larger pictures), the same of the
+    further parts, and published designs. Of the validation split, only the half that is used to choose weights.
 
-    `cutter` tells their `cuts`.
+    `cutter` finds their `cuts`.
     """
     pairs = (("plates", "photos"), *FURTHER)
     found = {part.name: part for part in any_of(root, *(name for pair in pairs for name in pair))}
@@ -109,7 +109,7 @@ def _designs(part: DataPart, split: Split, exclude_sets: Collection[str]) -> lis
 def load_backgrounds(
     root: Path, split: Split, random: np.random.Generator, exclude_sets: Collection[str] = ()
 ) -> list[Sample]:
-    """A part of every picture that shows no plate, as large as plates are; none where a folder has no such pictures."""
+    """A plate-sized area without plates from every picture; empty if the folder has no suitable pictures."""
     found: list[Sample | None] = []
     for part in (DataPart(root, name, optional=True) for name in ("negatives", "photos")):
         plates_by_picture = {
@@ -123,7 +123,7 @@ def load_backgrounds(
 
 
 def background(image: Image, plates: Sequence[Box], random: np.random.Generator) -> Sample | None:
-    """A random part of a picture that touches none of its plates; None where none was hit upon."""
+    """A random area of a picture that touches none of its plates; None if none was found."""
     height, width = image.shape[:2]
     for _ in range(10):
         along = min(float(np.exp(random.uniform(*np.log(BACKGROUND_WIDTHS)))), 0.9 * width)
@@ -145,7 +145,7 @@ def group_of(region: str) -> str:
 
 
 def weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """The chance of each sample to be drawn: by group as in `SHARES`, in a group the rarer regions somewhat more."""
+    """Sampling probabilities: `SHARES` for groups; within a group, rare regions somewhat more often."""
     regions = Counter(sample.region for sample in samples)
     raw = np.array([sample.weight * regions[sample.region] ** -0.35 for sample in samples])
     groups = np.array([sample.group or group_of(sample.region) for sample in samples])
@@ -157,12 +157,12 @@ def weights(samples: Sequence[Sample]) -> NDArray[np.float64]:
 
 
 def allowed_regions(code: str, regions: Sequence[str]) -> NDArray[np.bool_]:
-    """Which of `regions` a label allows, shape (R,): `us` stands for any of its states, an empty code for nothing."""
+    """Which of `regions` a label allows, shape (R,): `us` allows all of its states, an empty code nothing."""
     return np.array([bool(code) and (region == code or region.startswith(f"{code}-")) for region in regions])
 
 
 def around(image: Image, plate: Corners, margin: float = 0.5) -> tuple[Image, Corners]:
-    """The plate with a margin of its own size cut out of a photograph, and its corners in that cutting."""
+    """The plate cut out of a photograph with a margin relative to its size, and its corners in that crop."""
     area = Box.around(plate).grown(margin).clipped(image.shape[1], image.shape[0])
     return cut(image, area).copy(), plate - np.array([area.xmin, area.ymin], dtype=np.float32)
 
@@ -174,7 +174,7 @@ def of_part(
     known: frozenset[tuple[str, str]] = frozenset(),
     cutter: Cutter | None = None,
 ) -> list[Sample]:
-    """The plates of one part that have a text, without those of the sets and texts that are `known`."""
+    """The plates of a part that have texts, except those whose set and text are in `known`."""
     rows_of = part.by_picture(split, exclude_sets)
     wanted = {
         file: [row for row in rows if _is_plate_with_text(row) and (row["set"], row["text"]) not in known]

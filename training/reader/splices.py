@@ -1,7 +1,7 @@
-"""Plates put together out of two labelled ones: texts that no photograph shows, in real print and real light.
+"""Plates spliced from two labelled ones: new texts in real print and real light.
 
-A reader that has seen the same eight thousand texts for hours knows them by heart. The left part of one plate before
-the right part of another of the same kind keeps everything but the text; of two lines either may be where they meet.
+A reader that has seen the same eight thousand texts for hours memorises them. The left part of one plate joined to the
+right part of another of the same kind changes nothing but the text. With two lines, the joint may be in either.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from training.reader.samples import Sample
 from training.reader.text import BLANK
 
 SHAPE: Final = (128, 320)
-"""Height and width in pixels of a plate with its surroundings, straightened: twice as large as the reader's input."""
+"""Height and width in pixels of a straightened plate with its surroundings, at twice the reader's resolution."""
 MARGIN: Final = 0.25
-"""Share of the plate's width and height around it there."""
+"""Margin around the plate, as a share of its width and height."""
 FARTHEST: Final = 0.07
-"""Shares of the plate's width by which the other plate's part may be moved to where this one's ends."""
+"""How far the other plate's part may be moved to the joint, as a share of the plate's width."""
 TRIES: Final = 4
 BATCH: Final = 64
 
 Kind = tuple[str, tuple[int, ...], bool]
-"""Region, number of characters in each line, and whether the letters are brighter than the plate."""
+"""The kind of a plate: region, number of characters per line, and whether letters are brighter than the plate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """A plate whose characters have known places."""
+    """A plate with known positions of its characters."""
 
     sample: Sample
     kind: Kind
     middles: tuple[float, ...]
-    """Of each character, in shares of the plate's width."""
+    """The centre of each character, as a share of the plate's width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splices:
-    """The plates that can be put together, by their place in a list of samples and by their kind."""
+    """The plates that can be spliced, by index in a list of samples and by kind."""
 
     aligned: dict[int, Aligned]
     alike: dict[Kind, list[Aligned]]
 
     @classmethod
     def of(cls, samples: Sequence[Sample], model: Reader) -> Splices:
-        """Those of `samples` that the model reads as they are labelled: its frames tell where the characters are.
+        """The `samples` that the model reads correctly, because its frames then show where the characters are.
 
-        They are cut by the corners of the served models where there are any: many labels have a box alone.
+        They are cut by the corners of the served models if there are any, because many labels are only boxes.
         """
         device = next(model.parameters()).device
         samples = [replace(sample, corners=sample.cuts[-1]) if sample.cuts else sample for sample in samples]
@@ -75,7 +75,7 @@ class Splices:
         return cls(aligned, dict(alike))
 
     def sample(self, index: int, sample: Sample, random: np.random.Generator) -> Sample:
-        """`sample`, the one at `index`, with a part of another plate; as it is where none fits."""
+        """`sample`, which is at `index`, spliced with another plate; unchanged if none fits."""
         plate = self.aligned.get(index)
         if plate is None:
             return sample
@@ -88,7 +88,7 @@ class Splices:
 
 
 def characters(best: NDArray[np.int64]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...]]:
-    """Classes, number in each line that has any, and middles, out of the best class of each of the 80 frames."""
+    """Classes, number per non-empty line, and centres, from the best class of each of the 80 frames."""
     runs: list[list[int]] = []
     before = BLANK
     for frame, index in enumerate(best.tolist()):
@@ -107,7 +107,7 @@ def characters(best: NDArray[np.int64]) -> tuple[tuple[int, ...], tuple[int, ...
 
 
 def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Sample | None:
-    """The beginning of one plate and the end of another of its kind; None where their gaps are too far apart."""
+    """The beginning of one plate and the end of another of its kind; None if their gaps are too far apart."""
     assert plate.sample.classes is not None
     assert other.sample.classes is not None
     lines = plate.kind[1]
@@ -137,7 +137,7 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
 
 
 def _in_the_light_of(picture: Image, other: Image) -> Image:
-    """`other` with the brightness, contrast and colour of `picture`, judged by the plates in their middles."""
+    """`other` with the brightness, contrast and colour of `picture`, measured on the plates in their centres."""
     (mean, spread), (other_mean, other_spread) = (_light(each) for each in (picture, other))
     gain = np.clip(spread / np.maximum(other_spread, 1.0), 0.4, 2.5)
     return np.clip((other - other_mean) * gain + mean, 0, 255).astype(np.uint8)
@@ -150,7 +150,7 @@ def _light(picture: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def _bright_letters(crop: Image) -> bool:
-    """Letters cover less than half of a plate: brighter ones lift the mean over the median."""
+    """Whether letters are bright: they cover less than half of the plate, so the mean is then above the median."""
     height, width = crop.shape[:2]
     grey = crop[height // 5 : -height // 5, width // 8 : -width // 8].mean(axis=2)
     return bool(grey.mean() > np.median(grey))

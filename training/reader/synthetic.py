@@ -1,4 +1,4 @@
-"""Drawn plates in real surroundings, as samples for the reader; in drawn ones where no photograph has room."""
+"""Drawn plates as samples for the reader, in real surroundings, or drawn ones if no photograph has room."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from training.synthesis.surroundings import ROOM, surroundings
 from training.synthesis.wear import worn
 
 FULL: Final = 0.65
-"""Share of its picture from which on a plate leaves no room around it."""
+"""Plates that fill a larger share of their picture leave no room around them."""
 SMALLEST: Final = 1000.0
-"""Area in pixels of a plate that a drawn one can be seen in place of."""
+"""Least area in pixels of a plate that a drawn one replaces."""
 PUBLISHED_SHARE: Final = 0.3
-"""Of the plates drawn of a region with published designs, the share that is drawn over one of them."""
+"""Share of the drawn plates of a region with published designs that use one as their background."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticPlates:
-    """An endless source of drawn plates, pasted over real ones; `drawn` of them, or all where there are no hosts, hang
-    in drawn surroundings."""
+    """An endless source of drawn plates, pasted over real ones. A share `drawn` of them, or all if there are no
+    photographs to paste into, have drawn surroundings."""
 
     hosts: Sequence[Sample]
-    """In the order of their aspect ratio."""
+    """Sorted by aspect ratio."""
     aspects: NDArray[np.float64]
     drawn: float = 0.0
     papers: Mapping[str, Sequence[Image]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class SyntheticPlates:
 
     @classmethod
     def over(cls, samples: Sequence[Sample], drawn: float = 0.0) -> SyntheticPlates:
-        """Pictures that are little more than a plate get a margin."""
+        """With `samples` to paste over; those whose plate fills the picture get a margin."""
         real = (each for each in samples if each.group != DESIGNS and cv2.contourArea(each.corners) > SMALLEST)
         hosts = sorted(map(_with_room, real), key=lambda sample: _aspect(sample.corners))
         papers = defaultdict(list)
@@ -54,7 +54,7 @@ class SyntheticPlates:
         return cls(hosts, np.array([_aspect(host.corners) for host in hosts]), drawn, dict(papers))
 
     def sample(self, severity: float, random: np.random.Generator, design: Design | None = None) -> Sample:
-        """One drawn plate of a design or of any, worn by up to `severity`, in a host of about its shape."""
+        """A drawn plate of a design (default: random), with wear up to `severity`, pasted over one of similar shape."""
         design = design or choose(random)
         papers = self.papers.get(design.region, ())
         paper = papers[int(random.integers(len(papers)))] if papers and random.random() < PUBLISHED_SHARE else None
@@ -76,7 +76,7 @@ def _aspect(corners: Corners) -> float:
 
 
 def _with_room(sample: Sample) -> Sample:
-    """The sample itself, or with its border repeated around it where its plate fills the picture."""
+    """The sample; if its plate fills the picture, with the border extended."""
     height, width = sample.image.shape[:2]
     if cv2.contourArea(sample.corners) < FULL * width * height:
         return sample

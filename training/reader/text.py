@@ -1,4 +1,4 @@
-"""The reader's alphabet: CTC targets out of plate texts, texts out of CTC frames, and how two texts are compared."""
+"""The reader's alphabet: CTC targets of plate texts, texts of CTC frames, and comparison of texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOKALIKES: Final = str.maketrans("oi", "01")
 
 
 def target(text: str) -> tuple[int, ...]:
-    """CTC classes of a labelled text; what is neither a Latin letter nor a digit (a Chinese province) is left out."""
+    """CTC classes of a labelled text, without characters that are not Latin letters or digits (Chinese provinces)."""
     return tuple(_INDEX[character] for character in text.lower() if character in _INDEX)
 
 

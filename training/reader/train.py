@@ -1,8 +1,8 @@
 """Train the plate reader and export it.
 
-The reader takes a rectified plate and gives the characters of 80 CTC frames and the plate's region in one pass. It
-learns in two phases at least: `python -m training.reader` on real plates, mildly augmented at first (strong
-augmentation or drawn plates from the first step keep CTC on its plateau of blanks), then
+From a rectified plate, the reader predicts the characters of 80 CTC frames and the plate's region in one pass. Training
+has at least two phases: first `python -m training.reader` on real plates, with mild augmentation at the start (with
+strong augmentation or drawn plates from the first step, CTC stays on its plateau of blanks), then
 `python -m training.reader --initial runs/reader/best.pt --out runs/reader2 --severity 0.5 --synthetic 0.4`. The mean of
 both phases' weights reads better than either (Wortsman et al., "Model soups"):
 `python -m training.reader --export-only --weights runs/reader/best.pt --weights runs/reader2/last.pt`.
@@ -41,23 +41,23 @@ from training.synthesis.catalogue import DESIGNS
 BATCH = 64
 UNKNOWN = -1
 BACKGROUND_SHARE = 0.04
-"""Share of the pictures that are no plates, and leave nothing to read."""
+"""Share of pictures that are not plates, for which the reader must read nothing."""
 BACKGROUND_LENGTH = 7
-"""Such a picture weighs as much as a text of that length."""
+"""The weight of such a picture in the loss, as a length of text."""
 REGION_WEIGHT = 0.15
 LOOSENESS = 0.5
 SERVED_SHARE = 0.6
-"""Share of the plates that are cut by corners that the served models tell, where they do."""
+"""Share of plates that are cut by the served models' corners, if there are any."""
 REGIONS = loop.REPOSITORY / "reader" / "regions.txt"
-"""The regions that are told apart, a code a line: what a reader is trained for."""
+"""The regions that a reader is trained for, one code per line."""
 TEMPERATURES = tuple(float(value) for value in np.geomspace(0.5, 3.0, 25))
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The texts' classes one after the other, their lengths (B,); regions that the labels allow, BOOL (B, R).
+    """The concatenated classes of the texts, their lengths (B,), and the regions that the labels allow, BOOL (B, R).
 
-    The length is 0 for what is no plate, and `UNKNOWN` where the text is not known.
+    The length is 0 if there is no plate, and `UNKNOWN` if the text is unknown.
     """
 
     classes: Tensor
@@ -66,15 +66,15 @@ class Targets:
 
 
 Batch = tuple[Tensor, Targets]
-"""Plates (B, 64, 160, 3), and what is known about them."""
+"""Plates (B, 64, 160, 3) and their targets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How training gets harder between a tenth and six tenths of the time budget.
+    """The schedule of difficulty, which rises between a tenth and six tenths of the time budget.
 
-    The augmentation's severity grows from `severity` to 1, the share of drawn plates from none to `synthetic`. Of the
-    other plates the share `spliced` is put together out of two.
+    The augmentation's severity grows from `severity` to 1, the share of drawn plates from 0 to `synthetic`. A share
+    `spliced` of the other plates is spliced from two.
     """
 
     severity: float
@@ -146,8 +146,8 @@ class ReaderTask:
         )
 
     def validate(self, model: nn.Module, device: torch.device) -> Mapping[str, float]:
-        """`figures` for the labelled corners; `loose`, the score for these moved about, and `served`, for the served
-        models' corners."""
+        """`figures` with the labelled corners; `loose` is the score with randomly moved corners, `served` that with the
+        served models' corners."""
         if not self.val:
             return {}
         others = {
@@ -162,8 +162,8 @@ class ReaderTask:
     ) -> tuple[Tensor, Tensor]:
         """The logits for every validation plate: (N, 80, 37) and (N, R).
 
-        They are cut by their labelled corners or, where there are any, the `served` models', moved by the
-        augmentation's severity `looseness`.
+        They are cut by their labelled corners, or if `served`, by those of the served models if there are any; moved
+        with the augmentation's severity `looseness`.
         """
         random = np.random.default_rng(0)
         characters, regions = [], []
@@ -181,18 +181,18 @@ class ReaderTask:
         return torch.cat(characters), torch.cat(regions)
 
     def _corners(self, sample: Sample, random: np.random.Generator) -> Corners:
-        """What a plate is cut by: its label, or one of the served models."""
+        """The corners to cut a plate by: the labelled ones, or those of a served model."""
         if not sample.cuts or random.random() >= SERVED_SHARE:
             return sample.corners
         return sample.cuts[random.integers(len(sample.cuts))]
 
     def targets(self, samples: Sequence[Sample]) -> Targets:
-        """What the labels say."""
+        """The targets of labelled samples."""
         return targets_of(samples, self.allowed)
 
 
 def targets_of(samples: Sequence[Sample], allowed: Mapping[str, NDArray[np.bool_]]) -> Targets:
-    """What the labels say; `allowed` has the regions (R,) that each label allows."""
+    """The targets of labelled samples; `allowed` has the regions (R,) that each region code allows."""
     texts = [sample.classes or () for sample in samples]
     return Targets(
         torch.tensor([index for classes in texts for index in classes]),
@@ -202,7 +202,7 @@ def targets_of(samples: Sequence[Sample], allowed: Mapping[str, NDArray[np.bool_
 
 
 def text_loss(logits: Tensor, classes: Tensor, lengths: Tensor) -> Tensor:
-    """Mean CTC loss a character over the texts that are known; logits (B, T, 37)."""
+    """Mean CTC loss per character over the known texts; logits (B, T, 37)."""
     frames = torch.full_like(lengths, logits.shape[1])
     scores = logits.float().log_softmax(dim=-1).transpose(0, 1)
     read = lengths.clamp(min=0)
@@ -213,7 +213,7 @@ def text_loss(logits: Tensor, classes: Tensor, lengths: Tensor) -> Tensor:
 
 
 def region_loss(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Mean negative log of the probability of all allowed regions together, over the plates that allow any."""
+    """Mean negative log of the total probability of the allowed regions, over the plates that allow any."""
     scores = logits.float()
     inside = scores.masked_fill(~allowed, -1e4).logsumexp(dim=1)
     known = allowed.any(dim=1)
@@ -221,7 +221,7 @@ def region_loss(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tensor, region: Tensor) -> dict[str, float]:
-    """Exact match (strict, and with O/0 and I/1 taken as equal) by group; regions right by country and state.
+    """Exact match (strict, and with O = 0 and I = 1) by group, and shares of right countries and states.
 
     `score` is the strict exact match over all clear plates, `cer` the character error rate over all known texts.
     """
@@ -247,16 +247,16 @@ def figures(samples: Sequence[Sample], regions: Sequence[str], characters: Tenso
 
 
 def unknown_regions(samples: Sequence[Sample], regions: Sequence[str]) -> str:
-    """Labelled regions that the reader does not tell apart, each with its number of plates."""
+    """Labelled regions that the reader does not know, each with its number of plates."""
     counts = Counter(sample.region for sample in samples if sample.region not in ("", "unknown"))
     strange = {code: count for code, count in counts.items() if not allowed_regions(code, regions).any()}
     return ", ".join(f"{code} ({count})" for code, count in sorted(strange.items()))
 
 
 def temperatures(task: ReaderTask, characters: Tensor, region: Tensor) -> tuple[float, float]:
-    """The softening of both outputs under which the validation labels are most likely.
+    """The temperatures of both outputs that maximise the likelihood of the validation labels.
 
-    1 where that is the edge of what is tried: so few plates, all of them read right, are fitted by anything.
+    1 if the optimum is at the edge of the range, which means that too few plates are read wrong to fit anything.
     """
     if not task.val:
         return 1.0, 1.0
@@ -286,29 +286,29 @@ def write(task: ReaderTask, model: Reader, folder: Path) -> Mapping[str, float]:
 
 def main() -> None:
     parser = loop.parser(__doc__, "reader", minutes=45, learning_rate=6e-4)
-    parser.add_argument("--severity", type=float, default=0.15, help="augmentation at the start, 0 to 1")
-    parser.add_argument("--synthetic", type=float, default=0.0, help="share of drawn plates in the end, 0 to 1")
+    parser.add_argument("--severity", type=float, default=0.15, help="initial severity of augmentation, 0 to 1")
+    parser.add_argument("--synthetic", type=float, default=0.0, help="final share of drawn plates, 0 to 1")
     parser.add_argument(
-        "--spliced", type=float, default=0.0, help="share of the others put together out of two; wants --initial"
+        "--spliced", type=float, default=0.0, help="share of the others that are spliced from two; needs --initial"
     )
     parser.add_argument(
-        "--served", type=Path, metavar="REPOSITORY", help="cut plates as its detector and aligner do, too"
+        "--served", type=Path, metavar="REPOSITORY", help="also cut plates as its detector and aligner do"
     )
-    parser.add_argument("--served-share", type=float, default=1.0, help="share of the plates that are cut so")
+    parser.add_argument("--served-share", type=float, default=1.0, help="share of the plates that are cut like this")
     parser.add_argument(
-        "--region-weight", type=float, default=REGION_WEIGHT, help="of the region's loss beside the text's"
+        "--region-weight", type=float, default=REGION_WEIGHT, help="weight of the region's loss; the text's is 1"
     )
     parser.add_argument(
         "--misread-weight",
         type=float,
         default=1.0,
-        help="how much more often plates are drawn that --initial reads wrong",
+        help="how much more often plates that --initial misreads are shown",
     )
     parser.add_argument(
         "--frozen",
         type=int,
         default=0,
-        help="first layers of 12 that stay as they are; with 8 a step takes half the time",
+        help="freeze the first N of 12 layers; with 8, a step takes half the time",
     )
     parser.add_argument("--batch", type=int, default=64, help="plates a step")
     arguments = parser.parse_args()
@@ -316,7 +316,7 @@ def main() -> None:
     if (arguments.spliced or arguments.misread_weight != 1) and not (
         chosen.initial or chosen.resume or chosen.export_only
     ):
-        parser.error("--spliced and --misread-weight need a reader that is trained already: --initial FILE")
+        parser.error("--spliced and --misread-weight need a trained reader: --initial FILE")
     device = loop.prepare(chosen)
     task = _task(chosen, arguments, device)
     if not chosen.export_only:
@@ -329,7 +329,7 @@ def main() -> None:
 
 def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.device) -> ReaderTask:
     if arguments.synthetic and not chosen.export_only:
-        fonts.require()  # drawn plates come late in a run
+        fonts.require()  # fail now, because drawn plates come late in a run
     regions = REGIONS.read_text(encoding="utf-8").split()
     cutter = ServedCorners.of(arguments.served) if arguments.served else None
     val = load(chosen.data, "val", chosen.exclude_sets, cutter)
@@ -339,7 +339,7 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.dev
         train = load(chosen.data, "train", chosen.exclude_sets, some)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
     if strangers := unknown_regions([*train, *val], regions):
-        print(f"not in regions.txt, so that nothing is learnt of their regions: {strangers}")
+        print(f"not in regions.txt, so these regions are not learnt: {strangers}")
     splices = Splices({}, {})
     if train and (arguments.spliced or arguments.misread_weight != 1):
         reader = Reader(len(regions))

@@ -1,4 +1,4 @@
-"""All plate designs, and the choice of one at random."""
+"""All plate designs, and the random choice of one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHARES: Final = {
     "foreign": 0.02,
     "others": 0.06,
 }
-"""How often a group of regions is drawn: most where real pictures are few."""
+"""How often each group of regions is drawn: more often if there are few real pictures."""
 
 
 def _of(designs: Iterable[Design], region: str) -> tuple[Design, ...]:
@@ -42,7 +42,7 @@ def _of(designs: Iterable[Design], region: str) -> tuple[Design, ...]:
 
 _GULF: Final = frozenset({"sa", "kw", "qa", "bh"})
 _OWN: Final = frozenset({"om", "vn", *_GULF})
-"""Regions of Asia that have a group of their own."""
+"""Regions of Asia with their own group."""
 
 _GROUPS: Final = {
     "us": (*america.STATES, *america.VANITY),
@@ -68,7 +68,7 @@ DESIGNS: Final[tuple[Design, ...]] = tuple(design for group in _GROUPS.values() 
 
 
 def _chances() -> NDArray[np.float64]:
-    """The chance of every design: by group, in it by the root of the region's share, in that by the design's share."""
+    """The probability of each design: by group, then by the root of the region's share, then by the design's share."""
     chances: list[float] = []
     for name, group in _GROUPS.items():
         shares: dict[str, float] = defaultdict(float)
@@ -83,5 +83,5 @@ _CHANCES: Final = _chances()
 
 
 def choose(random: np.random.Generator) -> Design:
-    """A design, drawn by `SHARES`."""
+    """A random design, weighted by `SHARES`."""
     return DESIGNS[int(random.choice(len(DESIGNS), p=_CHANCES))]

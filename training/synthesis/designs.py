@@ -72,7 +72,7 @@ SCRIPT: Final = "pacifico-400"
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A coloured strip along one side, `extent` wide (or high), with a country's letters and perhaps the EU's stars."""
+    """A coloured strip along one side, `extent` wide (or high), with a country's letters and maybe the EU's stars."""
 
     side: Literal["left", "right", "top"]
     extent: float
@@ -113,11 +113,11 @@ class Design:
     border: Color | None = None
     letters: str = string.ascii_uppercase
     stickers: bool = False
-    """Whether registration stickers may sit in its corners."""
+    """Whether it may have registration stickers in its corners."""
     script: Script = "arabic"
-    """Whose letters and digits its patterns' `$` and `%` are."""
+    """The script of the letters `$` and digits `%` in its patterns."""
     share: float = 1.0
-    """How often it is drawn among the designs of its region."""
+    """Weight among the designs of its region."""
 
 
 def plain(color: Color) -> tuple[Color, Color]:

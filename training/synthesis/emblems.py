@@ -1,4 +1,4 @@
-"""Pictures on plates that are no characters: outlines of states, birds, wheelchairs, stars, hearts, flags, stickers."""
+"""Pictures on plates, which are not characters: outlines, birds, wheelchairs, stars, hearts, flags, stickers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Color = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The middle of an emblem, and how far it reaches from there, in pixels."""
+    """The centre of an emblem, and how far it extends from there, in pixels."""
 
     x: float
     y: float
@@ -28,14 +28,14 @@ class _Place:
         return min(self.across, self.down)
 
     def fill(self, canvas: Canvas, points: NDArray[np.float64], color: _Color, even: bool = False) -> None:
-        """Fill a polygon whose points, shape (N, 2), are in shares of the reach, an `even` one not stretched."""
+        """Fill a polygon whose points, shape (N, 2), are relative to the reach; `even` keeps its proportions."""
         scale = (self.reach, self.reach) if even else (self.across, self.down)
         placed = np.round(points * scale + (self.x, self.y)).astype(np.int32)
         cv2.fillPoly(canvas, [placed], color, cv2.LINE_AA)
 
 
 def emblem(canvas: Canvas, x: float, y: float, across: float, down: float, random: np.random.Generator) -> None:
-    """Paint one of them around (x, y), that reaches so far to the sides and up and down at most."""
+    """Paint a random emblem around (x, y), which extends at most `across` to the sides and `down` up and down."""
     down = max(2.0, down)
     place = _Place(x, y + random.uniform(-0.15, 0.15) * down, max(2.0, across), down)
     kinds = (_medal, _outline, _outline, _bird, _wheelchair, _star, _heart, _flag, _sticker)
@@ -55,7 +55,7 @@ def _medal(canvas: Canvas, place: _Place, random: np.random.Generator) -> None:
 
 
 def _outline(canvas: Canvas, place: _Place, random: np.random.Generator) -> None:
-    """A state, an animal, a mountain: some closed shape."""
+    """A random closed shape, like the outline of a state, an animal or a mountain."""
     count = int(random.integers(5, 14))
     angles = np.sort(random.uniform(0, 2 * np.pi, count))
     radii = random.uniform(0.45, 1.0, count)[:, None]

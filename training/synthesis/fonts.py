@@ -1,7 +1,7 @@
-"""Glyphs of plate fonts as masks of any size, out of font files that are fetched at training time.
+"""Glyphs of plate fonts as masks of any size, from font files that are fetched at training time.
 
 The files come from npm, all under the SIL Open Font License or Apache-2.0: `python -m training.synthesis.fonts`
-fetches them. The environment variable PLATELANE_FONTS names another folder than the cache.
+fetches them. The environment variable PLATELANE_FONTS replaces the folder in the cache.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ PACKAGES: Final = (
     "share-tech-mono",
     "sofia-sans-extra-condensed",
 )
-"""The npm packages, each without its scope `@fontsource/`."""
+"""The npm packages, without their scope `@fontsource/`."""
 
 FOLDER: Final = Path(os.environ.get("PLATELANE_FONTS", Path.home() / ".cache" / "platelane" / "fonts"))
-"""Where `npm install` put `node_modules/@fontsource`."""
+"""The folder that `npm install` created: `node_modules/@fontsource`."""
 
 _SCRIPTS: Final = (("\u0600", "\u06ff", "cairo-arabic"), ("\u0980", "\u09ff", "noto-sans-bengali-bengali"),
                    ("\u0e00", "\u0e7f", "noto-sans-thai-thai"))  # fmt: skip
-"""First and last character of a script, and the font that has it."""
+"""First and last character of a script, and its font."""
 
 SIZE: Final = 96
-"""Pixels of the em square in which glyphs are first drawn."""
+"""Size in pixels of the em square at which glyphs are first drawn."""
 
 Mask = NDArray[np.float32]
 """Shape (height, width), 0 to 1."""
@@ -58,14 +58,14 @@ Mask = NDArray[np.float32]
 INSTALL: Final = f"npm install --prefix {FOLDER} @fontsource/{{{','.join(PACKAGES)}}}"
 
 SUBSTITUTES: Final = ("DejaVuSans-Bold", "DejaVuSans", "DejaVuSansMono-Bold", "DejaVuSansMono")
-"""What matplotlib brings. A plate's letters are as wide as its design says in any font."""
+"""Fonts that come with matplotlib. In any font, letters are as wide as the design says."""
 
 
 class FontsMissingError(TrainingError):
-    """A font file that a design names is not in the folder."""
+    """A font file that a design needs is not in the folder."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is missing; this brings the fonts (in bash): {INSTALL}")
+        super().__init__(f"{path} is missing; to install the fonts (in bash): {INSTALL}")
 
 
 def complete() -> bool:
@@ -74,20 +74,20 @@ def complete() -> bool:
 
 
 def require() -> None:
-    """Raises `FontsMissingError` where a package is not in the folder and nothing stands in for it."""
+    """Raises `FontsMissingError` if a package is not in the folder, unless `substitute` was called."""
     if not (_substituted or complete()):
         raise FontsMissingError(FOLDER / "node_modules" / "@fontsource")
 
 
 def substitute() -> None:
-    """Draw in `SUBSTITUTES` from now on: plates of fewer looks, where the fonts are not to be had."""
+    """Draw in `SUBSTITUTES` from now on, which makes plates less diverse."""
     global _substituted
     _substituted = True
     forget()
 
 
 def forget() -> None:
-    """Forget the glyphs that were drawn."""
+    """Clear the cache of drawn glyphs."""
     for kept in (glyph, line, _face, _drawn, _cap_height, _width):
         kept.cache_clear()
 
@@ -99,7 +99,7 @@ _substituted = False
 def glyph(font: str, character: str, width: int, height: int) -> Mask:
     """One capital letter, digit or sign, `height` pixels from baseline to cap line, `width` pixels for a letter H.
 
-    The mask is as wide as the character is in that font and somewhat lower than the baseline (the tail of a Q).
+    The mask is as wide as the character in that font, and extends a little below the baseline (the tail of a Q).
     Raises `FontsMissingError`.
     """
     drawn, cap, wide = _drawn(font, character), _cap_height(font), _width(font, "H")
@@ -110,7 +110,7 @@ def glyph(font: str, character: str, width: int, height: int) -> Mask:
 
 @cache
 def foreign(character: str, height: int) -> Mask:
-    """A letter or digit of another script, as wide as it is, in a line `height` pixels high. Raises
+    """A letter or digit of another script, at its natural width, in a line `height` pixels high. Raises
     `FontsMissingError`."""
     face = _face(_font_of(character, ""))
     left, _, right, _ = face.getbbox(character, anchor="ls")
@@ -124,7 +124,7 @@ def foreign(character: str, height: int) -> Mask:
 
 @cache
 def line(font: str, text: str, height: int) -> Mask:
-    """A caption set as the font sets it, `height` pixels high in all. Raises `FontsMissingError`."""
+    """A caption with the font's own spacing, `height` pixels high in total. Raises `FontsMissingError`."""
     face = _face(_font_of(text[:1], font))
     left, top, right, bottom = face.getbbox(text, anchor="ls")
     image = Pillow.new("L", (round(right - left) + 4, round(bottom - top) + 4))
@@ -135,7 +135,7 @@ def line(font: str, text: str, height: int) -> Mask:
 
 
 def _font_of(character: str, font: str) -> str:
-    """The font for a character's script: `font` where it is Latin."""
+    """The font for a character's script; `font` if it is Latin."""
     return next((name for first, last, name in _SCRIPTS if first <= character <= last), font)
 
 
@@ -155,7 +155,7 @@ def _face(font: str) -> ImageFont.FreeTypeFont:
 
 @cache
 def _substitutes() -> tuple[Path, ...]:
-    from matplotlib import get_data_path  # a second to import, and seldom needed
+    from matplotlib import get_data_path  # takes a second to import, and is rarely needed
 
     return tuple(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf") for name in SUBSTITUTES)
 
@@ -183,11 +183,11 @@ def _width(font: str, character: str) -> int:
 
 
 def main() -> None:
-    """Fetches the fonts where they are not there yet and npm is."""
+    """Fetch the fonts if they are missing and npm is installed."""
     if complete():
         return
     if shutil.which("npm") is None:
-        print(f"There is no npm to fetch fonts with: plates are drawn in plain ones. Elsewhere: {INSTALL}")
+        print(f"The plate fonts cannot be fetched without npm, so plates are drawn in plain fonts. With npm: {INSTALL}")
         return
     names = [f"@fontsource/{package}" for package in PACKAGES]
     print(f"Fetching {len(names)} fonts from npm to {FOLDER}")

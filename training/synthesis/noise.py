@@ -1,4 +1,4 @@
-"""Smooth random textures that depend on the place alone, so that a scene is the same for the same seed."""
+"""Smooth random textures that only depend on position and seed, so scenes are reproducible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from samples.render.solids import Field
 
 
 def value_noise(x: NDArray[Any], y: NDArray[Any], seed: int) -> Field:
-    """Random values at whole coordinates, smoothly blended between; 0 to 1."""
+    """Random values at integer coordinates, smoothly interpolated; 0 to 1."""
     column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     u, v = x - column, y - row
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
@@ -21,7 +21,7 @@ def value_noise(x: NDArray[Any], y: NDArray[Any], seed: int) -> Field:
 
 
 def clouds(x: NDArray[Any], y: NDArray[Any], seed: int, octaves: int = 5) -> Field:
-    """Value noise of growing detail (fractional Brownian motion); 0 to 1."""
+    """Value noise of increasing detail (fractional Brownian motion); 0 to 1."""
     total, weight, scale = np.zeros(np.broadcast(x, y).shape, dtype=np.float32), 0.0, 1.0
     for octave in range(octaves):
         total = total + value_noise(x * scale, y * scale, seed + octave) * np.float32(0.5**octave)

@@ -1,4 +1,4 @@
-"""Puts a drawn plate over a labelled plate of a real photograph, in that photograph's perspective and light."""
+"""Pastes a drawn plate over a labelled one in a photograph, with the photograph's perspective and light."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sides(corners: Corners) -> tuple[float, float]:
 
 
 def covering(corners: Corners, aspect: float) -> Corners:
-    """Corners of a plate with that aspect ratio (width by height) that covers the given one, about the same centre."""
+    """Corners of a plate with that aspect ratio (width by height) that covers the given one, with the same centre."""
     along, down = sides(corners)
     present = along / down
     wider, higher = max(1.0, aspect / present), max(1.0, present / aspect)
@@ -31,13 +31,13 @@ def covering(corners: Corners, aspect: float) -> Corners:
 
 
 def of_shape(aspects: NDArray[np.float64], aspect: float, random: np.random.Generator) -> int:
-    """Index of one of the ascending `aspects` within a factor of 1.3 of `aspect`; where there is none, the next."""
+    """Index of one of the ascending `aspects` within a factor of 1.3 of `aspect`; if there is none, the next."""
     low, high = np.searchsorted(aspects, (aspect / 1.3, aspect * 1.3))
     return int(random.integers(low, high)) if low < high else min(int(low), len(aspects) - 1)
 
 
 def pasted(photo: Image, corners: Corners, plate: Image, random: np.random.Generator) -> Image:
-    """The photograph, shape unchanged, with `plate` in place of what was within `corners`."""
+    """The photograph, shape unchanged, with `plate` in place of the area within `corners`."""
     lit = _in_light_of(photo, corners, plate.astype(np.float32), random)
     source = _near_size(lit, corners)
     height, width = source.shape[:2]
@@ -55,7 +55,7 @@ def pasted(photo: Image, corners: Corners, plate: Image, random: np.random.Gener
 def _in_light_of(
     photo: Image, corners: Corners, plate: NDArray[np.float32], random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """The plate as bright and as tinted as the brightest tenth of what it replaces, more or less."""
+    """The plate with roughly the brightness and tint of the brightest tenth of what it replaces."""
     mask = np.zeros(photo.shape[:2], dtype=np.uint8)
     cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
     inside = photo[mask > 0]
@@ -69,7 +69,7 @@ def _in_light_of(
 
 
 def _near_size(plate: NDArray[np.float32], corners: Corners) -> NDArray[np.float32]:
-    """The plate made no larger than it will appear, against aliasing."""
+    """The plate reduced to the size at which it will appear, against aliasing."""
     along, down = sides(corners)
     width = min(plate.shape[1], max(4, round(along)))
     height = min(plate.shape[0], max(4, round(down)))

@@ -1,4 +1,4 @@
-"""Draws one plate as it leaves the workshop: flat, clean, evenly lit, straight from ahead."""
+"""Draws one plate as new: flat, clean, evenly lit, seen from the front."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _STICKERS: Final[tuple[Color, ...]] = (
 
 SMALL: Final = 0.62
 GLOSSED: Final = 0.46
-"""Heights of small characters, in capitals."""
+"""Heights of small characters, relative to capitals."""
 
 
 ARABIC: Final = dict(zip("ABHJDRSYMWKLTNEGUVXZ", "ابححدرسيموكلطنعقوىصم", strict=True))
-"""The letters of the Gulf's plates and those that stand above them."""
+"""The letters of Gulf plates, and the Arabic ones above them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plate:
-    """A drawn plate; `text` as it is read (A-Z, 0-9, upper line first)."""
+    """A drawn plate; `text` as the reader reads it (A-Z, 0-9, upper line first)."""
 
     image: Image
     text: str
@@ -48,7 +48,7 @@ class Plate:
 
 @dataclass(frozen=True, slots=True)
 class _Area:
-    """Where something is set, in pixels."""
+    """An area of the canvas, in pixels."""
 
     left: float
     top: float
@@ -71,9 +71,9 @@ def render(
     width: int = 320,
     paper: Image | None = None,
 ) -> Plate:
-    """A plate of a design, `width` pixels wide; without a `serial`, a random one of the design's patterns.
+    """A plate of a design, `width` pixels wide, by default with a random serial from the design's patterns.
 
-    `paper` is a picture of a plate of that region, of which all is kept but the band of its serial.
+    `paper`: a picture of a plate of that region, to use as the background without its serial.
     """
     if serial is None:
         pattern = design.serials[random.integers(len(design.serials))]
@@ -102,7 +102,7 @@ def render(
 
 
 def _emptied(picture: Image, width: int, height: int) -> Canvas:
-    """A picture of a plate whose middle rows blend from what is above the serial to what is below it."""
+    """The picture of a plate without its serial: its middle rows blend from above the serial to below it."""
     canvas = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     top, bottom = round(0.24 * height), round(0.78 * height)
     above, below = (
@@ -115,7 +115,7 @@ def _emptied(picture: Image, width: int, height: int) -> Canvas:
 
 
 def _legible(ink: Color, canvas: Canvas) -> Color:
-    """The ink, or black or white where it would be lost on the middle of the canvas."""
+    """The ink; black or white if it would be illegible on the middle of the canvas."""
     height = canvas.shape[0]
     paper = float(canvas[round(0.3 * height) : round(0.7 * height)].mean())
     if abs(sum(ink) / 3 - paper) > 70:
@@ -143,7 +143,7 @@ def _paper(design: Design, width: int, height: int, random: np.random.Generator)
 
 
 def _picture(height: int, width: int, random: np.random.Generator) -> Canvas:
-    """The faint landscape of many American plates: soft patches of colour."""
+    """A faint background picture, as on many American plates: soft patches of colour."""
     shade = random.normal(0, random.uniform(5, 20), (4, 7, 1)) + random.normal(0, random.uniform(2, 9), (4, 7, 3))
     return np.asarray(
         cv2.resize(shade.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32
@@ -151,7 +151,7 @@ def _picture(height: int, width: int, random: np.random.Generator) -> Canvas:
 
 
 def _stamp(canvas: Canvas, mask: fonts.Mask, x: float, y: float, color: Color) -> None:
-    """Paint a mask's shape in one colour, its upper left corner at (x, y); what lies outside is cut off."""
+    """Paint a mask's shape in one colour, its upper left corner at (x, y), clipped to the canvas."""
     left, top = round(x), round(y)
     rows = slice(max(0, top), min(canvas.shape[0], top + mask.shape[0]))
     columns = slice(max(0, left), min(canvas.shape[1], left + mask.shape[1]))
@@ -175,7 +175,7 @@ def _border(canvas: Canvas, color: Color, scale: float) -> None:
 
 
 def _band(canvas: Canvas, band: Band, area: _Area, scale: float, random: np.random.Generator) -> _Area:
-    """Paint the band, with its letters and stars; returns the area that is left."""
+    """Paint the band, with its letters and stars; returns the remaining area."""
     extent = band.extent * scale
     color = _bgr(_varied(band.color, random, 10))
     face = CAPTION_FACES[random.integers(len(CAPTION_FACES))]
@@ -208,7 +208,7 @@ def _stars(canvas: Canvas, x: float, y: float, radius: float) -> None:
 
 
 def _caption(canvas: Canvas, caption: Caption, area: _Area, scale: float, random: np.random.Generator) -> _Area:
-    """Set a caption at the edge; returns the area that is left for the serial."""
+    """Set a caption at the edge; returns the remaining area for the serial."""
     face = SCRIPT if caption.script else CAPTION_FACES[random.integers(len(CAPTION_FACES))]
     height = max(4, round(caption.height * scale))
     mask = fonts.line(face, caption.text, height)
@@ -247,7 +247,7 @@ def _stickers(canvas: Canvas, scale: float, random: np.random.Generator) -> None
 def _serial(
     canvas: Canvas, design: Design, serial: Serial, area: _Area, scale: float, ink: Color, random: np.random.Generator
 ) -> None:
-    """Set the serial's lines in the area, each centred, narrowed where it would not fit."""
+    """Set the serial's lines in the area, each centred, and narrowed if it would not fit."""
     face = design.faces[random.integers(len(design.faces))]
     count = len(serial.lines)
     cap = min(design.cell[1] * scale * random.uniform(0.94, 1.03), area.height * (0.84 if count == 1 else 0.41))
@@ -353,7 +353,7 @@ def _line(
 
 
 def _decorated(design: Design, pattern: str, random: np.random.Generator) -> str:
-    """American plates have emblems in all places: between groups, before and behind the serial."""
+    """The pattern with emblems added: American plates have them between groups, before and after the serial."""
     if design.faces is not AMERICAN_FACES or "*" in pattern or "|" in pattern or random.random() < 0.65:
         return pattern
     if " " in pattern and random.random() < 0.4:
@@ -362,7 +362,7 @@ def _decorated(design: Design, pattern: str, random: np.random.Generator) -> str
 
 
 def _emboss(canvas: Canvas, mask: fonts.Mask, x: float, y: float, ink: Color) -> None:
-    """A pressed character: the ink, and beside it a thin light and a thin dark rim."""
+    """Paint an embossed character: the ink, with a thin light rim and a thin dark one."""
     edge = np.pad(mask, 1)
     _stamp(canvas, np.roll(edge, (1, 1), (0, 1)) * 0.25, x - 1, y - 1, (60, 60, 62))
     _stamp(canvas, np.roll(edge, (-1, -1), (0, 1)) * 0.2, x - 1, y - 1, (250, 250, 250))

@@ -1,9 +1,9 @@
-"""Serial patterns: how the characters of a plate are composed, and how they are set in lines.
+"""Serial patterns: which characters a plate has, and how they are set in lines.
 
-A pattern is a string: `@` a letter, `#` a digit, `~` either, `{AB,CD}` one of the alternatives, any letter or digit
-itself. `[@@]` are stacked small ones, `<##>` small ones, `(@@)` small letters under the same ones in Arabic. What is
-set but not read: a blank is a gap, `-` and `.` are drawn, `*` is the place of an emblem, `$` and `%` are a letter and
-a digit of another script, `|` begins the lower line.
+In a pattern, `@` is a letter, `#` a digit, `~` either, `{AB,CD}` one of the alternatives, and any letter or digit is
+itself. `[@@]` are small stacked characters, `<##>` small ones, `(@@)` small letters below the same ones in Arabic. Not
+part of the text: a blank is a gap, `-` and `.` are drawn, `*` is an emblem, `$` and `%` are a letter and a digit of
+another script. `|` begins the lower line.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Final, Literal
 import numpy as np
 
 Script = Literal["arabic", "bengali", "thai"]
-"""A script that is drawn and not read."""
+"""A script that is drawn, but not part of the text."""
 ALPHABETS: Final[dict[Script, tuple[str, str]]] = {
     "arabic": ("ابحدرسصطعقكلمنوى", "٠١٢٣٤٥٦٧٨٩"),
     "bengali": ("কখগঘচছজঝটঠডঢতথদধনপফবভমযরলশষসহ", "০১২৩৪৫৬৭৮৯"),
     "thai": ("กขฃคฆงจฉชฌญฎฐฒณตถทธนบปผพภมยรลวศษสหฬอฮ", "๐๑๒๓๔๕๖๗๘๙"),
 }
-"""Letters and digits of each."""
+"""Letters and digits of each script."""
 
 Kind = Literal["plain", "stacked", "small", "glossed", "gap", "emblem"]
 _TOKEN: Final = re.compile(r"\{[^}]*\}|.")
@@ -45,13 +45,13 @@ class Serial:
 def compose(
     pattern: str, random: np.random.Generator, letters: str = string.ascii_uppercase, script: Script = "arabic"
 ) -> Serial:
-    """A random serial of a pattern, its letters out of `letters`, what is not read out of `script`."""
+    """A random serial of a pattern, with letters from `letters`, and characters of another script from `script`."""
     drawn = "".join(_drawn(token, random, letters, script) for token in _TOKEN.findall(pattern))
     return Serial(tuple(drawn.split("|")))
 
 
 def cells(line: str) -> Iterator[tuple[Kind, str]]:
-    """What a line is set of, from left to right: kind and characters."""
+    """The cells of a line from left to right: kind and characters."""
     for stacked, small, glossed, plain in _CELL.findall(line):
         if stacked:
             yield "stacked", stacked

@@ -1,4 +1,4 @@
-"""Something for a drawn plate to hang on where no photograph is at hand: paint, edges, a frame, grain."""
+"""Drawn surroundings for drawn plates, used without a photograph: paint, edges, a frame, grain."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from platelane.vision.crops import Image
 from platelane.vision.geometry import Corners
 
 WIDTHS: Final = (56.0, 200.0)
-"""Narrowest and widest plate, in pixels."""
+"""Least and greatest width of a plate, in pixels."""
 ROOM: Final = 0.5
-"""Shares of the plate's width and height that are free on each side."""
+"""Margin on each side, as shares of the plate's width and height."""
 
 
 def surroundings(aspect: float, random: np.random.Generator) -> tuple[Image, Corners]:
-    """A picture, and the corners of the place in it for a plate of that width by its height."""
+    """A picture, and corners in it for a plate of that aspect ratio (width by height)."""
     along = float(np.exp(random.uniform(*np.log(WIDTHS))))
     down = along / aspect
     width, height = round(along * (1 + 2 * ROOM)), max(16, round(down * (1 + 2 * ROOM)))
@@ -25,14 +25,14 @@ def surroundings(aspect: float, random: np.random.Generator) -> tuple[Image, Cor
     canvas = _paint(width, height, random)
     for _ in range(int(random.integers(0, 4))):
         _edge(canvas, random)
-    shade = random.uniform(70, 250)  # how bright a plate is here: `paste` takes its light from what it covers
+    shade = random.uniform(70, 250)  # brightness of the plate: `paste` adapts to the area that it covers
     cv2.fillConvexPoly(canvas, np.round(corners).astype(np.int32), (shade, shade, shade), cv2.LINE_AA)
     canvas += np.asarray(random.normal(0, random.uniform(1, 6), canvas.shape), np.float32)
     return np.clip(canvas, 0, 255).astype(np.uint8), corners
 
 
 def _seen(along: float, down: float, width: int, height: int, random: np.random.Generator) -> Corners:
-    """The plate's corners about the picture's middle, turned, slanted and in perspective."""
+    """The plate's corners around the picture's centre, rotated, slanted and in perspective."""
     flat = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) / 2 * [along, down]
     turn, slant = np.radians(random.normal(0, 3)), random.normal(0, 0.06)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -42,7 +42,7 @@ def _seen(along: float, down: float, width: int, height: int, random: np.random.
 
 
 def _paint(width: int, height: int, random: np.random.Generator) -> cv2.typing.MatLike:
-    """A vehicle's colour, grey more often than not, with what is mirrored in it; FP32."""
+    """The colour of a vehicle, mostly grey, with reflections; FP32."""
     grey = random.uniform(15, 225)
     color = np.asarray(np.clip(grey + random.normal(0, 40 if random.random() < 0.35 else 5, 3), 0, 255), np.float32)
     grid = (int(random.integers(2, 6)), int(random.integers(2, 6)), 1)

@@ -1,6 +1,6 @@
-"""What years on the road and the light of the moment do to a plate: frame, screws, dirt, scratches, glare, night.
+"""Wear and light of a plate: frame, screws, dirt, scratches, glare, night.
 
-Every function takes and gives a flat plate, UINT8, shape (height, width, 3), blue-green-red.
+Every function takes and returns a flat plate, UINT8, shape (height, width, 3), blue-green-red.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Canvas = NDArray[np.float32]
 
 
 def worn(plate: Image, severity: float, random: np.random.Generator) -> Image:
-    """A used plate in some light, the same shape and type; `severity` 0 leaves it nearly new, 1 is hard to read."""
+    """A used plate in some light, with the same shape and type; `severity` 0 is nearly new, 1 is hard to read."""
     canvas = plate.astype(np.float32)
     if random.random() < 0.5:
         _screws(canvas, random)
@@ -56,7 +56,7 @@ def _frame(canvas: Canvas, random: np.random.Generator) -> None:
 
 
 def _dirty(canvas: Canvas, severity: float, random: np.random.Generator) -> Canvas:
-    """Soft patches of road dirt, thicker below."""
+    """Soft patches of road dirt, thicker towards the bottom."""
     height, width = canvas.shape[:2]
     grain = int(random.integers(3, 14))
     patches = cv2.resize(
@@ -79,7 +79,7 @@ def _scratched(canvas: Canvas, random: np.random.Generator) -> None:
 
 
 def _glare(height: int, width: int, random: np.random.Generator) -> Canvas:
-    """The sun or a lamp mirrored in the plate: light to add, shape (height, width, 1)."""
+    """A reflection of the sun or a lamp: light to add, shape (height, width, 1)."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     center = random.uniform((0, 0), (width, height))
     size = width * random.uniform(0.08, 0.4)
@@ -88,7 +88,7 @@ def _glare(height: int, width: int, random: np.random.Generator) -> Canvas:
 
 
 def _at_night(canvas: Canvas, random: np.random.Generator) -> Canvas:
-    """Retroreflecting: nearly white paper, pale ink, no colours."""
+    """Retroreflection: nearly white paper, pale ink, no colours."""
     grey = canvas.mean(axis=2, keepdims=True)
     faded = grey + (canvas - grey) * np.float32(random.uniform(0.1, 0.6))
     return np.asarray(255 - (255 - faded) * np.float32(random.uniform(0.45, 1.0)), dtype=np.float32)

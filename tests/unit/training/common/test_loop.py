@@ -151,7 +151,7 @@ class Interrupting(Line):
 
 
 def test_ctrl_c_saves_what_was_learnt_before_the_first_validation(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted, match=r"stopped after 5 steps; .*last\.pt has them"):
+    with pytest.raises(Interrupted, match=r"stopped after 5 steps, saved in .*last\.pt"):
         loop.train(Interrupting(5), options(tmp_path), CPU)
     assert state(tmp_path / "last.pt")["step"] == 5
     assert loop.trained(options(tmp_path))
@@ -177,7 +177,7 @@ def test_weights_of_a_reader_with_fewer_regions_are_a_start_and_those_of_another
     assert torch.equal(characters, grown_characters)
     torch.testing.assert_close(grown[:, :3], regions)
     assert grown[0, 3] < regions.mean()
-    with pytest.raises(CheckpointError, match=r"old\.pt is of another network: size mismatch for region"):
+    with pytest.raises(CheckpointError, match=r"old\.pt holds another network: size mismatch for region"):
         loop.load(Reader(2), old.state_dict(), tmp_path / "old.pt")
 
 

@@ -78,13 +78,13 @@ def test_labels_that_mean_nothing_are_told_at_once_with_their_lines(tmp_path: Pa
     lines = str(told.value).splitlines()[1:]
     assert [line.split(": ")[0] for line in lines] == [f"plates.csv:{number}" for number in range(3, 10)]
     expected = (
-        "'training' is none of",
-        "'OM' is no code in lower case",
-        "xmax 'x' is no number",
-        "the box lacks a side",
+        "'training' is not one of",
+        "'OM' is not a code in lower case",
+        "xmax 'x' is not a number",
+        "a side of the box is missing",
         "the box 30 2 1 20 is empty",
-        "a corner lacks a coordinate",
-        "'readable' is none of clear, hard",
+        "a coordinate of a corner is missing",
+        "'readable' is not one of clear, hard",
     )
     for line, words in zip(lines, expected, strict=True):
         assert words in line
