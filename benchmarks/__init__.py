@@ -1,1 +1,1 @@
-"""Programs that measure the running system and write what they measured into RESULTS.md."""
+"""Programs that measure the running system and write the results to RESULTS.md."""

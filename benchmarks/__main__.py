@@ -1,4 +1,4 @@
-"""`python -m benchmarks` runs all programs; `python -m benchmarks overhead` one of them; `python -m benchmarks faults
+"""`python -m benchmarks` runs all programs, `python -m benchmarks overhead` one of them, `python -m benchmarks faults
 power-loss` one fault."""
 
 from __future__ import annotations
@@ -52,22 +52,20 @@ PROGRAMS: dict[str, Callable[[Path], None]] = {
 def main(
     programs: Annotated[
         list[str] | None,
-        typer.Argument(
-            help=f"Of {', '.join(PROGRAMS)}, peers; all if none is. After `faults`, {', '.join(faults.FAULTS)}."
-        ),
+        typer.Argument(help=f"Any of {', '.join(PROGRAMS)}, peers. After `faults`: {', '.join(faults.FAULTS)}."),
     ] = None,
-    photo: Annotated[Path, typer.Option(help="The photograph to send, 1280x720.")] = SAMPLE,
+    photo: Annotated[Path, typer.Option(help="The photograph to send; 1280x720.")] = SAMPLE,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Photographs and a plates.csv (file, text): `peers` reads them with other programs as well."),
+        typer.Option(help="For `peers`: a folder of photographs with a plates.csv (file, text)."),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="How long `load` offers photographs at each rate.", min=1)] = 20.0,
+    seconds: Annotated[float, typer.Option(help="How long `load` sends photographs at each rate.", min=1)] = 20.0,
     minutes: Annotated[
         float,
-        typer.Option(help="How long `load` watches memory under mixed traffic; 10 to see that it is flat.", min=0),
+        typer.Option(help="How long `load` watches memory under mixed traffic; 10 show if it is flat.", min=0),
     ] = 1.0,
 ) -> None:
-    """Measure the system on this machine and write the figures into benchmarks/RESULTS.md."""
+    """Measure the system on this machine, and write the figures to benchmarks/RESULTS.md."""
     names = [name for name in programs or () if name in faults.FAULTS]
     known = PROGRAMS | {"load": partial(offered_load.main, seconds=seconds, minutes=minutes)}
     if names:
@@ -78,7 +76,7 @@ def main(
         raise typer.BadParameter("peers needs a --folder of photographs with a plates.csv (file, text)")
     for name in [name for name in programs or known if name not in names]:
         if name not in known:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join((*known, *faults.FAULTS))}")
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join((*known, *faults.FAULTS))}")
         try:
             known[name](photo)
         except CannotStart as error:

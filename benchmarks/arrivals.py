@@ -1,4 +1,4 @@
-"""When requests are due, whatever has become of those before them: an open loop, as real clients are one."""
+"""Times at which requests are due, regardless of earlier ones: an open loop, like real clients."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 
 def steady(rate: float) -> Iterator[float]:
-    """Seconds between arrivals at a steady rate, of so many a second."""
+    """Seconds between arrivals at a steady rate per second."""
     return itertools.repeat(1 / rate)
 
 
 def poisson(rate: float, seed: int = 0) -> Iterator[float]:
-    """Seconds between arrivals that know nothing of each other, so many a second on average; the same for a seed."""
+    """Seconds between independent arrivals at an average rate per second; reproducible by `seed`."""
     chance = random.Random(seed)
     while True:
         yield chance.expovariate(rate)
 
 
 async def due(gaps: Iterable[float], seconds: float = math.inf) -> AsyncIterator[float]:
-    """The moments at which requests are due within `seconds`, each once it has come; seconds of the monotonic clock.
+    """Yield the times at which requests are due within `seconds`, each when it has come; in monotonic seconds.
 
-    Whoever is late does not move the next ones.
+    If the consumer is late, later times do not shift.
     """
     start = moment = time.monotonic()
     for gap in gaps:

@@ -1,4 +1,4 @@
-"""One request and what became of it."""
+"""One request and its outcome."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 OK: Final = 200
 ACCEPTED: Final = 202
 REFUSALS: Final = frozenset({408, 429, 503})
-"""How a server that cannot do it now says so."""
+"""The statuses with which a server refuses for now."""
 BROKEN: Final = 0
-"""The status of an attempt whose connection broke, or which the client gave up after its own, longer, patience."""
+"""The status of an attempt whose connection broke, or that the client gave up after its own, longer timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request: when it was sent, or due, (seconds of the monotonic clock), how long it took from then on, its
-    status, whether a 503 or 429 said when to come again, and whether a 200 was about this very photograph."""
+    """One request: when it was sent or due (monotonic seconds), how long it took from then on, its status, whether a
+    503 or 429 had `Retry-After`, and whether a 200 was about this photograph."""
 
     sent: float
     seconds: float
@@ -26,5 +26,5 @@ class Attempt:
 
     @property
     def ended(self) -> float:
-        """When its answer had come, seconds of the monotonic clock."""
+        """When its answer arrived, in monotonic seconds."""
         return self.sent + self.seconds

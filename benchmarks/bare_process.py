@@ -1,8 +1,8 @@
-"""The floor: a process that reads photographs all by itself, the networks run by ONNX Runtime in it with one thread.
+"""The lower bound: a process that reads photographs alone, running the networks in ONNX Runtime with one thread.
 
     python -m benchmarks.bare_process PHOTO MODE CORE
 
-Each line of its input is a number of photographs to read; each line of its output says what that took.
+Each input line is a number of photographs to read; each output line says how long that took.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ MODES = {"regular": domain_pb2.MODE_REGULAR, "fast": domain_pb2.MODE_FAST}
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """Seconds that a number of photographs took, of wall time and of processor time, and what the last one's answer
-    was."""
+    """Wall and processor seconds for a number of photographs, and the answer to the last one."""
 
     wall: float
     cpu: float
@@ -49,11 +48,11 @@ class Took:
 
 
 class OnnxInference:
-    """Runs the served models in this process, with the runtime, the files and the settings that Triton runs them with
-    on a processor, but one thread each."""
+    """Runs the served models in this process, with the runtime, files and settings that Triton uses on a processor, but
+    one thread each."""
 
     def __init__(self, repository: Path) -> None:
-        """Raises CannotStart where Triton's environment is missing or of another Python."""
+        """Raises CannotStart if Triton's environment is missing or has another Python."""
         self._repository = repository
         self._backend = _backend()
         self._sessions: dict[str, Any] = {}
@@ -78,12 +77,12 @@ class OnnxInference:
 
 
 def _backend() -> ModuleType:
-    """`backends/onnxruntime` with the ONNX Runtime of Triton's environment; what only Triton gives it is not used."""
+    """`backends/onnxruntime` with the ONNX Runtime of Triton's environment, without the parts that need Triton."""
     environment = find_environment(environment_folder(Settings().state_dir))
     ours = f"{sys.version_info.major}.{sys.version_info.minor}"
     if environment.python != ours:
-        raise CannotStart(f"Triton's environment is of Python {environment.python}, and this one of {ours}.")
-    sys.path.append(str(environment.packages))  # last: everything else is found in our own environment
+        raise CannotStart(f"Triton's environment has Python {environment.python}, and this one {ours}.")
+    sys.path.append(str(environment.packages))  # last, so that everything else comes from our own environment
     utils: Any = ModuleType("triton_python_backend_utils")
     utils.Logger = SimpleNamespace(log_warn=lambda text: print(text, file=sys.stderr))
     sys.modules.setdefault(utils.__name__, utils)
@@ -93,7 +92,7 @@ def _backend() -> ModuleType:
 
 
 class BareProcess:
-    """One such process, on a core of its own."""
+    """One such process, on its own core."""
 
     def __init__(self, photo: Path, mode: str, core: int) -> None:
         command = [sys.executable, "-m", __name__, str(photo), mode, str(core)]
@@ -106,12 +105,12 @@ class BareProcess:
         self._process.communicate()
 
     def begin(self, count: int) -> None:
-        """Have so many photographs read."""
+        """Start reading `count` photographs."""
         assert self._process.stdin is not None
         print(count, file=self._process.stdin, flush=True)
 
     def result(self) -> Took:
-        """What they took. Raises CannotStart where the process has ended."""
+        """Wait for the result. Raises CannotStart if the process has ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -121,7 +120,7 @@ class BareProcess:
 
 @contextmanager
 def running(photo: Path, mode: str) -> Iterator[list[BareProcess]]:
-    """One on each core, warm."""
+    """One process on each core, warmed up."""
     processes = [BareProcess(photo, mode, core) for core in sorted(os.sched_getaffinity(0))]
     try:
         for process in processes:

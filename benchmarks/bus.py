@@ -1,4 +1,4 @@
-"""What one bus carries: one server or three, with the copies and partitions that settings allow, in turns."""
+"""The throughput of the bus: one server or three, with different numbers of copies and partitions."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from webhook_svc.fan_out import FanOut
 Progress: TypeAlias = "tqdm[Never]"
 
 ROUNDS: Final = 3
-"""Turns of each layout; figures are medians."""
+"""Rounds of each layout; figures are medians."""
 JOBS: Final = 500
 WHOLE_JOBS: Final = 200
 RESULTS: Final = 1_000
 SENDERS: Final = 32
 UNDER_WAY: Final = 128
-"""Messages published and not yet handled, at most; a queue refuses what is too much."""
+"""Most messages that are published and not yet handled, because queues refuse more."""
 CAMERAS: Final = 60
 CROPS: Final = {subjects.PLATE_CROPS: 93_000, subjects.VEHICLE_CROPS: 61_000}
-"""Bytes for one plate and one vehicle."""
+"""Sizes of messages for one plate and one vehicle, in bytes."""
 PART: Final = 2_000
 HOOKS: Final = (0, 1, 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A bus: servers, copies of what is kept and of work, partitions."""
+    """A bus: numbers of servers, copies of durable data and of work, and partitions."""
 
     servers: int
     copies: int
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def name(self) -> str:
-        """For a table's row."""
+        """Title of its table row."""
         if self.servers == 1:
             return "1 server"
         copies = "1 copy" if self.work_copies == 1 else f"{self.work_copies} copies"
@@ -62,7 +62,7 @@ class Layout:
         return f"{self.servers} servers, {copies} of work, {partitions}"
 
     def settings(self, url: str) -> Settings:
-        """Of every process on that bus."""
+        """The settings of every process on that bus."""
         return Settings(
             nats_url=url,
             nats_replicas=self.copies,
@@ -78,16 +78,16 @@ LAYOUTS: Final = (Layout(1, 1, 1, 1), Layout(3, 3, 3, 1), Layout(3, 3, 3, 3), La
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the bus made of a number of messages."""
+    """Throughput and cost of a number of messages."""
 
     rate: float
-    """A second."""
+    """Messages per second."""
     cpu: float
-    """Milliseconds each, of all servers."""
+    """Processor milliseconds per message, of all servers."""
     written: float
-    """Bytes each, of all servers."""
+    """Bytes written per message, of all servers."""
     stored: float
-    """Messages that servers stored for each, copies included."""
+    """Stored messages per message, including copies."""
 
 
 def main(photo: Path) -> None:
@@ -126,7 +126,7 @@ class _Photos:
 
 
 class _WholeJobs(_Photos):
-    """All messages of a job, of the sizes that they have with one plate and one vehicle, without the work between."""
+    """All messages of a job, in the sizes for one plate and one vehicle, without the processing between them."""
 
     def __init__(self, bus: Bus, size: int, done: Callable[[], None]) -> None:
         super().__init__(bus, size, done)
@@ -175,7 +175,7 @@ def _context(number: int) -> stages_pb2.JobContext:
 
 
 def _on(layout: Layout, count: int, progress: Progress, make: Callable[[Bus, Callable[[], None]], _Photos]) -> Figures:
-    """So many jobs on a bus of its own."""
+    """Measure `count` jobs on a separate bus."""
     with nats_servers.running(layout.servers) as nats:
         return asyncio.run(_measured(layout, nats, count, progress, make))
 
@@ -200,7 +200,7 @@ async def _measured(
 
 
 class _Pair:
-    """A connection for each side."""
+    """Two connections, one for each side."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -216,15 +216,15 @@ class _Pair:
 
 
 async def _stored(bus: Bus) -> int:
-    """Messages that all servers together have stored since they started."""
+    """Messages that all servers have stored since they started."""
     infos = await bus.client.jsm(timeout=5).streams_info()
     return sum(info.state.last_seq * (info.config.num_replicas or 1) for info in infos)
 
 
 def _dispatched(servers: int, hooks: int, progress: Progress) -> float:
-    """Results a second that the dispatcher, of which one works at a time, puts into the queues of so many hooks."""
+    """Results per second that the dispatcher, of which one works at a time, puts into the queues of `hooks` hooks."""
     with nats_servers.running(servers) as nats:
-        targets = tuple(f"http://127.0.0.1:9/{number}" for number in range(hooks))  # nobody delivers here
+        targets = tuple(f"http://127.0.0.1:9/{number}" for number in range(hooks))  # nothing is delivered here
         settings = Settings(nats_url=nats.url, nats_replicas=servers, webhook_targets=targets, ack_wait=30)
         return RESULTS / asyncio.run(_dispatching(settings, Counted(RESULTS, progress)))
 
@@ -247,7 +247,7 @@ async def _dispatching(settings: Settings, counted: Counted) -> float:
 
 
 class Counted:
-    """Messages that have been handled, up to a total."""
+    """Counts handled messages up to a total."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self.total = total
@@ -257,7 +257,7 @@ class Counted:
         self._progress = progress
 
     def one(self) -> None:
-        """One more."""
+        """Count one."""
         self._handled += 1
         self.room.release()
         self._progress.update()
@@ -266,7 +266,7 @@ class Counted:
 
 
 async def through(workers: Iterable[Worker[Any]], publish: Callable[[int], Awaitable[None]], counted: Counted) -> float:
-    """Seconds from the first message's publication to the last one's end."""
+    """Seconds from the publication of the first message until the last one is handled."""
     stop, left = asyncio.Event(), iter(range(counted.total))
 
     async def send() -> None:
@@ -348,7 +348,7 @@ def _table(measured: dict[Layout, Figures], size: int) -> str:
 
 
 def _limits(layout: Layout, figures: Figures, dispatched: dict[tuple[int, int], float]) -> tuple[str, str]:
-    """What ends first on this layout, both measured on the same number of servers."""
+    """The first limit on this layout, without and with webhooks, measured on the same number of servers."""
     jobs = f"JOBS, {figures.rate:.0f} photographs/s"
     dispatcher = dispatched[layout.servers, 1]
     return jobs, jobs if figures.rate < dispatcher else f"the dispatcher, {dispatcher:.0f} results/s"

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 FOLDER: Final = Path(__file__).parent
 _STYLE: Final[Any] = {
     "svg.fonttype": "none",
-    "svg.hashsalt": "platelane",  # the same figures make the same file
+    "svg.hashsalt": "platelane",  # so that the same figures give the same file
     "font.size": 9,
     "axes.grid": True,
     "grid.alpha": 0.3,
 }
 _SIZE: Final = (4.6, 3.4)
-"""Inches of each panel."""
+"""Size of each panel in inches."""
 
 Lines = Mapping[str, Sequence[float | None]]
 
@@ -26,9 +26,9 @@ Lines = Mapping[str, Sequence[float | None]]
 def lines(
     name: str, across: str, x: Sequence[float], panels: Mapping[str, Lines], *, logarithmic: bool = False, at: float = 0
 ) -> str:
-    """Draw lines over `x`, one panel a name on the y axis, into `name`.svg; Markdown that shows it.
+    """Draw lines over `x`, one panel per name of a y axis, to `name`.svg; returns Markdown that shows it.
 
-    `logarithmic`: the first panel's y axis. `at`: where on the x axis a mark is drawn; 0 for none. None is a gap.
+    `logarithmic`: the first panel's y axis. `at`: position of a mark on the x axis, 0 for none. None is a gap.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_SIZE[0] * len(panels), _SIZE[1]), layout="constrained")

@@ -1,4 +1,4 @@
-"""How soon a browser paints the console, what comes over the wire, and how smoothly it draws.
+"""Measures how soon a browser paints the console, how much it transfers, and how smoothly it draws.
 
 python -m benchmarks.console
 """
@@ -53,7 +53,7 @@ def main() -> None:
         visits: dict[str, list[dict[str, Any]]] = {
             address: [] for address in ("info/", *(f"#/{view}" for view in VIEWS))
         }
-        for _ in range(VISITS):  # in turn, so that what else the machine does meets all alike
+        for _ in range(VISITS):  # in turn, so that other load on the machine affects all equally
             for address, figures in visits.items():
                 figures.append(_visit(browser, f"{state.url}/{address}"))
         frames = _frames(browser, f"{state.url}/#/try")
@@ -64,9 +64,9 @@ def main() -> None:
         "Console (`python -m benchmarks.console`)",
         f"Chromium beside the system on the same machine, {VISITS} visits with an empty cache each. First paint is the "
         "browser's own `first-contentful-paint`; the heading of a view comes from modules that load after it. "
-        "`/info/`, a line of JSON, is there to compare with. Milliseconds, median (5th to 95th percentile).\n\n"
-        + table(["address", "first paint", "heading of the view", "kB over the wire", "requests"], rows)
-        + f"\n\n{len(frames)} frames while the pointer moves over a picture and its result, which light up: "
+        "`/info/`, a line of JSON, is there for comparison. Milliseconds, median (5th to 95th percentile).\n\n"
+        + table(["address", "first paint", "heading of the view", "kB transferred", "requests"], rows)
+        + f"\n\n{len(frames)} frames while the pointer moves over a picture and its results, which are highlighted: "
         f"{spread(frames)} ms each; {100 * late:.1f} % are late by half a frame or more. 60 frames a second are "
         f"{FRAME:.1f} ms each. There is no graphics card: Chromium draws on the processor that the system uses too.",
     )

@@ -1,4 +1,4 @@
-"""What it costs to keep small pictures of plates and vehicles: `python -m benchmarks.crops`."""
+"""The cost of keeping small pictures of plates and vehicles: `python -m benchmarks.crops`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from platelane.local.state import State
 
 ROUNDS: Final = 8
 PHOTOS: Final = 15
-"""Sent one after another in each round."""
+"""Photographs per round, sent one after another."""
 WARM: Final = 5
 SAMPLE: Final = Path(__file__).resolve().parent.parent / "samples" / "gate.jpg"
 
 
 def main() -> None:
-    """Measure both in turn, side by side, and write the section of RESULTS.md."""
+    """Measure with and without, side by side in turns, and write the section of RESULTS.md."""
     photo = SAMPLE.read_bytes()
     spent: dict[str, list[float]] = {"kept": [], "not kept": []}
     with stack.running(keep_crops=True) as keeping, stack.running(keep_crops=False) as plain:

@@ -1,5 +1,5 @@
-"""The system beside bare processes, one a core, that do the same reading with no services: how near it is to the limit
-of the machine, and where the time goes."""
+"""Compares the system with bare processes, one per core, that read without services: how close it is to the limit of
+the machine, and where the time goes."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from benchmarks.load import CALLERS, Upload
 from platelane.local.state import State
 
 AIMS: Final = {"regular": 1.6, "fast": 1.8}
-"""Wall time of the system by that of the bare processes, all cores busy."""
+"""Target ratio of the wall times of the system and the bare processes, with all cores busy."""
 AIM_ALONE: Final = 6.0
-"""Milliseconds that one request alone may take more than one bare process."""
+"""Milliseconds that a single request may take longer than in a bare process."""
 CLIENT: Final = "client"
 SETTLING: Final = 0.5
-"""Seconds in which the system does what follows its last answer."""
+"""Seconds for the system to finish work after its last answer."""
 
 
 @dataclass(slots=True)
 class Rounds:
-    """Milliseconds a photograph, one entry a round: of wall time, and of processor time by process."""
+    """Milliseconds per photograph, one entry per round: wall time, and processor time by process."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def charged(self) -> list[float]:
-        """Processor time of all processes together, but for the client's."""
+        """Processor time of all processes except the client."""
         return [sum(each.values()) - each.get(CLIENT, 0.0) for each in self.cpu]
 
     def of(self, process: str) -> list[float]:
@@ -64,7 +64,7 @@ def main(photo: Path, calls: int = 60, rounds: int = 7) -> None:
             plates = _plates(load.send(state.url, upload, 5 * CALLERS).plates)
             with bare_process.running(photo, mode) as processes:
                 for _ in range(rounds):
-                    # in turns, so that whatever else the machine does meets all of them
+                    # in turns, so that other load on the machine affects all of them
                     _through(measured.system, state, upload, calls, CALLERS)
                     _bare(measured.bare, processes, calls, plates)
                     _through(measured.alone, state, upload, calls // 3, 1)
@@ -74,14 +74,14 @@ def main(photo: Path, calls: int = 60, rounds: int = 7) -> None:
 
 
 def _plates(seen: Counter[str]) -> str:
-    """What all answers said."""
+    """The plates in the answers, which must all be equal."""
     if len(seen) != 1:
         raise RuntimeError(f"the same photograph was read in different ways: {seen}")
     return next(iter(seen))
 
 
 def _through(rounds: Rounds, state: State, upload: Upload, calls: int, callers: int) -> None:
-    """One round through the system."""
+    """One round with the system."""
 
     def used() -> dict[str, float]:
         own = psutil.Process().cpu_times()
@@ -97,7 +97,7 @@ def _through(rounds: Rounds, state: State, upload: Upload, calls: int, callers: 
 
 
 def _bare(rounds: Rounds, processes: Sequence[BareProcess], photos: int, plates: str) -> None:
-    """One round by bare processes, which share the photographs. Raises RuntimeError where they read otherwise."""
+    """One round with bare processes, which share the photographs. Raises RuntimeError if their readings differ."""
     share = photos // len(processes)
     start = time.perf_counter()
     for process in processes:

@@ -1,4 +1,4 @@
-"""The same reading without gateway, bus and services: one process that decodes, runs the models and assembles."""
+"""Reading without gateway, bus and services: one process decodes, runs the models and assembles the answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE: Final = 30.0
 
 
 class DirectReader:
-    """Everything the services compute for one photograph, in the order and with the overlap that they do."""
+    """Does everything that the services compute for a photograph, in the same order and with the same overlap."""
 
     def __init__(self, inference: Inference, models: ModelRepository) -> None:
         self._inference = inference
@@ -35,7 +35,7 @@ class DirectReader:
         self._templates = region_prior.templates(models.regions, models.template_fit_file)
 
     async def read(self, photo: bytes, options: domain_pb2.Options) -> dict[str, Any]:
-        """What the encoded picture is answered with."""
+        """The answer for an encoded picture."""
         deadline = time.time() + PATIENCE
         job = stages_pb2.Job(options=options)
         job.context.accepted_us = time.time_ns() // 1000

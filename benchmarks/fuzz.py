@@ -1,7 +1,7 @@
-"""Whatever clients send, the server answers: real requests damaged in every layer, and made-up ones.
+"""Checks that the server answers whatever clients send: real requests damaged in every layer, and made-up ones.
 
-A failure is an answer with a status of 500 (or any other above, but 503), one that is not JSON of the documented
-shape, none at all to a whole request, or a service that died meanwhile.
+Failures are answers with a status of 500 or above, except 503; answers that are not JSON of the documented shape;
+complete requests without an answer; and services that died meanwhile.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PATIENCE: Final = 20.0
 _TRICKLES: Final = 20
 _HANG_UPS: Final = 200
 _HELD: Final = 0.05
-"""Seconds for which nothing may hold the gateway's event loop; the aim is 20 ms."""
+"""The longest that the gateway's event loop may be blocked, in seconds; the target is 20 ms."""
 _PATH: Final = "/v1/plate-reader/"
 _CONFIG: Final = {"mode": "fast", "detection_rule": "strict", "threshold_d": 0.2, "text_formats": ["[a-z]{3}[0-9]{3}"]}
 _ODD: Final[tuple[Any, ...]] = (
@@ -77,7 +77,7 @@ _TOKEN: Final = "fuzz-token"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; `kind` is the family it is counted in. `authorization` is for the gateway of the cloud profile."""
+    """A request; it is counted under `kind`. `authorization` is for the gateway of the cloud profile."""
 
     kind: str
     method: str
@@ -89,14 +89,14 @@ class Request:
 
 @dataclass(slots=True)
 class Tally:
-    """What came back."""
+    """The answers."""
 
     statuses: dict[str, Counter[int]] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def add(self, request: Request, status: int, content: bytes, started: float) -> None:
-        """Count an answer and judge it."""
+        """Count and check an answer."""
         self.milliseconds.append((time.perf_counter() - started) * 1000)
         self.statuses.setdefault(request.kind, Counter())[status] += 1
         problem = _problem(request, status, content)
@@ -123,12 +123,12 @@ def _problem(request: Request, status: int, content: bytes) -> str:
     except orjson.JSONDecodeError:
         return f"status {status} without JSON"
     if status >= 400 and not (answer.get("status_code") == status and answer.get("error") and answer.get("detail")):
-        return f"status {status} with an odd error {content[:200]!r}"
+        return f"status {status} with an unexpected error {content[:200]!r}"
     return ""
 
 
 class Maker:
-    """Makes requests from pictures and a random generator."""
+    """Makes requests from pictures, using a random generator."""
 
     def __init__(self, photo: Path, rng: random.Random) -> None:
         self._rng = rng
@@ -137,7 +137,7 @@ class Maker:
         self._fields = {"regions": "mx,us-ca", "config": json.dumps(_CONFIG), "mmc": "true", "camera_id": "gate"}
 
     def damaged(self) -> Request:
-        """A real request in one of its encodings with a few bytes, or the declared type, changed."""
+        """A real request in a random encoding, with a few bytes or the declared type changed."""
         content_type, body = self._rng.choice((self._multipart, self._urlencoded, self._json, self._bare))()
         for _ in range(self._rng.randint(1, 4)):
             body = self._damage(body)
@@ -152,7 +152,7 @@ class Maker:
         )
 
     def damaged_picture(self) -> Request:
-        """A whole form around a damaged picture."""
+        """An intact form with a damaged picture."""
         picture = self._rng.choice(self._pictures)
         for _ in range(self._rng.randint(1, 6)):
             picture = self._damage(picture)
@@ -160,7 +160,7 @@ class Maker:
         return Request("pictures damaged", "POST", _PATH, body, content_type)
 
     def greedy_pictures(self) -> Iterator[tuple[str, list[Request]]]:
-        """Pictures in which a length, a count, a size or the number of scans is more than there is, by format."""
+        """Pictures that claim a larger length, count, size or number of scans than they have, by format."""
         scans = (
             (f"JPEG, {count} scans of {width} x {height}", many_scans(width, height, count))
             for width, height, count in ((7_000, 7_000, 4_000), (7_000, 7_000, 15), (16, 16, 30_000))
@@ -171,7 +171,7 @@ class Maker:
             yield kind, [Request("pictures that claim too much", "POST", _PATH, body, type) for type, body in bodies]
 
     def odd_fields(self) -> Request:
-        """A whole request, most often with a picture that is none, and values that nobody expects."""
+        """An intact request with unexpected values, mostly with something that is not a picture."""
         fields: dict[str, Any] = {self._rng.choice(_KEYS): self._odd() for _ in range(self._rng.randint(1, 5))}
         if self._rng.random() < 0.7:
             fields["config"] = {self._rng.choice(_CONFIG_KEYS): self._odd() for _ in range(self._rng.randint(0, 4))}
@@ -185,7 +185,7 @@ class Maker:
         return Request("fields odd", "POST", path, body, "application/x-www-form-urlencoded")
 
     def odd_zones(self) -> Request:
-        """Zones that are none, of cameras with odd names."""
+        """Invalid zones, of cameras with odd names."""
         zones = {"zones": [{"name": "sign", "polygon": [[0, 0], [1, 0], [1, 1]]}]}
         body = json.dumps(zones).encode()
         for _ in range(self._rng.randint(0, 3)):
@@ -196,7 +196,7 @@ class Maker:
         return Request("zones odd", self._rng.choice(("PUT", "PUT", "GET", "DELETE")), f"/v1/zones/{camera}", body)
 
     def odd_webhook(self) -> Request:
-        """Webhooks made and changed to what none can be, and everything else that can be done with one."""
+        """Invalid webhooks and changes of webhooks, and all other operations on them."""
         whole = json.dumps(_HOOK).encode()
         odd = json.dumps({**_HOOK, self._rng.choice(_HOOK_KEYS): self._odd()}).encode()
         data = self._rng.choice((whole, odd, odd, self._damage(odd)))
@@ -214,7 +214,7 @@ class Maker:
         return Request("webhooks odd", method, path, body, "application/json")
 
     def odd_token(self) -> Request:
-        """The cloud profile, asked with its token spelt in all ways, with none, and with what is none."""
+        """Requests to the cloud profile with its token in all spellings, without one, and with invalid ones."""
         content_type, body = self._multipart()
         method, path = self._rng.choice(
             (
@@ -229,7 +229,7 @@ class Maker:
                 f"Token {_TOKEN}\x00", "Basic Og==", "é" * 9, f"Token {'x' * 30_000}", self._word(),
             )
         )  # fmt: skip
-        # what no HTTP library would send is the business of `raw`
+        # `raw` covers what no HTTP library would send
         sent = bytes(byte for byte in token.encode() if byte >= 0x20 and byte != 0x7F).strip()
         if method != "POST":
             body = b"" if method != "PUT" else b'{"zones": []}'
@@ -249,7 +249,7 @@ class Maker:
         return Request("paths and methods", self._rng.choice(methods), path, self._word().encode())
 
     def raw(self, host: str) -> bytes:
-        """A request as bytes on the wire, damaged in its head too."""
+        """The bytes of a request, whose head may be damaged too."""
         content_type, body = self._multipart(self._pictures[0])
         head = (
             f"POST {_PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {content_type}\r\n"
@@ -307,7 +307,7 @@ class Maker:
 
 
 def _pictures(photo: Path) -> list[bytes]:
-    """Small ones in every format, since what is tried is not the models."""
+    """Small pictures in every format, because the models are not under test."""
     encoded = []
     with Image.open(photo) as whole:
         small = whole.convert("RGB").resize((160, 90))
@@ -328,7 +328,8 @@ async def send_all(url: str, cloud: str, requests: Iterable[Request], tally: Tal
 
 
 async def send_hostile(url: str, maker: Maker, tally: Tally) -> int:
-    """Bodies and heads that cost too much, while others hang up and trickle; how many trickles were ended."""
+    """Send bodies and heads that are expensive to process, while other clients disconnect or trickle; returns how many
+    trickling clients were ended."""
     trickling = asyncio.create_task(hostile.trickle(url, _TRICKLES))
     leaving = asyncio.create_task(hostile.hang_up(url, maker.picture, _HANG_UPS))
     async with httpx.AsyncClient(timeout=3 * _PATIENCE, trust_env=False) as client:
@@ -366,14 +367,14 @@ async def _send_heads(url: str, tally: Tally) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """For how long at a time the gateway's event loop was held: seconds, and how often for more than 20 ms."""
+    """How long the gateway's event loop was blocked at most, in seconds, and how often for more than 20 ms."""
 
     longest: float
     often: int
     looks: int
 
     def told(self) -> str:
-        """In a sentence."""
+        """A sentence about it."""
         return (
             f"The gateway's event loop was never blocked for more than {self.longest * 1e3:.0f} ms at a time, and in "
             f"{self.often} of {self.looks:,} measurements for more than 20 ms."
@@ -381,7 +382,7 @@ class Held:
 
 
 def _loop(state: State) -> Held:
-    """What the gateway says about its event loop since it started."""
+    """The gateway's metrics of its event loop since it started."""
     page = state.processes["gateway"].ready_url.replace("/readyz", "/metrics")
     lines = httpx.get(page, trust_env=False).text.splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("platelane_loop"))
@@ -412,7 +413,7 @@ async def _send(client: httpx.AsyncClient, url: str, request: Request, tally: Ta
 
 
 async def send_raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
-    """Send damaged bytes over connections of their own: each is answered or closed, and soon."""
+    """Send damaged bytes over separate connections, each of which must soon be answered or closed."""
     address = urlsplit(url)
 
     async def send(data: bytes) -> None:
@@ -438,7 +439,7 @@ async def send_raw(url: str, maker: Maker, count: int, tally: Tally) -> None:
 
 
 def mutated(maker: Maker, count: int) -> Iterator[Request]:
-    """Damaged requests of all families."""
+    """Damaged requests of all kinds."""
     families: tuple[tuple[Callable[[], Request], int], ...] = (
         (maker.damaged, 36), (maker.odd_fields, 28), (maker.damaged_picture, 10), (maker.odd_zones, 6),
         (maker.odd_webhook, 6), (maker.odd_token, 6), (maker.odd_path, 8),
@@ -448,7 +449,7 @@ def mutated(maker: Maker, count: int) -> Iterator[Request]:
 
 
 def made_up(picture: bytes, count: int) -> list[Request]:
-    """Requests of hypothesis: any JSON, any text in the fields, around the picture in some."""
+    """Requests generated by hypothesis: any JSON, any text in the fields, some with the picture."""
     json_values = st.recursive(
         st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=40),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -487,13 +488,13 @@ def _form(fields: dict[str, Any]) -> bytes:
 
 
 def send_greedy(state: State, maker: Maker, tally: Tally) -> list[list[str]]:
-    """Send the pictures that claim too much; a row for each kind: requests, slowest, and what its pictures took at most
-    of the memory of the detector's processes, the largest of them and all together."""
+    """Send the pictures that claim too much; returns a row for each kind: requests, slowest, and the peak memory of the
+    detector's processes, of the largest one and of all together."""
     rows = []
     detector = psutil.Process(state.processes["detector"].pid)
     for kind, requests in maker.greedy_pictures():
         for process in (detector, *detector.children(recursive=True)):
-            Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # peaks begin anew
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # resets the peak
         before = len(tally.milliseconds)
         asyncio.run(send_all(state.url, state.url, requests, tally))
         peaks = [_peak(process.pid) for process in (detector, *detector.children(recursive=True))]
@@ -503,10 +504,10 @@ def send_greedy(state: State, maker: Maker, tally: Tally) -> list[list[str]]:
 
 
 def _peak(pid: int) -> float:
-    """MB that a process took at most."""
+    """Peak memory of a process in MB."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:  # a decoder that has been replaced
+    except OSError:  # a decoder that was replaced meanwhile
         return 0.0
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
 
@@ -548,10 +549,10 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
 
 @contextmanager
 def _cloud_gateway(state: State) -> Iterator[str]:
-    """A second gateway on the same NATS that asks for tokens; its address.
+    """Run a second gateway on the same NATS, which requires tokens; yields its address.
 
     Raises:
-        RuntimeError: it does not start, or died meanwhile.
+        RuntimeError: it does not start, or dies meanwhile.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -587,7 +588,7 @@ def _processes(state: State) -> dict[str, int | None]:
 
 
 def _memory(state: State) -> float:
-    """MB of the gateway."""
+    """Memory of the gateway in MB."""
     return psutil.Process(state.processes["gateway"].pid).memory_info().rss / 1e6
 
 

@@ -1,4 +1,4 @@
-"""Requests that cost more than they should: what they claim, repeat, nest and never finish."""
+"""Requests meant to be expensive: by false claims, repetition, nesting, or by never finishing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELD: Final = b'--x\r\nContent-Disposition: form-data; name="regions"\r\n\r\nm
 
 
 def bodies(picture: bytes, size: int = 9_500_000) -> Iterator[tuple[str, str, bytes, str]]:
-    """Name, type, body and Content-Encoding, with up to `size` bytes of what is repeated."""
+    """Name, type, body and Content-Encoding of bodies with up to `size` bytes of repetition."""
 
     def times(unit: bytes) -> bytes:
         return unit * (size // len(unit))
@@ -58,7 +58,7 @@ def bodies(picture: bytes, size: int = 9_500_000) -> Iterator[tuple[str, str, by
 
 
 def heads(host: str) -> Iterator[bytes]:
-    """Requests whose heads are long, or claim what does not come."""
+    """Requests with long heads, or with heads that promise data that does not come."""
     start = f"POST {_PATH} HTTP/1.1\r\nHost: {host}\r\n".encode()
     yield start + b"A: b\r\n" * 20_000
     yield start + b"Content-Type: multipart/form-data" + b";" * 60_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
@@ -70,7 +70,7 @@ def heads(host: str) -> Iterator[bytes]:
 
 
 async def hang_up(url: str, picture: bytes, times: int) -> None:
-    """Whole and half requests of clients that leave at once, closing or breaking off."""
+    """Complete and partial requests of clients that disconnect at once, by closing or resetting the connection."""
     address, rng = urlsplit(url), random.Random(0)
     head = f"POST {_PATH} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
     for _ in range(times):
@@ -85,7 +85,7 @@ async def hang_up(url: str, picture: bytes, times: int) -> None:
 
 
 async def trickle(url: str, connections: int) -> int:
-    """Clients that send a byte a second; how many of them were told that this is too slow before the server hung up."""
+    """Run clients that send a byte per second; returns how many got an answer before the server hung up."""
     address = urlsplit(url)
     head = f"POST {_PATH} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 1000000\r\n\r\n".encode()
 

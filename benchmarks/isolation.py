@@ -1,4 +1,4 @@
-"""What webhooks cost who waits for an answer: recognitions without any, and with 100 of which half never answer."""
+"""The effect of webhooks on recognitions: without any, and with 100 of which half never answer."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ from platelane.webhooks.queue import hook_of_stream
 
 HOOKS = 100
 SILENT = 50
-"""Of them, those whose receiver takes requests and never answers."""
+"""Number of them whose receiver accepts requests but never answers."""
 TURNS = 5
-"""Of each kind, in turn."""
+"""Rounds of each kind, alternating."""
 CALLS = 100
-"""A turn."""
+"""Calls per round."""
 RATE = 4.0
-"""Photographs a second, sent when they are due, however long the answers take."""
+"""Photographs per second, sent when due, however long the answers take."""
 SETTLING = 10.0
-"""Seconds between a change of the hooks, once all their queues have their consumers, and the first call."""
+"""Seconds to wait before the first call after hooks have changed and their queues have consumers."""
 PROCESSES = ("webhook_svc", "aggregator", "nats-server")
-"""Whose processor time is told."""
+"""Processes whose processor time is reported."""
 
 
 @dataclass(slots=True)
 class Kind:
-    """What was measured in the turns of one kind; latencies in milliseconds, processor time in ms a photograph."""
+    """The measurements of one kind: latencies in ms, and processor time in ms per photograph."""
 
     turns: list[list[float]] = field(default_factory=list)
     busy: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def latencies(self) -> list[float]:
-        """Of all turns."""
+        """The latencies of all rounds."""
         return [each for turn in self.turns for each in turn]
 
 
 async def _load(url: str, photo: bytes) -> list[float]:
-    """Milliseconds from the moment each call was due to its answer."""
+    """Milliseconds from when each call was due to its answer."""
 
     async def call(client: httpx.AsyncClient, due: float) -> float:
         await asyncio.sleep(due - time.perf_counter())
@@ -64,7 +64,7 @@ async def _load(url: str, photo: bytes) -> list[float]:
 
 
 def _seconds(state: State) -> dict[str, float]:
-    """Processor time so far."""
+    """Processor seconds so far, by process."""
     pids = {name: state.processes[name].pid for name in PROCESSES}
     return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in pids.items() if pid}
 
@@ -98,7 +98,7 @@ async def _hooks(bus: Bus, url: str, targets: Sequence[str]) -> AsyncIterator[No
 
 
 async def _measure(state: State, photo: bytes, folder: Path) -> tuple[Kind, Kind, int]:
-    """The turns without and with hooks, and the events that arrived."""
+    """The measurements without and with hooks, and the number of events that arrived."""
     receiver = ReceiverProcess(free_port(), folder / "receiver.jsonl")
     receiver.start()
     kinds = Kind(), Kind()

@@ -1,4 +1,4 @@
-"""Callers that send one photograph again and again, and the processor time that the system takes meanwhile."""
+"""Callers that send one photograph repeatedly, and the processor time that the system takes meanwhile."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CALLERS: Final = 4
 PATH: Final = "/v1/plate-reader/"
 
 _MODEL: Final = re.compile(r"/models/(\w+)/")
-"""In the arguments of the process that Triton runs a model in."""
+"""Matches the arguments of the process in which Triton runs a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A form, encoded once: what a client spends on that is not the server's."""
+    """A form, encoded once, because the client's encoding is not to be measured."""
 
     body: bytes
     headers: dict[str, str]
@@ -39,8 +39,8 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a number of calls took. `wall` is milliseconds of wall time a call, the whole time divided by the calls;
-    `latencies` are those of each call; `plates` is what was read, and how often."""
+    """The result of a number of calls. `wall`: the total wall time divided by the calls, in ms; `latencies`: those of
+    each call; `plates`: what was read, and how often."""
 
     wall: float
     latencies: list[float]
@@ -48,7 +48,7 @@ class Sent:
 
 
 def send(url: str, upload: Upload, calls: int, callers: int = CALLERS) -> Sent:
-    """Raises httpx.HTTPStatusError where a call is not answered with success."""
+    """Send calls. Raises httpx.HTTPStatusError if one is not answered with success."""
     return asyncio.run(_send(url, upload, calls, callers))
 
 
@@ -72,7 +72,7 @@ async def _send(url: str, upload: Upload, calls: int, callers: int) -> Sent:
 
 
 def cpu_seconds(state: State) -> dict[str, float]:
-    """Processor time that each service has used so far, in all of its processes; of Triton's that of each model apart.
+    """Processor seconds used so far by each service, in all of its processes; Triton's are listed by model.
 
     Raises:
         RuntimeError: a process has died.
@@ -89,6 +89,6 @@ def cpu_seconds(state: State) -> dict[str, float]:
 
 
 def with_children(pid: int) -> list[psutil.Process]:
-    """A process and those it has started: Triton's models and the detector's decoders run in processes of their own."""
+    """A process and its children, because Triton's models and the detector's decoders run in separate processes."""
     process = psutil.Process(pid)
     return [process, *process.children(recursive=True)]

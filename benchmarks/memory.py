@@ -1,4 +1,4 @@
-"""Memory of the whole system, idle and busy, and whether it grows."""
+"""Measures the memory of the whole system, idle and busy, and whether it grows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ async def _send(url: str, photo: bytes, count: int) -> None:
 
 
 def resident(state: State) -> dict[str, float]:
-    """Megabytes (10^6 bytes) by program with what it has started; what several processes share counts once in all."""
+    """Megabytes (10^6 bytes) by program, including its children; shared memory counts once in total."""
     pids = {name: process.pid for name, process in state.processes.items()}
     found = {name: load.with_children(pid) for name, pid in pids.items() if pid is not None}
     if state.fork_server is not None:
-        found["fork server"] = [psutil.Process(state.fork_server)]  # its children are the services
+        found["fork server"] = [psutil.Process(state.fork_server)]  # without its children, which are the services
     return {name: sum(map(_share, processes)) / 1e6 for name, processes in found.items()}
 
 
 def _share(process: psutil.Process) -> int:
-    """Bytes of its proportional set size; 0 if it has just ended, as a decoder may."""
+    """Proportional set size in bytes; 0 if the process has just ended, as a decoder may."""
     try:
         return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:

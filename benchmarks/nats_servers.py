@@ -1,4 +1,4 @@
-"""nats-server by itself, one or a cluster, for measurements of the bus."""
+"""Runs nats-server alone, one or a cluster, for measurements of the bus."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class Servers:
     pids: tuple[int, ...]
 
     def cpu_seconds(self) -> float:
-        """That all of them have used so far."""
+        """Processor seconds used so far by all of them."""
         return sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in self.pids)
 
     def written(self) -> int:
-        """Bytes that all of them have written to files so far."""
+        """Bytes written to files so far by all of them."""
         return sum(psutil.Process(pid).io_counters().write_bytes for pid in self.pids)
 
 
 @contextmanager
 def running(count: int, sync_interval: str = SYNC_INTERVAL) -> Iterator[Servers]:
-    """So many servers with JetStream on empty folders, a cluster if they are more than one, ready for clients."""
+    """Run `count` servers with JetStream on empty folders; more than one form a cluster. Yields when they are ready."""
     free = Ports()
     clients, monitors, routes = ([free.take() for _ in range(count)] for _ in range(3))
     with ExitStack() as cleanup:
@@ -83,7 +83,7 @@ def running(count: int, sync_interval: str = SYNC_INTERVAL) -> Iterator[Servers]
 
 
 def monitored(address: str) -> dict[str, Any]:
-    """What a page of a server's monitoring says.
+    """The content of a page of a server's monitoring.
 
     Raises:
         OSError: it does not answer with 200.

@@ -1,5 +1,5 @@
-"""What becomes of photographs that arrive whether or not those before them have been answered: below the knee, beyond
-it, and with bulk work beside them."""
+"""The outcomes of photographs that arrive regardless of earlier answers: below the peak rate, above it, and together
+with bulk work."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from platelane.local.state import State
 from platelane.runtime.settings import Settings
 
 LADDER: Final = (0.25, 0.5, 0.75, 0.9, 1.0, 1.25, 1.5, 2.0, 3.0)
-"""Offered rates, by the peak."""
+"""Offered rates, relative to the peak."""
 INTERACTIVE: Final = 0.5
 BULK: Final = 1.0
-"""Of the peak, together more than it."""
+"""Rates of interactive and bulk requests relative to the peak; together they exceed it."""
 _BULK_HEADERS: Final = {"Prefer": "respond-async"}
 _CALLERS: Final = (4, 8, 16)
-"""Concurrent calls among which the peak is looked for."""
+"""Numbers of concurrent calls to find the peak with."""
 _SETTLING: Final = 2.0
-"""Seconds that do not count: queues fill."""
+"""Initial seconds that do not count, because queues are filling."""
 _DRAINING: Final = 120.0
 _SAMPLE: Final = 5.0
-"""Seconds between looks at the memory."""
+"""Seconds between measurements of memory."""
 _REFUSAL_AIM: Final = 100.0
 """Milliseconds."""
 _PEAK_AIM: Final = 0.9
-"""Of the highest rate of answers: what is left of it beyond the knee."""
+"""Target rate of answers above the peak, relative to the highest rate."""
 _GROWTH_AIM: Final = 0.05
-"""Of the memory, from the first third of the time to the last."""
+"""Target growth of the memory from the first third of the time to the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """How requests fared at a rate; `lateness`: seconds by which they left the client too late."""
+    """The outcomes of requests at a rate; `lateness`: seconds by which the client sent them too late."""
 
     share: float
     fared: Fared
@@ -53,7 +53,7 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """How interactive requests fared alone, and with bulk ones; `read`: photographs a second meanwhile, of both."""
+    """The outcomes of interactive requests, alone and with bulk ones; `read`: photographs of both read per second."""
 
     alone: Fared
     beside: Fared
@@ -63,14 +63,14 @@ class Mixture:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Megabytes of the whole system, by seconds since the traffic began."""
+    """Megabytes of the whole system over the seconds since the traffic began."""
 
     seconds: Sequence[float]
     megabytes: Sequence[float]
 
     @property
     def growth(self) -> float:
-        """From the median of the first third of the time to that of the last, as a share of it."""
+        """Relative growth from the median of the first third of the time to that of the last."""
         third = max(1, len(self.megabytes) // 3)
         before = statistics.median(self.megabytes[:third])
         return statistics.median(self.megabytes[-third:]) / before - 1
@@ -107,7 +107,7 @@ def main(photo: Path, seconds: float = 20.0, minutes: float = 1.0) -> None:
 
 
 def _peak(url: str, upload: Upload, seconds: float) -> float:
-    """Photographs a second, the most that callers get who wait for their answers."""
+    """The highest rate, in photographs per second, with callers that wait for their answers."""
     wall = load.send(url, upload, 5 * _CALLERS[-1], _CALLERS[-1]).wall
     calls = max(_CALLERS[-1], round(seconds / 4 * 1000 / wall))
     return max(1000 / load.send(url, upload, calls, callers).wall for callers in _CALLERS)
@@ -123,7 +123,7 @@ def _fared(sent: Offered, kind: int, deadline: float) -> Fared:
 
 
 def _drain(state: State) -> None:
-    """Wait until nothing is under way."""
+    """Wait until nothing is in progress."""
     end = time.monotonic() + _DRAINING
     while asyncio.run(stack.under_way(state)) and time.monotonic() < end:
         time.sleep(0.2)
@@ -136,7 +136,7 @@ def _calls(url: str) -> int:
 
 
 async def _sampled(state: State, kinds: Sequence[Traffic], seconds: float, deadline: float) -> Memory:
-    """The memory while such traffic comes for so long."""
+    """The memory during `seconds` of such traffic."""
     start, moments, megabytes = time.monotonic(), [], []
     sending = asyncio.create_task(open_loop.offer(state.url, kinds, seconds, deadline))
     with tqdm(total=round(seconds), desc="memory", unit="s") as progress:
@@ -153,7 +153,7 @@ async def _sampled(state: State, kinds: Sequence[Traffic], seconds: float, deadl
 def report(
     photo: str, seconds: float, peak: float, rungs: Sequence[Rung], mixture: Mixture, held: Memory | None
 ) -> str:
-    """What was measured, as Markdown; its pictures are drawn."""
+    """The measurements as Markdown; also draws its charts."""
     rates = [rung.fared.offered for rung in rungs]
     best = max(rung.fared.answered for rung in rungs)
     beyond = [rung for rung in rungs if rung.share > 1]

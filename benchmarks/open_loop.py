@@ -1,4 +1,4 @@
-"""Requests that are sent when they are due, whether or not those before them have been answered, and how they fared."""
+"""Sends requests when they are due, regardless of earlier answers, and evaluates their outcomes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MARGIN: Final = 2.0
 """Seconds that an answer may take beyond the server's deadline before the client gives up."""
 _TROUBLE: Final = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 _LATE: Final = 0.9
-"""Of the deadline: what is refused later than that has waited for an answer in vain."""
+"""Share of the deadline: a later refusal means that the request waited in vain."""
 _SLICES: Final = 5
-"""Parts of the time, by which it is seen how much a rate varies."""
+"""Number of parts of the time, to show how much rates vary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests of one kind: `rate` a second on average, at random moments."""
+    """Requests of one kind, at random times: `rate` per second on average."""
 
     upload: Upload
     rate: float
@@ -37,7 +37,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time in which requests came, seconds of the monotonic clock."""
+    """A period of time, in monotonic seconds."""
 
     start: float
     end: float
@@ -50,13 +50,13 @@ class Window:
         return self.start <= moment < self.end
 
     def after(self, settling: float) -> Window:
-        """Without its first `settling` seconds."""
+        """The window without its first `settling` seconds."""
         return Window(self.start + settling, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What was sent: the attempts of each kind, `sent` when they were due; and how late each left the client."""
+    """What was sent: the attempts of each kind, with `sent` being when they were due; and by how much each was late."""
 
     attempts: Sequence[Sequence[Attempt]]
     window: Window
@@ -64,7 +64,7 @@ class Offered:
 
 
 async def offer(url: str, kinds: Sequence[Traffic], seconds: float, deadline: float) -> Offered:
-    """Send for so many seconds, and wait for all answers, which the server gives within `deadline` seconds each."""
+    """Send for `seconds`, and wait for all answers, which the server gives within `deadline` seconds."""
     lateness: list[float] = []
 
     async def attempt(traffic: Traffic, due: float) -> Attempt:
@@ -87,7 +87,7 @@ async def offer(url: str, kinds: Sequence[Traffic], seconds: float, deadline: fl
 
 
 async def _posted(url: str, traffic: Traffic) -> tuple[int, bool]:
-    """The status, and whether there is a `Retry-After`. On a connection of its own: no request waits for another."""
+    """The status, and whether there is a `Retry-After`. Uses a new connection, so that no request waits for another."""
     headers = [
         ("Host", httpx.URL(url).netloc.decode()),
         ("Content-Length", str(len(traffic.upload.body))),
@@ -104,12 +104,12 @@ async def _posted(url: str, traffic: Traffic) -> tuple[int, bool]:
 
 @dataclass(frozen=True, slots=True)
 class Fared:
-    """How requests of one kind fared in a window of so many `seconds`: numbers of those that were `due` in it, and
-    milliseconds from when they were, each from the shortest to the longest.
+    """The outcomes of requests of one kind in a window of `seconds`: numbers of those `due` in it, and sorted times
+    since they were due, in ms.
 
-    `rates`: 200 or 202 a second, by when they were answered, in equal parts of the window. `refused`: by status, at
-    once; `refusals`: how long that took. `too_late`: refused at the deadline, or given up by the client. `rude`: 429
-    and 503 without `Retry-After`. `odd`: with another status.
+    `rates`: answers with 200 or 202 per second, in equal parts of the window. `refused`: immediate refusals by status;
+    `refusals`: their times. `too_late`: refused at the deadline, or given up by the client. `rude`: 429 and 503 without
+    `Retry-After`. `odd`: other statuses.
     """
 
     seconds: float
@@ -124,21 +124,21 @@ class Fared:
 
     @property
     def offered(self) -> float:
-        """A second."""
+        """Requests per second."""
         return self.a_second(self.due)
 
     def a_second(self, number: int) -> float:
-        """The rate of so many requests."""
+        """`number` as a rate per second."""
         return number / self.seconds
 
     @property
     def answered(self) -> float:
-        """A second, by when they were answered."""
+        """Answers per second."""
         return sum(self.rates) / len(self.rates)
 
 
 def fared(attempts: Sequence[Attempt], window: Window, deadline: float) -> Fared:
-    """How those attempts fared that were due in the window, or answered in it."""
+    """Evaluate the attempts that were due or answered in the window."""
 
     def is_late(each: Attempt) -> bool:
         return each.status in (503, BROKEN) and each.seconds > _LATE * deadline

@@ -1,4 +1,4 @@
-"""What the bus and the services add to one request, side by side with the models called directly."""
+"""The time that bus and services add to a request, compared with direct calls of the models."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ WARM_UP = 20
 
 
 async def measure(url: str, triton_url: str, photo: Path, rounds: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of each request through the API, and of each reading by the models directly, taken in turn."""
+    """Milliseconds of requests through the API, and of readings by the models directly, alternating."""
     data = photo.read_bytes()
     through: list[float] = []
     direct: list[float] = []
     async with httpx.AsyncClient(base_url=url, timeout=30) as client, InferenceClient(triton_url) as inference:
         reader = DirectReader(inference, ModelRepository(MODELS))
-        # encoded once: what a client spends on its form is not the server's
+        # encoded once, because the client's encoding is not to be measured
         upload = client.build_request("POST", "/v1/plate-reader/", files={"upload": data})
         body, headers = upload.read(), {"Content-Type": upload.headers["Content-Type"]}
         for i in trange(-WARM_UP, rounds, desc="overhead", unit="photo"):

@@ -1,7 +1,6 @@
-"""How long the index of reads takes to find things: `python -m benchmarks.reads [--reads N] [--postgres URL]`.
+"""How long queries of the index of reads take: `python -m benchmarks.reads [--reads N] [--postgres URL]`.
 
-Fills an empty index with made-up reads and asks what people ask, each question several times, and writes a section of
-RESULTS.md.
+Fills an empty index with made-up reads, runs typical queries several times each, and writes a section of RESULTS.md.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from tests.postgres import programs, running_postgres
 
 BATCH: Final = 250
 INDEXED: Final = 4_000
-"""Photographs that go through the service's own way in."""
+"""Photographs that are indexed the way the service does it."""
 TIMES: Final = 5
 FEW_TIMES: Final = 3
 LISTED: Final = (100, 5_000)
-"""Plates on the watch-lists that are asked for."""
+"""Sizes of the watch-lists in the queries."""
 START_US: Final = 1_790_000_000_000_000
 WEEK_US: Final = 7 * 86_400_000_000
 REGIONS: Final = ("de", "fr", "nl", "us-ca", "gb", "es", "pl", "at", "it", "li")
@@ -43,12 +42,12 @@ CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def plate(chance: random.Random) -> str:
-    """Six to eight characters."""
+    """A random text of six to eight characters."""
     return "".join(chance.choices(CHARACTERS, k=chance.choice((6, 7, 7, 8))))
 
 
 def photographs(number: int) -> Iterator[writing.Stored]:
-    """Photographs of one plate each; a third are of plates that come daily, the others of some that come seldom."""
+    """Photographs of one plate each; a third show plates that come daily, the others rare ones."""
     chance = random.Random(1)
     regulars = [plate(chance) for _ in range(5_000)]
     others = [plate(chance) for _ in range(max(1, number // 2))]
@@ -80,7 +79,7 @@ def photographs(number: int) -> Iterator[writing.Stored]:
 
 
 def index(engine: Engine, number: int) -> float:
-    """Index photographs the way the service does; processor seconds of this process for each."""
+    """Index photographs the way the service does; returns processor seconds of this process per photograph."""
     stream, started = photographs(number), time.process_time()
     for start in range(0, number, BATCH):
         batch = list(itertools.islice(stream, min(BATCH, number - start)))
@@ -90,7 +89,7 @@ def index(engine: Engine, number: int) -> float:
 
 
 def fill(engine: Engine, number: int, first: int) -> None:
-    """Put rows like those of `photographs` into the tables, past the service: a million in minutes."""
+    """Insert rows like those of `photographs` directly into the tables: a million within minutes."""
     chance = random.Random(2)
     with engine.begin() as connection:
         (account,) = connection.execute(select(Account.id)).scalars()
@@ -131,7 +130,7 @@ def fill(engine: Engine, number: int, first: int) -> None:
 
 
 def insert_all(engine: Engine, name: str, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Rows by the quickest way that the database has."""
+    """Insert rows in the fastest way that the database has."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         raw: Any = connection.connection.cursor()
         if engine.dialect.name == "postgresql":
@@ -144,7 +143,7 @@ def insert_all(engine: Engine, name: str, columns: list[str], rows: Iterable[tup
 
 
 def questions(some: str) -> dict[str, reads_pb2.ReadFilter]:
-    """First pages that people ask for; `some` is a plate that was seen."""
+    """Typical queries of first pages; `some` is a plate that was seen."""
     wildcard, near = reads_pb2.PLATE_MATCH_WILDCARD, reads_pb2.PLATE_MATCH_NEAR
     return {
         "the newest": reads_pb2.ReadFilter(),
@@ -166,7 +165,7 @@ def questions(some: str) -> dict[str, reads_pb2.ReadFilter]:
 
 
 def lists() -> dict[str, list[reads_pb2.Watched]]:
-    """Watch-lists of plates, half of which were seen."""
+    """Watch-lists, of whose plates half were seen."""
     chance = random.Random(1)
     seen = [plate(chance) for _ in range(LISTED[-1])]
     return {
@@ -179,7 +178,7 @@ def lists() -> dict[str, list[reads_pb2.Watched]]:
 
 
 def measure(engine: Engine, number: int) -> str:
-    """Fill the index, unless it is, and ask; the figures as Markdown."""
+    """Fill the index unless it is full, and run the queries; returns the figures as Markdown."""
     migrate(engine)
     with engine.connect() as connection:
         kept = connection.execute(select(func.count()).select_from(Read)).scalar_one()
@@ -227,7 +226,7 @@ def _first_page(engine: Engine, name: str, wanted: reads_pb2.ReadFilter, page: r
 
 
 def _milliseconds(engine: Engine, ask: Any, wanted: Any, question: Any) -> tuple[float, float, dict[str, Any]]:
-    """How long it took, how much of that this process computed (with SQLite, all of it), and the answer."""
+    """The duration, the processor time of this process (with SQLite, all of it), and the answer."""
     started, began = time.perf_counter(), time.thread_time()
     with engine.connect() as connection, connection.begin():
         answer = ask(connection, wanted, question)
@@ -242,7 +241,7 @@ def _version(engine: Engine) -> str:
 
 
 def _bytes(engine: Engine) -> int:
-    """Of the whole database on its disk."""
+    """Size of the whole database on disk."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
@@ -254,13 +253,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reads", type=int, default=1_000_000)
     parser.add_argument(
-        "--postgres", default="", help="address of an empty database to measure as well; empty: of a server of its own"
+        "--postgres", default="", help="address of an empty database to measure too; empty: start a server"
     )
-    parser.add_argument(
-        "--sqlite", default="", help="file to fill and keep, or that was; empty: one that is thrown away"
-    )
+    parser.add_argument("--sqlite", default="", help="file to fill and keep, or a filled one; empty: a temporary file")
     arguments = parser.parse_args()
-    reads_engine.QUERY_PATIENCE = 600.0  # type: ignore[misc]  # what is too slow is measured as well
+    reads_engine.QUERY_PATIENCE = 600.0  # type: ignore[misc]  # so that slow queries are measured too
     sections = []
     with contextlib.ExitStack() as until:
         folder = until.enter_context(tempfile.TemporaryDirectory())

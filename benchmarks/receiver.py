@@ -1,4 +1,4 @@
-"""A webhook receiver for measurements, in a process of its own: notes what arrives, then says 200.
+"""A webhook receiver for measurements, in a separate process: records what arrives, then answers 200.
 
 python -m benchmarks.receiver PORT FILE [N]     one JSON object a line in FILE; one event in N first gets 500
 """
@@ -25,7 +25,7 @@ _FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request: its idempotency key, event, camera, when the event was made and when it arrived, unix seconds."""
+    """A request: its idempotency key, event and camera, and when the event was created and arrived, in unix seconds."""
 
     key: str
     event: str
@@ -35,7 +35,7 @@ class Arrival:
 
 
 class ReceiverProcess:
-    """A receiver that can be killed and started again; what it has answered stays noted."""
+    """A receiver that can be killed and restarted; the record of what it has answered is kept."""
 
     def __init__(self, port: int, file: Path) -> None:
         self.url = f"http://127.0.0.1:{port}/"
@@ -44,7 +44,7 @@ class ReceiverProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, failing: int = 0) -> None:
-        """With `failing` the first attempt of one event in so many is answered with 500 and not noted."""
+        """Start it. With `failing`, the first attempt of one event in that many gets 500 and is not recorded."""
         self._process = subprocess.Popen([*self._command, str(failing)])
 
     def kill(self) -> None:
@@ -53,7 +53,7 @@ class ReceiverProcess:
             self._process.wait()
 
     def arrivals(self) -> list[Arrival]:
-        """Everything so far, in its order; a line that was cut off by a kill was not answered."""
+        """All arrivals so far, in order; a line that was cut off by a kill was not answered."""
         lines = self._file.read_text(encoding="utf-8").splitlines() if self._file.exists() else []
         found = []
         for line in lines:
@@ -63,14 +63,14 @@ class ReceiverProcess:
 
 
 def free_port() -> int:
-    """A port that nobody uses."""
+    """An unused port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
 async def black_hole() -> AsyncIterator[str]:
-    """A receiver that takes requests and never answers."""
+    """A receiver that accepts requests but never answers."""
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):

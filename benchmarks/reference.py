@@ -1,4 +1,4 @@
-"""A fixed piece of arithmetic: figures of machines and hours can be compared by how long it takes there."""
+"""A fixed piece of arithmetic. How long it takes allows comparing figures between machines and times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBERS: Final = np.random.default_rng(0).standard_normal(1_000_000, dtype=np.f
 
 
 def milliseconds() -> float:
-    """How long it takes once, now."""
+    """How long one run takes now."""
     start = time.perf_counter()
     np.sort(_NUMBERS)
     return (time.perf_counter() - start) * 1000

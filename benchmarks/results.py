@@ -1,4 +1,4 @@
-"""RESULTS.md: one section a program, replaced by each run of it."""
+"""RESULTS.md: one section per program, replaced by each of its runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from benchmarks import reference
 
 FILE: Final = Path(__file__).with_name("RESULTS.md")
 _WRITTEN: Final = (":!benchmarks/RESULTS.md", ":!benchmarks/*.svg")
-"""By the programs, as paths that git leaves out."""
+"""Files written by the programs, as pathspecs that git excludes."""
 _REFERENCES: Final = 20
 _TITLE: Final = "# Measured\n\nWritten by `python -m benchmarks`; each section by the program that it names.\n"
 
 
 def record(name: str, text: str) -> None:
-    """Put `text` (Markdown) under the heading `name`, in place of what stood there."""
+    """Replace the text (Markdown) under the heading `name`."""
     section = f"## {name}\n\n{_where()}\n\n{text.strip()}\n"
     old = FILE.read_text(encoding="utf-8") if FILE.exists() else _TITLE
     pattern = re.compile(rf"^## {re.escape(name)}\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -33,7 +33,7 @@ def record(name: str, text: str) -> None:
 
 
 def section(name: str) -> str:
-    """What stands under the heading `name`; empty where there is none."""
+    """The text under the heading `name`; empty if there is none."""
     text = FILE.read_text(encoding="utf-8") if FILE.exists() else ""
     found = re.search(rf"^## {re.escape(name)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return found[1] if found else ""
@@ -46,7 +46,7 @@ def spread(milliseconds: Sequence[float]) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """The least of the values that at least so great a share (0 to 1) is not above; None of nothing."""
+    """The smallest value that at least this share (0 to 1) of the values does not exceed; None if there are none."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else None
 
 
@@ -68,7 +68,7 @@ def _where() -> str:
 
 
 def _commit() -> str:
-    """What was measured."""
+    """The version or commit that was measured."""
     try:
         name = _git("rev-parse", "--short=10", "HEAD")
         changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)

@@ -1,4 +1,4 @@
-"""What a photograph costs each process, and how replicas share the work."""
+"""The cost of a photograph for each process, and how replicas share the work."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ PHOTOS: Final = 200
 CALLERS: Final = 8
 WARM_UP: Final = 20
 LOADS: Final = (10, 100, 1_000)
-"""Photographs a second to find the number of processes for."""
+"""Loads, in photographs per second, to compute the number of processes for."""
 BUSY: Final = 0.7
-"""Of a core that a process may be busy on average, so that it can follow peaks."""
+"""Average share of a core that a process may use, to leave room for peaks."""
 STAGES: Final = {"detector": "detector", "ocr": "ocr", "attributes": "attributes", "aggregator": "aggregator"}
-"""Stages with the service that runs them."""
+"""Stages and the services that run them."""
 SETTLING: Final = 10.0
-"""Seconds that what follows an answer may take."""
+"""Seconds for work that follows an answer."""
 
 _SETTLED: Final = (topology.JOBS, topology.CROPS, topology.PARTS, topology.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What has been used and done since the start of the system."""
+    """Cumulative counters since the start of the system."""
 
     cpu: dict[str, float]
-    """Seconds by service, nats-server and triton."""
+    """Processor seconds by service, nats-server and triton."""
     handled: dict[str, Counter[str]]
-    """Messages by stage and process."""
+    """Handled messages by stage and process."""
     carried: int
-    """Bytes that nats-server has received and sent."""
+    """Bytes received and sent by nats-server."""
     written: int
-    """Bytes that nats-server has written to files."""
+    """Bytes written to files by nats-server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a number of photographs took."""
+    """The cost of a number of photographs."""
 
     seconds: float
     cpu: dict[str, float]
-    """Milliseconds a photograph, by service, nats-server and triton."""
+    """Processor milliseconds per photograph, by service, nats-server and triton."""
     handled: dict[str, list[int]]
-    """Messages by stage, for each replica."""
+    """Handled messages by stage, for each replica."""
     carried: float
-    """Bytes a photograph."""
+    """Bytes per photograph."""
     written: float
 
 
@@ -77,7 +77,7 @@ def main(photo: Path) -> None:
 
 
 def _loaded(photo: bytes, replicas: int, progress: Progress) -> Load:
-    """A system of its own with so many replicas of each stage, under load.
+    """Measure a separate system with `replicas` of each stage under load.
 
     Raises:
         RuntimeError: a photograph was lost, or left something behind.
@@ -106,7 +106,7 @@ def _loaded(photo: bytes, replicas: int, progress: Progress) -> Load:
 
 
 async def _send(url: str, photo: bytes, count: int, progress: Progress | None) -> Counter[str]:
-    """Every photograph has to be answered with 200; what was read, and how often."""
+    """Send photographs, which must all get 200; returns what was read, and how often."""
     answers: Counter[str] = Counter()
     left = iter(range(count))
 
@@ -141,7 +141,7 @@ def _reading(state: State) -> Sample:
 
 
 def _handled(address: str) -> dict[str, int]:
-    """Messages that a process has worked on, by stage."""
+    """Messages that a process has handled, by stage."""
     families = text_string_to_metric_families(httpx.get(address, trust_env=False).raise_for_status().text)
     return {
         sample.labels["stage"]: int(sample.value)
@@ -152,7 +152,7 @@ def _handled(address: str) -> dict[str, int]:
 
 
 def _check_settled(state: State, photos: int) -> None:
-    """Every photograph has its result, and nothing stays in a queue or has been given up."""
+    """Check that every photograph has a result, and nothing is left in a queue or was given up."""
     address = state.processes["nats-server"].ready_url.replace("/healthz", "/jsz?streams=true")
     end = time.monotonic() + SETTLING
     while True:

@@ -1,4 +1,4 @@
-"""The vendor's own measure: one JPEG, four concurrent calls, wall time divided by calls, client on the same machine."""
+"""The vendor's benchmark: one JPEG, four concurrent calls, wall time divided by calls, client on the same machine."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SIZES: Final = ((800, 600), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160
 """(width, height) of the pictures."""
 MODES: Final = tuple((mode, mmc) for mode in ("regular", "fast") for mmc in (False, True))
 QUALITY: Final = 90
-"""Of the JPEGs that are made."""
+"""Quality of the resized JPEGs."""
 
 
 def resized(photo: bytes, width: int, height: int) -> bytes:
-    """The middle of a JPEG in the aspect ratio asked for, at that size; the file itself where it has it already."""
+    """The middle of a JPEG, cropped and resized to that size; the file itself if it has that size."""
     image = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("not a picture")

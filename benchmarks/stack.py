@@ -1,4 +1,4 @@
-"""A whole Platelane of its own for a measurement: started, used, stopped."""
+"""Runs a separate Platelane for a measurement."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ STOP_SECONDS = 30.0
 
 @contextmanager
 def running(*arguments: str, **settings: float) -> Iterator[State]:
-    """`platelane up` on free ports with a fresh state directory, ready for requests; `settings` by their names.
+    """`platelane up` on free ports with a fresh state directory, ready for requests; `settings` by name.
 
     Raises:
-        CannotStart: with what it said of the reason.
+        CannotStart: with its own error message.
     """
     with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as folder:
         directory = Path(folder)
@@ -57,7 +57,7 @@ def ready(process: subprocess.Popen[bytes], directory: Path, output: Path) -> St
 
 
 async def under_way(state: State) -> int:
-    """Messages that wait in the queues of jobs and crops, or are being worked on.
+    """Messages that are waiting in the queues of jobs and crops, or being handled.
 
     Raises:
         EngineUnavailable: NATS does not answer.
@@ -72,7 +72,7 @@ async def under_way(state: State) -> int:
 
 
 def reason(printed: str) -> str:
-    """Why it did not start, out of what it printed: its error, or its last line."""
+    """Why it did not start, according to its output: the error message, or the last line."""
     _, found, error = printed.rpartition("Error: ")
     lines = (error if found else printed).strip().splitlines() or ["It printed nothing."]
     return lines[0] if found else lines[-1]

@@ -1,7 +1,7 @@
-"""What each run of a model costs on two cores, inside Triton and with its client, beside a fixed piece of arithmetic.
+"""The cost of each run of a model on two cores, inside Triton and with its client, compared with fixed arithmetic.
 
-The machine may be busy: each round measures every step once, and the reference in the same round, so that the ratios
-to it can be compared between machines and hours.
+Even if the machine is busy, the ratios can be compared between machines and times, because each round measures every
+step and the reference once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from platelane.vision.model_specs import ModelRepository, ModelSpec
 CORES: Final = 2
 PLATE: Final = Box(409, 452, 545, 496)
 VEHICLE: Final = Box(275, 230, 836, 606)
-"""Where they are in the sample photograph; what is in the picture does not change the cost."""
+"""Positions in the sample photograph; the content of a picture does not affect the cost."""
 WARM_UP: Final = 5
 
 
@@ -44,7 +44,7 @@ class Step:
     spec: ModelSpec
     pictures: NDArray[np.uint8]
     limit_ms: float
-    """The aim, for all pictures of the call."""
+    """The target for all pictures of the call."""
     in_triton: list[float] = field(default_factory=list)
     with_client: list[float] = field(default_factory=list)
 
@@ -83,7 +83,7 @@ async def measure(triton_url: str, chosen: list[Step], rounds: int) -> list[floa
                 start = time.perf_counter()
                 await client.infer(step.spec, step.pictures, time.time() + 30)
                 seconds = time.perf_counter() - start
-                # Triton counts a run when it has already been answered
+                # Triton counts a run only after answering it
                 while (after := await _computing(stub, step.spec))[0] == runs:
                     await asyncio.sleep(0.001)
                 if i >= 0:
@@ -93,7 +93,7 @@ async def measure(triton_url: str, chosen: list[Step], rounds: int) -> list[floa
 
 
 async def _computing(stub: Any, spec: ModelSpec) -> tuple[int, int]:
-    """Runs of a model so far, and the nanoseconds that Triton has spent on them: queue, input, computing and output."""
+    """The runs of a model so far, and Triton's nanoseconds for them: queue, input, compute and output."""
     answer = await stub.ModelStatistics(service_pb2.ModelStatisticsRequest(name=spec.name))
     done = answer.model_stats[0].inference_stats.success
     return int(done.count), int(done.ns)
@@ -102,7 +102,7 @@ async def _computing(stub: Any, spec: ModelSpec) -> tuple[int, int]:
 def main(photo: Path, rounds: int = 100) -> None:
     """Measure and write the section of RESULTS.md."""
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[:CORES])  # what is started from here on inherits it
+    os.sched_setaffinity(0, sorted(cores)[:CORES])  # inherited by all processes started from here on
     try:
         with stack.running() as state:
             chosen = steps(photo.read_bytes())

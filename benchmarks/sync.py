@@ -1,4 +1,4 @@
-"""What it costs that nats-server writes through to the disk before it confirms (`sync_interval: always`)."""
+"""The cost of having nats-server flush to disk before it confirms (`sync_interval: always`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from platelane.runtime.settings import SYNC_INTERVAL, Settings
 
 INTERVALS = (SYNC_INTERVAL, "always")
 JOBS = 150
-"""Stored for each figure: one after another for the latencies, and `AT_ONCE` at a time for the rate."""
+"""Jobs stored per figure: one after another for latencies, and `AT_ONCE` at a time for rates."""
 AT_ONCE = 32
 TURNS = 3
 
 
 def main(photo: Path) -> None:
-    """Measure both in turn and write the section of RESULTS.md."""
+    """Measure both alternately, and write the section of RESULTS.md."""
     image = photo.read_bytes()
     latencies: dict[str, list[float]] = {interval: [] for interval in INTERVALS}
     rates: dict[str, list[float]] = {interval: [] for interval in INTERVALS}
@@ -50,7 +50,7 @@ def main(photo: Path) -> None:
 
 
 async def _measured(settings: Settings, image: bytes) -> tuple[list[float], float]:
-    """Milliseconds of each job that is stored alone, and jobs a second of many at once."""
+    """Milliseconds of each job that is stored alone, and jobs per second when many are stored at once."""
     bus = await Bus.connect(settings, "benchmark")
     try:
         await apply(bus.connection, settings)

@@ -1,4 +1,4 @@
-"""What the gateway takes in memory while many large uploads arrive at once, and what becomes of the others."""
+"""The gateway's memory while many large uploads arrive at once, and the answers to those over its budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRAPPINGS: Final[dict[str, Callable[[bytes], bytes]]] = {"file": bytes, "base64
 
 
 async def _upload(client: httpx.AsyncClient, url: str, body: bytes) -> tuple[str, bool]:
-    """The status of the answer, and whether it says when to come again."""
+    """The status of the answer, and whether it has `Retry-After`."""
     try:
         response = await client.post(f"{url}/v1/plate-reader/", files={"upload": body})
     except httpx.TransportError as error:
@@ -33,9 +33,9 @@ async def _upload(client: httpx.AsyncClient, url: str, body: bytes) -> tuple[str
 
 
 async def _measure(url: str, gateway: psutil.Process, body: bytes) -> tuple[Counter[str], bool, int, int]:
-    """Statuses, whether each 503 said when to come again, and the highest and the last resident bytes."""
+    """Statuses, whether each 503 has `Retry-After`, and the highest and last resident bytes."""
     peak, limits = 0, httpx.Limits(max_connections=AT_ONCE)
-    # one client for all: making one takes so long that uploads which have begun would wait for it
+    # one client for all, because creating one takes so long that running uploads would wait for it
     async with httpx.AsyncClient(timeout=2 * _PATIENCE, trust_env=False, limits=limits) as client:
         uploads = asyncio.gather(*(_upload(client, url, body) for _ in range(AT_ONCE)))
         while not uploads.done():
@@ -58,7 +58,7 @@ def main(photo: Path) -> None:
     budget = memory.budget()
     bound = budget + 6 * LARGEST_UPLOAD
     rows = []
-    # on a busy machine two gigabytes take their time, and it is memory that is measured
+    # a long timeout, because only memory is measured, and two gigabytes take long on a busy machine
     with stack.running(upload_timeout=_PATIENCE, upload_rate=0, deadline=60) as state:
         pid = state.processes["gateway"].pid
         assert pid is not None

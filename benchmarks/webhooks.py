@@ -1,4 +1,4 @@
-"""Webhooks under fire: processes are killed while events flow; and what a receiver that never answers costs others."""
+"""Webhooks while processes are killed, and the effect of a receiver that never answers on others."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.settings import Settings
 
 EVENTS = 2_000
-"""Published as results; photographs that are sent to the API meanwhile come on top."""
+"""Events published as results; photographs sent to the API meanwhile add more."""
 CAMERAS = 20
 RATE = 12.0
 UPLOAD_PAUSE = 0.8
 VICTIMS = ("aggregator", "webhook_svc", "nats-server", "gateway", "receiver")
 PAUSE = (6.0, 12.0)
-"""Seconds between two kills, at random; the supervisor waits longer each time with what dies again and again."""
+"""Random seconds between two kills, because the supervisor delays restarts of processes that keep dying."""
 SETTLING = 240.0
 ROUNDS = 5
 EVENTS_A_ROUND = 300
@@ -42,7 +42,7 @@ EVENTS_A_ROUND = 300
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a receiver got of what it should have got."""
+    """The events that a receiver got, compared with those expected."""
 
     lost: int
     repeated: int
@@ -51,7 +51,7 @@ class Verdict:
 
 
 class System:
-    """The running stack, found again by its state file whatever has been killed."""
+    """The running system, located by its state file even after kills."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -70,7 +70,7 @@ class System:
                 os.kill(pid, signal.SIGKILL)
 
     async def api(self, method: str, path: str, patience: float = 60.0, **options: object) -> httpx.Response:
-        """An answer of the API, which is asked again while it is away."""
+        """An answer of the API; repeats the request while it is unavailable."""
         end = time.monotonic() + patience
         async with httpx.AsyncClient(base_url=self.now.url, trust_env=False, timeout=15) as client:
             while True:
@@ -97,7 +97,7 @@ def _result(name: str, camera: str) -> stages_pb2.Result:
 
 
 async def _publish(bus: Bus, count: int, rate: float) -> None:
-    """Publish results at a steady rate; one that NATS has not confirmed is published again under its id."""
+    """Publish results at a steady rate; those that NATS does not confirm are published again under the same id."""
     start, run = time.monotonic(), secrets.token_hex(8)
     for number in range(count):
         await asyncio.sleep(max(0.0, start + number / rate - time.monotonic()))
@@ -106,7 +106,7 @@ async def _publish(bus: Bus, count: int, rate: float) -> None:
 
 
 async def _upload(system: System, photo: Path, over: asyncio.Event) -> set[str]:
-    """Send photographs, one after another; the cameras of those that were answered, each of which has one."""
+    """Send photographs one after another, each with its own camera; returns the cameras of the answered ones."""
     data = photo.read_bytes()
     answered: set[str] = set()
     async with httpx.AsyncClient(base_url=system.now.url, trust_env=False, timeout=15) as client:
@@ -121,7 +121,7 @@ async def _upload(system: System, photo: Path, over: asyncio.Event) -> set[str]:
 
 
 async def _kill(system: System, receiver: ReceiverProcess, over: asyncio.Event) -> Counter[str]:
-    """Kill something at random, again and again until `over`; how often what."""
+    """Kill random processes until `over`; returns how often each was killed."""
     killed: Counter[str] = Counter()
     order: list[str] = []
     while not over.is_set():
@@ -141,7 +141,7 @@ async def _kill(system: System, receiver: ReceiverProcess, over: asyncio.Event) 
 
 
 async def _stored(bus: Bus) -> dict[str, list[str]]:
-    """All results in the stream: their ids by camera, in their order."""
+    """The ids of all results in the stream by camera, in order."""
     stream, start = bus.stream(topology.RESULTS), 1
     found: dict[str, list[str]] = defaultdict(list)
     while records := await stream.read(subjects.ALL_RESULTS, start, 500):
@@ -222,7 +222,7 @@ async def _under_fire(system: System, photo: Path, folder: Path) -> str:
 
 
 async def _beside_a_dead_one(system: System, folder: Path) -> str:
-    """Latency at a healthy receiver while a second one answers, or never does; rounds of both in turn."""
+    """Latency at a healthy receiver while a second one answers or never answers, in alternating rounds."""
     healthy = ReceiverProcess(free_port(), folder / "healthy.jsonl")
     second = ReceiverProcess(free_port(), folder / "second.jsonl")
     latencies: dict[bool, list[float]] = {False: [], True: []}

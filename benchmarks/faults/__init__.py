@@ -1,4 +1,4 @@
-"""Faults under load: what becomes of requests and events while processes die, freeze, run full or are cut off."""
+"""Faults under load: the outcomes of requests and events while processes die, freeze, fill up or are cut off."""
 
 from benchmarks.faults.program import FAULTS, main
 

@@ -1,4 +1,4 @@
-"""Clients that hang up or dawdle, and a receiver of events that fails now and then."""
+"""Clients that disconnect or send slowly, and a webhook receiver that fails now and then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.load import PATH, Upload
 
 _SECONDS: Final = 10.0
 _HANG_UPS: Final = 5
-"""A second."""
+"""Clients per second."""
 _TRICKLES: Final = 50
 _TRICKLE_SECONDS: Final = 15.0
 _TRICKLE_PAUSE: Final = 0.2
@@ -24,7 +24,7 @@ _TRICKLE_BYTES: Final = 20
 
 
 async def _hang_up(scene: Scene) -> None:
-    """Every second client leaves in the middle of its upload, the others before their answer."""
+    """Every second client disconnects during its upload, the others before their answer."""
     request = _request(scene)
     tasks = []
     for number in range(round(_SECONDS * _HANG_UPS)):
@@ -40,11 +40,11 @@ async def _left(scene: Scene, sent: bytes) -> None:
         writer.write(sent)
         await writer.drain()
         await asyncio.sleep(0.03)
-        writer.transport.abort()  # with a reset, not with a farewell
+        writer.transport.abort()  # resets the connection
 
 
 async def _trickle(scene: Scene) -> None:
-    """What becomes of the slow ones is noted."""
+    """The outcomes of the slow clients go into the notes."""
     request = _request(scene)
     ends = Counter(await asyncio.gather(*(_trickled(scene, request) for _ in range(_TRICKLES))))
     scene.notes.append(", ".join(f"{how}: {number}" for how, number in sorted(ends.items())))
@@ -77,7 +77,7 @@ async def _connected(scene: Scene) -> tuple[asyncio.StreamReader, asyncio.Stream
 
 
 def _request(scene: Scene) -> bytes:
-    """One upload as it goes over the wire."""
+    """The bytes of an upload."""
     upload = Upload.of(scene.photo)
     sent = httpx.Request("POST", f"{scene.system.url}{PATH}", content=upload.body, headers=upload.headers)
     head = "".join(f"{name}: {value}\r\n" for name, value in sent.headers.items())

@@ -1,4 +1,4 @@
-"""Clocks that are set while photographs are on their way."""
+"""Clocks that jump while photographs are in progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS: Final = 10.0
 
 
 async def _step(seconds: int, scene: Scene) -> None:
-    """The fault is the step: what comes after it is to work by the new time."""
+    """The fault is only the jump; afterwards everything must work with the new time."""
     step_clock(scene.folder, seconds)
     scene.end()
     await asyncio.sleep(_SECONDS)

@@ -1,4 +1,4 @@
-"""`platelane up` with three NATS servers, each in a network namespace of its own, and three copies of everything.
+"""`platelane up` with three NATS servers, each in its own network namespace, and three copies of everything.
 
 python -m benchmarks.faults.cluster_up PORT STATE_DIR NAMESPACE...
 """
@@ -37,7 +37,7 @@ _PATIENCE: Final = 60.0
 
 
 class _Quiet:
-    """Nobody is told."""
+    """Ignores all events."""
 
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
@@ -46,7 +46,7 @@ class _Quiet:
 
 
 def _plan(settings: Settings, namespaces: list[str]) -> Plan:
-    """The plan of `platelane up` with other servers of NATS."""
+    """The plan of `platelane up` with a cluster of NATS servers."""
     usual = make_plan(settings, {}, fixed_port=True)
     url = ",".join(f"nats://{Network.address(number)}:{_PORT}" for number in range(len(namespaces)))
     there = settings.model_copy(update={"nats_url": url})
@@ -89,7 +89,7 @@ def _topology(settings: Settings) -> Callable[[int], Awaitable[None]]:
                     await apply(connection, settings)
                 finally:
                     await connection.close()
-            except (PlatelaneError, NatsError):  # the servers may not have found each other yet
+            except (PlatelaneError, NatsError):  # the cluster may not have formed yet
                 if time.monotonic() > end:
                     raise
                 await asyncio.sleep(0.5)

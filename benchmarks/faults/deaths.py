@@ -1,4 +1,4 @@
-"""Processes that die: one, one after another, all at once."""
+"""Processes that are killed: one, one after another, or all at once."""
 
 from __future__ import annotations
 

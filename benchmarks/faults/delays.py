@@ -1,4 +1,4 @@
-"""Processes that are there and do not get on, and queues that fill up behind them."""
+"""Processes that hang, and queues that fill up behind them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchmarks.faults.system import send_signal
 
 _FROZEN_SECONDS: Final = 6.0
 _NATS_SECONDS: Final = 8.0
-"""Nearly as long as a request may take."""
+"""Seconds; nearly as long as a request may take."""
 _FULL_SECONDS: Final = 10.0
 _SLOW_SECONDS: Final = 10.0
 _PULSE: Final = (0.4, 0.1)
-"""Seconds that Triton is frozen, and those that it runs, in turn."""
+"""Seconds for which Triton is frozen and running, alternately."""
 
 
 async def _freeze_reader(scene: Scene) -> None:

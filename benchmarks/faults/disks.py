@@ -22,7 +22,7 @@ async def _fill_disk(scene: Scene) -> None:
     end = time.monotonic() + _SECONDS
     try:
         while time.monotonic() < end:
-            _fill(ballast)  # what is deleted meanwhile makes room again
+            _fill(ballast)  # again, because deletions meanwhile have freed some space
             await asyncio.sleep(0.05)
     finally:
         ballast.unlink()
@@ -30,7 +30,7 @@ async def _fill_disk(scene: Scene) -> None:
 
 def _fill(ballast: Path) -> None:
     if free := shutil.disk_usage(ballast.parent).free:
-        # others may take some of it meanwhile
+        # other programs may take some of it meanwhile
         with contextlib.suppress(OSError), ballast.open("ab") as file:
             os.posix_fallocate(file.fileno(), file.tell(), free)
 

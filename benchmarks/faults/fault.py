@@ -1,4 +1,4 @@
-"""What a fault is: something that is done to a running system, and then no longer."""
+"""A fault: a temporary disturbance of a running system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USUAL: Final = Setup({})
 
 @dataclass(slots=True)
 class Scene:
-    """A fault's surroundings. `notes` are told beside the outcome."""
+    """The surroundings of a fault. `notes` are reported with the outcome."""
 
     system: System
     receiver: ReceiverProcess
@@ -27,10 +27,10 @@ class Scene:
     notes: list[str] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     ended: float = 0.0
-    """Seconds of the monotonic clock, once it is over."""
+    """When the fault ended, in monotonic seconds."""
 
     def end(self) -> None:
-        """The fault is over now, though `inject` may have something left to do."""
+        """Mark the fault as over, although `inject` may still have something to do."""
         if not self.over.is_set():
             self.ended = time.monotonic()
             self.over.set()
@@ -38,7 +38,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`inject` does it and returns once it is over. Neighbours with the same `place` and `setup` share a system."""
+    """`inject` causes it and returns once it is over. Neighbours with the same `place` and `setup` share a system."""
 
     name: str
     does: str

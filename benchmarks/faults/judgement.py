@@ -1,4 +1,4 @@
-"""What became of the requests and events around a fault."""
+"""Judges the outcomes of requests and events around a fault."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.attempts import ACCEPTED, BROKEN, OK, REFUSALS, Attempt
 from benchmarks.receiver import Arrival
 
 MARGIN: Final = 2.0
-"""Seconds: a request that is answered at the deadline still has its way back."""
+"""Seconds that the answer to a request may take beyond the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A photograph with a camera that no other has, sent once or, under an `Idempotency-Key`, until answered."""
+    """A photograph with a unique camera, sent once or, with an `Idempotency-Key`, until answered."""
 
     camera: str
     attempts: Sequence[Attempt]
@@ -27,13 +27,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Counts of calls, then of attempts, then of events; seconds are from the end of the fault, None for never.
+    """Counts of calls, attempts and events; seconds are counted from the end of the fault, None for never.
 
-    `answered`, `accepted`, `refused`, `broken`: how calls ended. `lost`: answered or accepted, and no result is stored,
-    or the answer was about something else. `twice`: calls with more than one result, however they ended. `hung`:
-    attempts that took longer than the deadline. `rude`: attempts with another status, or refused without `Retry-After`.
-    `events`: those due, one a result. `missing`: did not arrive. `repeated`: further arrivals. `other_keys`: events
-    that arrived under more than one key.
+    `answered`, `accepted`, `refused`, `broken`: how calls ended. `lost`: answered or accepted calls without a stored
+    result, or with a wrong answer. `twice`: calls with more than one result, however they ended. `hung`: attempts that
+    took longer than the deadline. `rude`: attempts with another status, or refused without `Retry-After`. `events`:
+    expected events, one per result. `missing`: events that did not arrive. `repeated`: further arrivals. `other_keys`:
+    events that arrived under more than one key.
     """
 
     calls: int
@@ -55,12 +55,12 @@ class Outcome:
 
     @property
     def is_settled(self) -> bool:
-        """Whether waiting longer could not make it better."""
+        """Whether waiting longer could not improve it."""
         return not self.lost and not self.missing
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing happened that must not, however long it took."""
+        """Whether nothing forbidden happened, regardless of how long it took."""
         return not (self.lost or self.twice or self.hung or self.rude or self.missing or self.other_keys)
 
 
@@ -72,10 +72,10 @@ def judge(
     end: float,
     ready_after: float | None = None,
 ) -> Outcome:
-    """What became of `calls`.
+    """The outcome of `calls`.
 
-    `stored`: the ids of the stored results by camera. `arrivals`: what the receiver got, of other cameras as well.
-    `deadline`: seconds that a request may take. `end`: of the fault, seconds of the monotonic clock.
+    `stored`: the ids of the stored results by camera. `arrivals`: all that the receiver got, including other cameras.
+    `deadline`: seconds that a request may take. `end`: when the fault ended, in monotonic seconds.
     """
     attempts = [attempt for call in calls for attempt in call.attempts]
     results = [len(stored.get(call.camera, ())) for call in calls]
@@ -116,6 +116,6 @@ def _is_rude(attempt: Attempt) -> bool:
 
 
 def _read_after(attempts: Iterable[Attempt], end: float) -> float | None:
-    """Seconds from the end until a photograph that was sent after it had been read."""
+    """Seconds from the end of the fault until a photograph that was sent after it was read."""
     reads = (each.ended for each in attempts if each.status == OK and each.sent >= end)
     return min((read - end for read in reads), default=None)

@@ -1,4 +1,4 @@
-"""Photographs that arrive at a steady rate, whatever becomes of those before them."""
+"""Photographs sent at a steady rate, regardless of the outcomes of earlier ones."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from benchmarks.faults.judgement import MARGIN, Call
 from benchmarks.load import PATH
 
 RATE: Final = 3.0
-"""Photographs a second."""
+"""Photographs per second."""
 _PATIENCE: Final = 25.0
-"""Seconds in which a request with an `Idempotency-Key` is sent again."""
+"""Seconds for which a request with an `Idempotency-Key` is repeated."""
 _PAUSE: Final = 0.5
 
 
 class Load:
-    """Three kinds of requests in turn: one that waits for its answer, one that is sent again under its
-    `Idempotency-Key` until it has one, and one that is accepted with 202."""
+    """Three kinds of requests in turn: one waits for its answer, one is repeated with its `Idempotency-Key` until it is
+    answered, and one is accepted with 202."""
 
     def __init__(self, url: str, photo: bytes, name: str, deadline: float) -> None:
-        """`name`: of the cameras. `deadline`: seconds in which the server answers."""
+        """`name`: the beginning of camera names. `deadline`: seconds within which the server answers."""
         self._photo = photo
         self.name = f"{name} {secrets.token_hex(4)}"
-        """What the names of its cameras begin with."""
+        """The beginning of the names of its cameras."""
         self._client = httpx.AsyncClient(
             base_url=url, timeout=deadline + 2 * MARGIN, trust_env=False, limits=httpx.Limits(max_connections=None)
         )
         self._kinds = (self._plain, self._keyed, self._asynchronous)
         self._tasks: list[asyncio.Task[Call]] = []
         self.calls: list[Call] = []
-        """Those that have ended."""
+        """Calls that have ended."""
         self.attempts: list[Attempt] = []
-        """All that have ended, also of calls that have not."""
+        """All attempts that have ended, including those of unfinished calls."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send while the block runs; when it is left every call has ended."""
+        """Send while the block runs; then wait until every call has ended."""
         arriving = asyncio.create_task(self._arrive())
         try:
             yield

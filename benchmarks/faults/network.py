@@ -1,4 +1,4 @@
-"""A network of namespaces inside this machine: one for services and clients, one for each NATS server."""
+"""A network of namespaces on this machine: one for services and clients, one for each NATS server."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`services` is the namespace of everything but the servers; `servers` are theirs."""
+    """`servers` are the namespaces of the NATS servers, `services` is that of everything else."""
 
     services: str
     servers: tuple[str, ...]
 
     @staticmethod
     def address(number: int) -> str:
-        """Of a server."""
+        """The address of a server."""
         return f"10.77.0.{number + 1}"
 
     def cut_off(self, number: int) -> None:
-        """A server hears nobody any more, and nobody hears it; no connection is told."""
+        """Cut a server off from everything, without closing connections."""
         _ip("-n", self.services, "link", "set", f"n{number}", "down")
 
     def join(self, number: int) -> None:
-        """As if it had never been cut off."""
+        """Undo `cut_off`."""
         _ip("-n", self.services, "link", "set", f"n{number}", "up")
 
     def divide(self, number: int) -> None:
-        """A server and the others hear each other no more; the services hear all of them."""
+        """Separate a server from the other servers; services still reach all of them."""
         self._roads("add", number)
 
     def unite(self, number: int) -> None:
-        """As if they had never been divided."""
+        """Undo `divide`."""
         self._roads("del", number)
 
     def _roads(self, change: str, number: int) -> None:
@@ -54,10 +54,10 @@ class Network:
 
 @contextmanager
 def made(count: int) -> Iterator[Network]:
-    """A network with so many servers' namespaces, which is gone afterwards.
+    """A network with namespaces for `count` servers while the block runs.
 
     Raises:
-        OSError: with the reason why none can be made.
+        OSError: it cannot be created.
     """
     name = f"platelane{os.getpid()}"
     network = Network(f"{name}s", tuple(f"{name}n{number}" for number in range(count)))
@@ -80,7 +80,7 @@ def made(count: int) -> Iterator[Network]:
 
 @contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """This thread, and the processes and threads that it starts, are in a namespace until the block is left."""
+    """Put this thread, and processes and threads that it starts, into a namespace while the block runs."""
     with open("/proc/thread-self/ns/net") as outside, Path("/run/netns", namespace).open() as there:
         _enter(there.fileno())
         try:

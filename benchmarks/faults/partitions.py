@@ -1,4 +1,4 @@
-"""One NATS server of three is cut off: from everybody, or from the other two alone."""
+"""One NATS server of three is cut off: from everything, or only from the other two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Change = Callable[[Network, int], None]
 
 
 async def _partition(cut: _Change, heal: _Change, scene: Scene) -> None:
-    """The server that leads the queue of jobs."""
+    """Cut off the server that leads the queue of jobs."""
     system = scene.system
     assert isinstance(system, Cluster)
     number = await _leader(system.state.nats_url)
@@ -43,7 +43,7 @@ async def _leader(url: str) -> int:
 FAULTS: Final = (
     Fault(
         "partition-server",
-        f"of three NATS servers the one that leads JOBS is cut off for {_SECONDS:g} s",
+        f"of three NATS servers, the one that leads JOBS is cut off for {_SECONDS:g} s",
         partial(_partition, Network.cut_off, Network.join),
         _COPIES,
         cluster,

@@ -1,4 +1,4 @@
-"""Where faults happen: a system on this machine, on a small disk, or with a clock of its own."""
+"""Where faults happen: a system on this machine, on a small disk, or with its own clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.faults.network import Network, inside, made
 from benchmarks.faults.system import System, Up
 
 DISK_BYTES: Final = 1_600_000_000
-"""Enough for `platelane up` with `LITTLE`."""
+"""Size of the small disk: enough for `platelane up` with `LITTLE`."""
 LITTLE: Final = {"results_bytes": "10000000", "crops_bytes": "10000000", "image_bytes": "10000000", "queue_limit": "64"}
 CLOCK: Final = "clock"
 """The file, beside the state directory, that says how many seconds the clock is ahead."""
@@ -26,12 +26,12 @@ _CLOCK_SOURCE: Final = Path(__file__).with_name("clock.c")
 
 
 class NotHere(Exception):
-    """A fault that this machine, or this user, cannot make; says why."""
+    """This machine or user cannot cause the fault; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Settings of a system that differ from the defaults, without their prefix, and further options of `up`."""
+    """Settings that differ from the defaults, without their prefix, and further options of `up`."""
 
     settings: Mapping[str, str]
     options: Sequence[str] = ()
@@ -75,7 +75,7 @@ def small_disk(folder: Path, setup: Setup) -> Iterator[System]:
 
 @contextmanager
 def own_clock(folder: Path, setup: Setup) -> Iterator[System]:
-    """`platelane up` whose processes have a clock of their own; nats-server asks the kernel for the machine's."""
+    """`platelane up` whose processes have their own clock, except nats-server, which asks the kernel directly."""
     library = folder / "clock.so"
     try:
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, _CLOCK_SOURCE, "-ldl"], check=True)
@@ -88,7 +88,7 @@ def own_clock(folder: Path, setup: Setup) -> Iterator[System]:
 
 
 def step_clock(folder: Path, seconds: int) -> None:
-    """Set the clock of `own_clock` forward, or back."""
+    """Move the clock of `own_clock` forward or back."""
     with (folder / CLOCK).open("r+b") as file:
         (ahead,) = struct.unpack("=q", file.read())
         file.seek(0)
@@ -96,7 +96,7 @@ def step_clock(folder: Path, seconds: int) -> None:
 
 
 class Cluster(Up):
-    """The same with three NATS servers in a network of namespaces; to be used inside that of its services."""
+    """`platelane up` with three NATS servers in a network of namespaces; use it inside that of the services."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], network: Network) -> None:
         super().__init__(folder, network.servers, environment)
@@ -109,7 +109,7 @@ class Cluster(Up):
 
 @contextmanager
 def cluster(folder: Path, setup: Setup) -> Iterator[System]:
-    """Everything with three NATS servers, each in a network namespace; the block runs in that of the services."""
+    """A system with three NATS servers, each in a network namespace; the block runs in that of the services."""
     with ExitStack() as cleanup:
         try:
             network = cleanup.enter_context(made(_SERVERS))

@@ -1,4 +1,4 @@
-"""Injects one fault after another under load and tells what became of the requests and events around each."""
+"""Injects one fault after another under load, and reports the outcomes of the requests and events around each."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from platelane.runtime.settings import Settings
 _MODULES: Final = (deaths, clients, delays, disks, clocks, partitions)
 FAULTS: Final[dict[str, Fault]] = {fault.name: fault for module in _MODULES for fault in module.FAULTS}
 AIM: Final = 5.0
-"""Seconds from a fault's end until a photograph is read again and every process says that it is ready."""
+"""Target for the seconds from a fault's end until a photograph is read again and all processes are ready."""
 _SECTION: Final = "Faults (`python -m benchmarks faults`)"
 _BEFORE: Final = 2.0
 _AFTER: Final = 2.0
 _LONGEST: Final = 60.0
-"""Seconds that a system is given to become ready again."""
+"""Seconds to wait for a system to become ready again."""
 _SETTLING: Final = 40.0
-"""Seconds that results and events are given to arrive."""
+"""Seconds to wait for results and events."""
 _LATE: Final = 1.0
-"""Seconds in which something might arrive a second time."""
+"""Seconds to wait for repetitions."""
 
 
 def main(photo: Path, names: Sequence[str] = ()) -> None:
-    """Inject all faults and write the section of RESULTS.md; with `names`, those alone, and their rows."""
+    """Inject all faults and write the section of RESULTS.md; with `names`, only those faults and rows."""
     chosen = [FAULTS[name] for name in names] or list(FAULTS.values())
     rows: list[list[str]] = []
     progress: tqdm[Never] = tqdm(total=len(chosen), desc="faults", unit="fault")
@@ -63,7 +63,7 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
 
 
 def _merged(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The rows of the last run with these in place of those of the same faults."""
+    """The rows of the last run, with those of the same faults replaced."""
     new = {row[0]: list(row) for row in rows}
     lines = results.section(_SECTION).splitlines()
     old = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")]
@@ -72,7 +72,7 @@ def _merged(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
-    """The rows of faults that share a system, each taken off the list; fewer where one has left it in ruins."""
+    """The rows of faults that share a system, removing each from the list; stops early if one has broken the system."""
     with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as name:
         folder = Path(name)
         receiver = ReceiverProcess(free_port(), folder / "arrivals.jsonl")
@@ -96,7 +96,7 @@ def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
 
 
 def _tell(system: System, receiver: ReceiverProcess) -> None:
-    """Have the receiver told of every result."""
+    """Create a webhook that sends every result to the receiver."""
     end = time.monotonic() + _LONGEST
     while True:
         page, hook = f"{system.url}/v1/webhooks/", {"target": receiver.url}
@@ -108,7 +108,7 @@ def _tell(system: System, receiver: ReceiverProcess) -> None:
 
 
 async def _around(fault: Fault, scene: Scene) -> Outcome:
-    """What became of the load before, during and after a fault."""
+    """The outcome of the load before, during and after a fault."""
     deadline = Settings().deadline
     load = Load(scene.system.url, scene.photo, fault.name, deadline)
     async with load.running():

@@ -1,4 +1,4 @@
-"""A running Platelane whose processes can be killed, frozen, and started again on the files they left."""
+"""A running Platelane whose processes can be killed, frozen, and restarted with their files."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ _BATCH: Final = 500
 
 
 class System(Protocol):
-    """What a fault is done to."""
+    """The system that a fault affects."""
 
     @property
     def url(self) -> str:
-        """Where the API is, also after a restart."""
+        """The address of the API, which survives restarts."""
 
     @property
     def state(self) -> State:
-        """Of now.
+        """The current state.
 
         Raises:
-            RuntimeError: it does not run.
+            RuntimeError: it is not running.
         """
 
 
 class Up:
-    """`platelane up` with a state directory and a port that outlive it."""
+    """`platelane up` with a state directory and port that are kept across restarts."""
 
     def __init__(self, folder: Path, options: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
-        """`environment` is added to this process' own."""
+        """`environment` is added to that of this process."""
         self.folder = folder
         self.port = Ports().take()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -65,15 +65,15 @@ class Up:
 
     @property
     def command(self) -> list[str]:
-        """What is run, with the options behind it."""
+        """The command to run; options are appended."""
         up = [sys.executable, "-m", "platelane.cli", "up"]
         return [*up, "--port", str(self.port), "--state-dir", str(self.folder)]
 
     def start(self) -> None:
-        """Returns once it has read a photograph.
+        """Start; returns once it has read a photograph.
 
         Raises:
-            CannotStart: with what it said of the reason.
+            CannotStart: with its own error message.
         """
         output = self.folder.with_name(f"{self.folder.name}.log")
         with output.open("ab") as log:
@@ -86,20 +86,20 @@ class Up:
         stack.ready(self._process, self.folder, output)
 
     def stop(self) -> None:
-        """As Ctrl-C does."""
+        """Stop as with Ctrl-C."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(stack.STOP_SECONDS)
 
     def crash(self) -> None:
-        """SIGKILL for the supervisor and everything that it has started, in one go."""
+        """SIGKILL for the supervisor and everything that it has started, all at once."""
         if self._process:
             _kill(with_children(self._process.pid))
             self._process.wait()
 
 
 def kill(system: System, name: str) -> None:
-    """SIGKILL for one process; it is gone when this returns. Nothing, if it is being started."""
+    """SIGKILL for one process; returns once it is gone. Does nothing while it is being started."""
     pid = system.state.processes[name].pid
     if pid is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -107,7 +107,7 @@ def kill(system: System, name: str) -> None:
 
 
 def send_signal(system: System, name: str, number: signal.Signals) -> None:
-    """A signal for a process and those that it has started; nothing, if it is being started."""
+    """Send a signal to a process and those that it has started; does nothing while it is being started."""
     pid = system.state.processes[name].pid
     if pid is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -125,7 +125,7 @@ def _kill(processes: Sequence[psutil.Process]) -> None:
 
 
 async def is_ready(system: System) -> bool:
-    """Whether every process says that it is."""
+    """Whether all processes report that they are ready."""
     try:
         pages = [process.ready_url for process in system.state.processes.values() if process.pid is not None]
         if len(pages) < len(system.state.processes):
@@ -138,7 +138,7 @@ async def is_ready(system: System) -> bool:
 
 
 async def results_by_camera(system: System, prefix: str) -> dict[str, list[str]]:
-    """The ids of all stored results of cameras whose names begin with `prefix`.
+    """The ids of all stored results by camera, of cameras whose names begin with `prefix`.
 
     Raises:
         EngineUnavailable: NATS does not answer.

@@ -1,4 +1,4 @@
-"""What else a user could pick, on the same photographs: how many plates are read, and how long a photograph takes."""
+"""Compares other programs on the same photographs: how many plates they read, and how long a photograph takes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLATE: Final = re.compile(r"(?=.*[0-9])[A-Z0-9]{3,10}")
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photograph and what stands on its plates."""
+    """A photograph and the texts of its plates."""
 
     path: Path
     texts: tuple[str, ...]
@@ -40,7 +40,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A reader that runs in a process of its own: `packages` are installed for it, `needs` are programs on the PATH."""
+    """A reader in a separate process: `packages` are installed for it; `needs` must be on the PATH."""
 
     name: str
     script: str
@@ -59,18 +59,18 @@ PEERS: Final = (
 
 @dataclass(slots=True)
 class Outcome:
-    """What one reader made of the photographs; `problem` says why there is nothing."""
+    """The results of one reader; `problem` says why there are none."""
 
     name: str
     right: int = 0
     plates: int = 0
     others: int = 0
-    """Texts that look like a plate and stand on none of the labelled ones."""
+    """Number of texts that look like a plate's but match no label."""
     seconds: list[float] = field(default_factory=list)
     problem: str = ""
 
     def add(self, photo: Photo, texts: Sequence[str], seconds: float) -> None:
-        """Count the texts that a reader found in a photograph, and the seconds that it took."""
+        """Count the texts that the reader found in a photograph, and the seconds that it took."""
         found = {normal for text in texts if (normal := plain(text))}
         self.plates += len(photo.texts)
         self.right += sum(text in found for text in photo.texts)
@@ -78,7 +78,7 @@ class Outcome:
         self.seconds.append(seconds)
 
     def row(self) -> list[str]:
-        """Its line of the table."""
+        """Its row of the table."""
         if self.problem or not self.plates:
             return [self.name, self.problem or "no plates", "", "", ""]
         return [
@@ -96,10 +96,10 @@ def plain(text: str) -> str:
 
 
 def photos_of(folder: Path) -> list[Photo]:
-    """The photographs of a folder whose `plates.csv` (file, text) says what stands on them.
+    """The photographs of a folder, whose `plates.csv` (file, text) has the texts of their plates.
 
     Raises:
-        CannotStart: there is no such list, or it names no photograph.
+        CannotStart: there is no such list, or it names no existing photograph.
     """
     try:
         with (folder / "plates.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -115,7 +115,7 @@ def photos_of(folder: Path) -> list[Photo]:
 
 
 def _python() -> Path:
-    """That of the environment which the peers are installed in; made where it is missing."""
+    """The Python of the environment with the peers, which is created if it is missing."""
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
@@ -123,7 +123,7 @@ def _python() -> Path:
 
 
 def _prepared(peer: Peer) -> str:
-    """Why a peer cannot be run; empty once it is installed."""
+    """Install a peer; returns why it cannot run, or an empty text."""
     if peer.needs and not shutil.which(peer.needs):
         return f"there is no {peer.needs} on the PATH"
     if peer.packages:
@@ -152,7 +152,7 @@ def _process(peer: Peer) -> Iterator[subprocess.Popen[str]]:
 
 
 def _read_by(peer: Peer, photos: Sequence[Photo]) -> Outcome:
-    """The photographs one after the other, each timed where it is read: loading the models does not count."""
+    """Read the photographs one after the other. Each is timed in the reader, so loading the models does not count."""
     outcome = Outcome(peer.name, problem=_prepared(peer))
     if outcome.problem:
         return outcome
@@ -172,7 +172,7 @@ def _read_by(peer: Peer, photos: Sequence[Photo]) -> Outcome:
 
 
 def _read_by_platelane(photos: Sequence[Photo], mode: str) -> Outcome:
-    """One call after the other through the REST API, client included."""
+    """Read the photographs one after the other through the REST API, client included."""
     outcome = Outcome(f"Platelane, {mode}")
     with stack.running() as state, httpx.Client(base_url=state.url, timeout=PATIENCE, trust_env=False) as client:
         form = {"config": json.dumps({"mode": mode})}
@@ -181,7 +181,7 @@ def _read_by_platelane(photos: Sequence[Photo], mode: str) -> Outcome:
             start = time.perf_counter()
             answer = client.post("/v1/plate-reader/", files={"upload": data}, data=form).raise_for_status().json()
             seconds = time.perf_counter() - start
-            if number:  # the first is there to load what is loaded once
+            if number:  # the first is a warm-up
                 outcome.add(photo, [result["plate"] for result in answer["results"]], seconds)
     return outcome
 
@@ -191,7 +191,7 @@ def _last_line(text: str) -> str:
 
 
 def main(folder: Path) -> None:
-    """Measure and write the section of RESULTS.md; `folder` is one as for `platelane learn`."""
+    """Measure and write the section of RESULTS.md; `folder` has the layout for `platelane learn`."""
     photos = photos_of(folder)
     outcomes = [_read_by_platelane(photos, mode) for mode in ("regular", "fast")]
     outcomes += [_read_by(peer, photos) for peer in PEERS]

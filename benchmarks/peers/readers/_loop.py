@@ -1,6 +1,6 @@
-"""What the readers have in common: paths on the standard input, a line of JSON for each on the standard output.
+"""The common part of the readers: paths on standard input, a line of JSON for each on standard output.
 
-These programs run in an environment of their own, without Platelane.
+These programs run in a separate environment, without Platelane.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 
 
 def serve(load):
-    """Read every path that comes in by the function that `load` returns; what that prints is dropped."""
+    """Read every incoming path with the function that `load` returns, whose output is discarded."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 

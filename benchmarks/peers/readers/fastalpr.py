@@ -1,4 +1,4 @@
-"""fast-alpr with its default models, which it fetches where they are not there yet."""
+"""fast-alpr with its default models, which it downloads if they are missing."""
 
 import cv2
 from _loop import serve

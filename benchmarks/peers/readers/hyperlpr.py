@@ -1,4 +1,4 @@
-"""HyperLPR3, whose models it fetches where they are not there yet."""
+"""HyperLPR3, whose models it downloads if they are missing."""
 
 import cv2
 from _loop import serve

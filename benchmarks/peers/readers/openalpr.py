@@ -1,4 +1,4 @@
-"""OpenALPR, by its program: the better of its European and American readers."""
+"""OpenALPR's command-line program: the better of its European and American readers."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""RapidOCR: text of any kind, found and read by the models that its package carries."""
+"""RapidOCR: text of any kind, found and read by the models in its package."""
 
 import cv2
 from _loop import serve

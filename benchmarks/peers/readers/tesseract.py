@@ -1,4 +1,4 @@
-"""Tesseract, by its program: sparse text in the whole photograph."""
+"""Tesseract's command-line program: sparse text in the whole photograph."""
 
 import subprocess
 import tempfile
