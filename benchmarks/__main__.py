@@ -16,6 +16,7 @@ from benchmarks import (
     direct,
     faults,
     fuzz,
+    gpu,
     isolation,
     memory,
     offered_load,
@@ -52,7 +53,10 @@ PROGRAMS: dict[str, Callable[[Path], None]] = {
 def main(
     programs: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Any of {', '.join(PROGRAMS)}, peers. After `faults`: {', '.join(faults.FAULTS)}."),
+        typer.Argument(
+            help=f"Any of {', '.join(PROGRAMS)}, peers, gpu; by default all but the last two. "
+            f"After `faults`: {', '.join(faults.FAULTS)}."
+        ),
     ] = None,
     photo: Annotated[Path, typer.Option(help="The photograph to send; 1280x720.")] = SAMPLE,
     folder: Annotated[
@@ -60,6 +64,12 @@ def main(
         typer.Option(help="For `peers`: a folder of photographs with a plates.csv (file, text)."),
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long `load` sends photographs at each rate.", min=1)] = 20.0,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help=f"What runs the networks of `gpu`: {', '.join(gpu.RUNTIMES)}. Default: the first with a GPU."
+        ),
+    ] = None,
     minutes: Annotated[
         float,
         typer.Option(help="How long `load` watches memory under mixed traffic; 10 show if it is flat.", min=0),
@@ -68,6 +78,10 @@ def main(
     """Measure the system on this machine, and write the figures to benchmarks/RESULTS.md."""
     names = [name for name in programs or () if name in faults.FAULTS]
     known = PROGRAMS | {"load": partial(offered_load.main, seconds=seconds, minutes=minutes)}
+    if runtime and runtime not in gpu.RUNTIMES:
+        raise typer.BadParameter(f"--runtime must be one of {', '.join(gpu.RUNTIMES)}")
+    if "gpu" in (programs or ()):
+        known["gpu"] = partial(gpu.main, kind=runtime)
     if names:
         known["faults"] = partial(faults.main, names=names)
     if folder:

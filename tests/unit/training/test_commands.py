@@ -21,7 +21,6 @@ PROGRAMS = (
     "evaluation.detectors",
     "evaluation.guidance",
     "evaluation.readers",
-    "evaluation.speed",
     "reader",
 )
 
