@@ -24,7 +24,7 @@ from PIL import Image as PillowImage
 from platelane.bus import Bus, subjects, topology
 from platelane.errors import PlatelaneError
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.vision.crops import Image, cut, rectify_plate, shrunk
+from platelane.vision.crops import Image, cut_shrunk, rectify_plate
 from platelane.vision.geometry import Box, Corners
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,7 @@ def cut_views(image: Image, part: stages_pb2.DetectionPart, *, camera: bool) -> 
         (_plate(image, plate), _vehicle(image, part.vehicles[owner].box) if owner >= 0 else None)
         for plate, owner in kept
     ]
-    return Views(plates, shrunk(image, *CAMERA_SIZE) if camera else None)
+    return Views(plates, cut_shrunk(image, _whole(image), *CAMERA_SIZE) if camera else None)
 
 
 def _plate(image: Image, plate: domain_pb2.Plate) -> Image:
@@ -138,7 +138,11 @@ def _plate(image: Image, plate: domain_pb2.Plate) -> Image:
 
 def _vehicle(image: Image, box: domain_pb2.Box) -> Image:
     area = Box(box.xmin, box.ymin, box.xmax, box.ymax).grown(_VEHICLE_MARGIN).clipped(image.shape[1], image.shape[0])
-    return shrunk(cut(image, area), *VEHICLE_SIZE).copy()
+    return cut_shrunk(image, area, *VEHICLE_SIZE).copy()
+
+
+def _whole(image: Image) -> Box:
+    return Box(0, 0, image.shape[1], image.shape[0])
 
 
 def _encoded(views: Views) -> tuple[stages_pb2.KeptCrops, bytes]:

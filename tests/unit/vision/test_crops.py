@@ -119,6 +119,25 @@ def test_a_vehicle_at_the_border_still_gives_a_crop(box: Box) -> None:
     assert crops.crop_vehicle(checkered(320, 240), box).shape == crops.VEHICLE_SHAPE
 
 
+@given(st.integers(1, 900), st.integers(1, 900), st.data())
+def test_a_part_is_shrunk_to_fit_and_shows_what_is_there(height: int, width: int, data: st.DataObject) -> None:
+    xmin, ymin = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    xmax, ymax = data.draw(st.integers(xmin + 1, width)), data.draw(st.integers(ymin + 1, height))
+    ramp = np.broadcast_to(np.linspace(0, 255, width, dtype=np.float32)[None, :, None], (height, width, 3))
+    shown = crops.cut_shrunk(ramp.astype(np.uint8), Box(xmin, ymin, xmax, ymax), 160, 120)
+    assert 1 <= shown.shape[1] <= 160
+    assert 1 <= shown.shape[0] <= 120
+    expected = np.interp((xmin + xmax - 1) / 2, np.arange(width), ramp[0, :, 0])
+    assert abs(shown[:, :, 0].mean() - expected) <= 3 + 255 * 16 / width
+
+
+def test_a_vehicle_of_odd_size_is_averaged_like_one_of_even_size() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3)).astype(np.uint8)
+    image = np.asarray(cv2.blur(noise, (9, 9)), np.uint8)
+    odd, even = (crops.crop_vehicle(image, Box(300, 200, 300 + side, 200 + side)) for side in (401, 402))
+    assert np.abs(odd.astype(int) - even).mean() < 2
+
+
 def test_a_plate_partly_outside_the_picture_still_gives_a_crop() -> None:
     corners = np.array([[-30, 10], [60, 12], [60, 40], [-30, 38]], dtype=np.float32)
     assert crops.rectify_plate(checkered(320, 240), corners).shape == crops.PLATE_SHAPE
