@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 250
 _RECHECK: Final = 2.0
 """Seconds after which the stream is read anyway, in case a notification was lost."""
+_PACE: Final = 0.2
+"""Seconds between two transactions while results keep coming; one costs hardly more for five results than for one."""
 _EXPIRE_EVERY: Final = 60.0
 _PAUSE: Final = 2.0
 
@@ -59,6 +61,8 @@ class Index:
                 bus.stream(topology.KV_CORRECTIONS), subjects.correction("*.*"), _correct, writing.forget_corrections
             ),
         )
+        self._due = {source.stream.name for source in self._sources}
+        """The streams to read from: those with news."""
         self._news = asyncio.Event()
         self._asking = asyncio.Semaphore(CONNECTIONS - 1)
         self.complete = asyncio.Event()
@@ -69,12 +73,15 @@ class Index:
     async def run(self, stop: asyncio.Event) -> None:
         """Fill the index, and remove expired reads, until `stop`."""
 
-        async def on_news(_: bytes) -> None:
-            self._news.set()
+        async def on_result(_: bytes) -> None:
+            self._read_again(topology.RESULTS)
 
-        await self._bus.subscribe(subjects.STORED_RESULTS, on_news)
-        await self._bus.subscribe(subjects.changed(topology.CORRECTIONS, ">"), on_news)
-        self._bus.connection.on_reconnect(self._news.set)
+        async def on_correction(_: bytes) -> None:
+            self._read_again(topology.KV_CORRECTIONS)
+
+        await self._bus.subscribe(subjects.STORED_RESULTS, on_result)
+        await self._bus.subscribe(subjects.changed(topology.CORRECTIONS, ">"), on_correction)
+        self._bus.connection.on_reconnect(self._read_all_again)
         metrics.before_scrape("reads", self._update_metrics)
         filling = [asyncio.create_task(self._restarting(work, stop)) for work in (self._fill, self._expire)]
         await stop.wait()
@@ -107,17 +114,31 @@ class Index:
                 log.warning("reads_not_indexed", error=error.detail)
                 await _wait(stop, _PAUSE)
 
+    def _read_again(self, *streams: str) -> None:
+        self._due.update(streams)
+        self._news.set()
+
+    def _read_all_again(self) -> None:
+        self._read_again(*(source.stream.name for source in self._sources))
+
     async def _fill(self, stop: asyncio.Event) -> None:
         sources = [await self._opened(source) for source in self._sources]
+        self._read_all_again()
         while not stop.is_set():
             self._news.clear()
-            if any([await self._advance(source) for source in sources]):
+            due, self._due = self._due, set()
+            indexed = [await self._advance(source) for source in sources if source.stream.name in due]
+            if BATCH in indexed:
+                self._read_again(*due)
                 continue
             self.behind = 0
             self.complete.set()
-            await _wait(self._news, _RECHECK)
-            if [await self._created(source) for source in sources] != [source.created for source in sources]:
+            if any(indexed):
+                await _wait(stop, _PACE)
+            elif [await self._created(source) for source in sources] != [source.created for source in sources]:
                 return
+            if not await _wait(self._news, _RECHECK):
+                self._read_all_again()
 
     async def _opened(self, source: _Source) -> _Source:
         """The source with its position in the stream; if the stream was recreated, its old messages are forgotten."""
@@ -132,11 +153,11 @@ class Index:
 
         return replace(source, created=created, known=await self._write(begin))
 
-    async def _advance(self, source: _Source) -> bool:
-        """Index the next messages of a stream; returns whether there were any."""
+    async def _advance(self, source: _Source) -> int:
+        """Index the next messages of a stream; returns how many there were, at most `BATCH`."""
         records = await source.stream.read(source.subject, source.known + 1, BATCH)
         if not records:
-            return False
+            return 0
         last = records[-1].sequence
 
         def take(connection: Connection) -> int:
@@ -148,7 +169,7 @@ class Index:
             return max(last, known)
 
         source.known = await self._write(take)
-        return True
+        return len(records)
 
     async def _created(self, source: _Source) -> str:
         return str((await source.stream.info() or {}).get("created", ""))
@@ -229,7 +250,9 @@ _ANSWERS: Final[dict[str, Callable[[Connection, reads_pb2.ReadFilter, Any], dict
 }
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event was set within so many seconds."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+    return event.is_set()

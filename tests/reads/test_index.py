@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+import reads.index
 from platelane.bus import Bus, subjects, topology
 from platelane.pb.v1 import reads_pb2
 from platelane.runtime.settings import Settings
@@ -76,6 +77,22 @@ async def test_it_follows_goes_on_where_it_was_and_is_made_anew(bus: Bus, tmp_pa
         await apply_topology(bus.settings)
         await see(bus, 4)
         await holds(expired, "p4")
+
+
+async def test_results_that_keep_coming_share_a_transaction(
+    bus: Bus, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reads.index, "_PACE", 3_600)
+    await see(bus, 1)
+    index = Index(bus, engine)
+    async with running(index.run):
+        await holds(index, "p1")
+        await see(bus, 2, 3)
+        await asyncio.sleep(0.3)
+        await holds(index, "p1")
+    again = Index(bus, engine)
+    async with running(again.run):
+        await holds(again, "p3", "p2", "p1")
 
 
 def test_only_the_newest_are_kept_within_the_limit(index: Asked) -> None:
