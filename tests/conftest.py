@@ -1,4 +1,4 @@
-"""For every test that wants one: a real nats-server with files of its own, and buses connected to it."""
+"""Fixtures: a real nats-server with its own files, and buses connected to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code blocks of the documents, and what the comment above one says about running it."""
+"""The code blocks of the documents, and what the comments above them say about running them."""
 
 from __future__ import annotations
 

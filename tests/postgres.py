@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own, from the programs of this machine."""
+"""A temporary PostgreSQL server, from the programs of this machine."""
 
 from __future__ import annotations
 

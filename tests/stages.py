@@ -1,4 +1,4 @@
-"""A stage without servers: what it publishes is kept, and models answer as they are told."""
+"""A stage without servers: it records what is published, and models give prepared answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the bus have in common: a real nats-server that can be killed, jobs, and somebody who waits."""
+"""Shared by tests of the bus: a real nats-server that can be killed, jobs, and a waiting caller."""
 
 from __future__ import annotations
 

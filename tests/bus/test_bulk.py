@@ -1,4 +1,4 @@
-"""Jobs that nobody waits for, beside those that somebody waits for."""
+"""Jobs without a waiting caller, and the priority of those with one."""
 
 from __future__ import annotations
 

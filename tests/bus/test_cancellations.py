@@ -1,4 +1,4 @@
-"""What the workers of a cancelled job do: end what they are at, and not begin what comes later."""
+"""Workers end what they are doing for a cancelled job, and do not start what comes later."""
 
 from __future__ import annotations
 

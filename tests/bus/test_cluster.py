@@ -1,4 +1,4 @@
-"""Three nats-servers, every stream on all of them: one may go without anybody noticing."""
+"""Three nats-servers with every stream on all of them: one may fail without consequences."""
 
 from __future__ import annotations
 

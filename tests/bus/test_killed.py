@@ -1,4 +1,4 @@
-"""Anything may be killed at any moment; no job is lost, and nothing is left behind."""
+"""Any process may be killed at any time; no job is lost, and nothing is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service says about a topology that is not there, or is another one."""
+"""What a service reports about a missing or different topology."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TLS to NATS, with a real server and certificates of an authority that nobody else knows."""
+"""TLS to NATS, with a real server and certificates of a private authority."""
 
 from __future__ import annotations
 

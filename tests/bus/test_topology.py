@@ -1,4 +1,4 @@
-"""`platelane topology apply` on a real server: what it makes, changes, leaves and refuses."""
+"""`platelane topology apply` on a real server: what it creates, changes, leaves and refuses."""
 
 from __future__ import annotations
 

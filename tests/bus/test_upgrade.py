@@ -1,4 +1,4 @@
-"""An installation of before `platelane topology apply` carries over: nothing that must survive is lost."""
+"""An installation from before `platelane topology apply` is upgraded without losing durable data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make audit` makes of an auditor's answer."""
+"""How `make audit` reports an auditor's answer."""
 
 from __future__ import annotations
 

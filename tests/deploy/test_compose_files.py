@@ -1,4 +1,4 @@
-"""What the compose files promise, read from the files; the engine's own check runs where its client is installed."""
+"""The compose files, read as files; the engine's own check runs if its client is installed."""
 
 from __future__ import annotations
 

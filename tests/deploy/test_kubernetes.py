@@ -1,4 +1,4 @@
-"""NATS as deploy/kubernetes has it: three real servers with its configuration and its passwords, on other ports."""
+"""NATS as in deploy/kubernetes: three real servers with its configuration and passwords, on other ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kubernetes files, as kustomize puts them together: of the right form, and about things that are there."""
+"""The Kubernetes files as built by kustomize: they are valid, and refer to things that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana, read from their files: they ask for what is there."""
+"""The files for Prometheus and Grafana: they refer to metrics that exist."""
 
 from __future__ import annotations
 

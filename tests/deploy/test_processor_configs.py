@@ -1,5 +1,5 @@
-"""Configurations of models for processors: they say the same as the models' own but for how a model is run, and every
-Triton without a GPU is told to take them."""
+"""Model configurations for processors: they equal the models' own except for how a model is run, and every Triton
+without a GPU is configured to use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents name is there: files, links, modules, settings and metrics."""
+"""Everything that the documents refer to exists: files, links, modules, settings and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real system for the end-to-end tests: `platelane up`, on ports and in a directory of its own."""
+"""The real system for the end-to-end tests: `platelane up`, on its own ports and in its own directory."""
 
 from __future__ import annotations
 

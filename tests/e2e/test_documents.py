@@ -1,4 +1,4 @@
-"""The commands of the documents, run as they stand against one system, with what they print where that is shown."""
+"""The commands of the documents, run as written against one system, and compared with the output shown."""
 
 from __future__ import annotations
 

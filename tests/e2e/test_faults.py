@@ -1,4 +1,4 @@
-"""Every process of the system is killed while photos are on their way: all of them are answered, none is lost."""
+"""Every process of the system is killed while photos are in progress: all are answered, none is lost."""
 
 from __future__ import annotations
 

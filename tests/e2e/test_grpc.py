@@ -1,4 +1,4 @@
-"""The gRPC service of the whole running system reads what REST reads, and tells subscribers of it."""
+"""The gRPC service of the whole running system reads what REST reads, and notifies subscribers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every service of the running system tells Prometheus what it has done."""
+"""Every service of the running system reports its work to Prometheus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trace a job, from the caller's header through every process and message into the calls to Triton."""
+"""One trace per job, from the caller's header through every process and message to the calls of Triton."""
 
 from __future__ import annotations
 

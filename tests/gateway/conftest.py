@@ -1,4 +1,4 @@
-"""A real nats-server, real gateway processes, and a worker on the job queue that says what reached it."""
+"""A real nats-server, real gateway processes, and a worker on the job queue that reports what reached it."""
 
 from __future__ import annotations
 

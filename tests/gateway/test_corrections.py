@@ -1,4 +1,4 @@
-"""Reads put right, over real gateways and a real index, and the folder to learn from."""
+"""Corrections of reads, with real gateways and a real index, and the folder to learn from."""
 
 from __future__ import annotations
 

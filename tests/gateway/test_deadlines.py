@@ -1,4 +1,4 @@
-"""How long a caller waits at most, whatever NATS does meanwhile."""
+"""The longest that a caller waits, whatever NATS does meanwhile."""
 
 from __future__ import annotations
 

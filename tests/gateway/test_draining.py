@@ -1,4 +1,4 @@
-"""A gateway that stops says goodbye first: balancers get to notice, and no request is lost on a kept connection."""
+"""A gateway that stops announces it first: load balancers notice, and no request on a kept connection is lost."""
 
 from __future__ import annotations
 

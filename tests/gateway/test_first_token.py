@@ -1,4 +1,4 @@
-"""`platelane tokens first`: what a new system makes at its first start, once, whatever is started again."""
+"""`platelane tokens first`: what a new system creates at its first start, and only then."""
 
 from __future__ import annotations
 

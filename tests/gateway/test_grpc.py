@@ -1,4 +1,4 @@
-"""The gRPC service of real gateways: what arrives, in which order, what stops it, and how errors are told."""
+"""The gRPC service of real gateways: what arrives, in which order, what stops it, and how errors are reported."""
 
 from __future__ import annotations
 

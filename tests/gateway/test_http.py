@@ -1,4 +1,4 @@
-"""What goes over the socket: one write an answer, Expect, chunks, sizes, and requests that are none."""
+"""HTTP on the socket: one write per answer, Expect, chunks, sizes, and invalid requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that a client sends again, and requests that it does not wait for."""
+"""Requests that a client repeats, and requests that it does not wait for."""
 
 from __future__ import annotations
 

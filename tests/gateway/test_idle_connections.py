@@ -1,4 +1,4 @@
-"""What becomes of connections on which a request was refused before all of it had come."""
+"""Connections on which a request was refused before all of it had arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that are kept for webhooks: one token's push out no other's."""
+"""Pictures kept for webhooks: those of one token do not displace those of another."""
 
 from __future__ import annotations
 

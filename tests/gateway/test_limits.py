@@ -1,4 +1,4 @@
-"""Too much at once, a queue that is full, no NATS, no answer in time, clients that leave, and stopping."""
+"""Overload: too many requests, a full queue, no NATS, no answer in time, disconnecting clients, and stopping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real processes tell Prometheus on their health pages."""
+"""What real processes report to Prometheus on their health pages."""
 
 from __future__ import annotations
 

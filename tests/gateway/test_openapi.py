@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page; and the server held against the document by schemathesis."""
+"""The OpenAPI document and its page; and the server checked against the document by schemathesis."""
 
 from __future__ import annotations
 

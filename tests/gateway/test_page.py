@@ -1,4 +1,4 @@
-"""The console as the gateway serves it: who gets it, with which headers, and how much it is."""
+"""The console as the gateway serves it: who gets it, with which headers, and how large it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A NATS that is there and does not store photographs."""
+"""A NATS that is reachable but does not store photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTPS and gRPC with TLS, from a real gateway with a certificate of an authority that nobody else knows."""
+"""HTTPS and gRPC with TLS, from a real gateway with a certificate of a private authority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/tokens/`: who may manage tokens, and what becomes of them."""
+"""`/v1/tokens/`: who may manage tokens, and what management does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cloud profile's tokens: made, listed and revoked with `platelane tokens`; their limits across two gateways."""
+"""The cloud profile's tokens: created, listed and revoked with `platelane tokens`; their limits across two gateways."""
 
 from __future__ import annotations
 

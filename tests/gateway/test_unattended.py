@@ -1,4 +1,4 @@
-"""Photographs that nobody waits for: one client cannot fill the queue with them."""
+"""Photographs without a waiting caller: one client cannot fill the queue with them."""
 
 from __future__ import annotations
 

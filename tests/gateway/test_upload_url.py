@@ -1,4 +1,4 @@
-"""`upload_url`: what is fetched, and all the ways into the own network that are not open."""
+"""`upload_url`: what is fetched, and that no way into the local network is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/watchlists/`: what is kept, who sees it, and that reads, events and webhooks tell of hits."""
+"""`/v1/watchlists/`: what is stored, who sees it, and that reads, events and webhooks report hits."""
 
 from __future__ import annotations
 

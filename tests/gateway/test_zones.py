@@ -1,4 +1,4 @@
-"""`/v1/zones/`: what is kept, who sees it, and that it reaches the detector with the next picture."""
+"""`/v1/zones/`: what is stored, who sees it, and that it reaches the detector with the next picture."""
 
 from __future__ import annotations
 

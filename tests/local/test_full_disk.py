@@ -1,4 +1,4 @@
-"""A disk that is full, for real: a small one, mounted for the test."""
+"""A disk that is really full: a small one, mounted for the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index follows the stream of results, whatever dies or is lost."""
+"""The index follows the stream of results, whatever is killed or lost."""
 
 from __future__ import annotations
 

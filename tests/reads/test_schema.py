@@ -1,4 +1,4 @@
-"""The schema is made once, step by step, and never taken back."""
+"""The schema is created once, step by step, and never rolled back."""
 
 from __future__ import annotations
 

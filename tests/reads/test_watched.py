@@ -1,4 +1,4 @@
-"""Reads of plates on watch-lists: the index finds those that the lists themselves say."""
+"""Reads of plates on watch-lists: the index finds the same ones as the lists themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trace context without the SDK: it is made, passed on and logged, and nothing is exported."""
+"""Trace context without the SDK: it is created, passed on and logged, and nothing is exported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors survive the way over gRPC."""
+"""Errors are preserved over gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What libraries say, as people read it."""
+"""Messages of libraries, as shown to people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws of the JSON that recognitions become."""
+"""Properties of the JSON of recognitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments in text and in microseconds."""
+"""Times as text and in microseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a token."""
+"""What is stored of a token."""
 
 from __future__ import annotations
 

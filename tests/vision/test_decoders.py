@@ -1,4 +1,4 @@
-"""Decoding in processes of their own: what no picture can do to a service."""
+"""Decoding in separate processes: no picture can harm a service."""
 
 from __future__ import annotations
 

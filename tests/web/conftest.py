@@ -1,4 +1,4 @@
-"""A real Chromium that looks at the whole running system."""
+"""A real Chromium that opens the console of the whole running system."""
 
 from __future__ import annotations
 

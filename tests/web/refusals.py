@@ -1,4 +1,4 @@
-"""Errors that a healthy system does not make: the only answers that the page does not get from it."""
+"""Errors that a healthy system does not produce: the only answers that are faked for the page."""
 
 from __future__ import annotations
 

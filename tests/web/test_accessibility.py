@@ -1,4 +1,4 @@
-"""Every view, light and dark, by axe; and with the keyboard alone."""
+"""Every view, light and dark, checked by axe; and operated by keyboard alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures that the README and docs/console.md show. SCREENSHOTS=docs/images writes them anew."""
+"""The pictures in the README and docs/console.md. SCREENSHOTS=docs/images writes them again."""
 
 from __future__ import annotations
 

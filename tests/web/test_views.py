@@ -1,4 +1,4 @@
-"""Reads, watch-lists, what is managed, health and the API."""
+"""The views for reads, watch-lists, management, health and the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a running system is given to read and to show: drawn photographs, uploaded, and results put on its bus."""
+"""Data for a running system to show: drawn photographs to upload, and results to publish on its bus."""
 
 from __future__ import annotations
 

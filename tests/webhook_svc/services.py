@@ -1,4 +1,4 @@
-"""Webhook services at work, and the results that they are told of."""
+"""Running webhook services, and results published for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the hooks, on a real nats-server."""
+"""What Prometheus gets about hooks, on a real nats-server."""
 
 from __future__ import annotations
 

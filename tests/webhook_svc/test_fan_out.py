@@ -1,4 +1,4 @@
-"""Which hooks get a result, and what becomes of their queues."""
+"""Which hooks get a result, and how their queues are created and removed."""
 
 from __future__ import annotations
 

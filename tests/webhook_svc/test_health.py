@@ -1,4 +1,4 @@
-"""Hooks that fail: what is noted and told, and when they are disabled."""
+"""Hooks that fail: what is recorded and announced, and when they are disabled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhook services and nats-server are killed in the middle of deliveries: what arrived is what is counted."""
+"""Webhook services and nats-server are killed during deliveries; only what arrived counts."""
 
 from __future__ import annotations
 

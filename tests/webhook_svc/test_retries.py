@@ -1,4 +1,4 @@
-"""Events that fail: what is sent again, when, and what it holds up."""
+"""Failed events: which are retried, when, and what they hold up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks as several processes know and change them."""
+"""Hooks, as several processes see and change them."""
 
 from __future__ import annotations
 

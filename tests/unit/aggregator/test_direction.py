@@ -1,4 +1,4 @@
-"""Where vehicles head: by what is seen of them, and by where the plate sits."""
+"""Headings of vehicles, from their visible side and from the position of the plate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The join, whoever sees which part."""
+"""The join, regardless of which process sees which part."""
 
 from __future__ import annotations
 

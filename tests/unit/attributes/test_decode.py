@@ -1,4 +1,4 @@
-"""What is named of a vehicle, and what is left unknown."""
+"""Which attributes of a vehicle are reported, and which are left unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small pictures: what they show, when one of a camera is due, and that nobody waits for them."""
+"""Small pictures: what they show, when a camera's is due, and that they delay nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call, how often, and which limits hold for whom; counters and tokens are values here."""
+"""Who may call, how often, and which limits apply; counters and tokens are in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the health of the pipeline makes of what it is told."""
+"""How the health of the pipeline is derived from what is reported."""
 
 from __future__ import annotations
 

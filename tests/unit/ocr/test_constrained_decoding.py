@@ -1,4 +1,4 @@
-"""Guided decoding against every alignment there is."""
+"""Guided decoding, compared with all possible alignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plates are read again, cut other ways, where the first reading leaves a doubt, and only there."""
+"""Plates are read again from other crops only if the first reading is doubtful."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near plates, and how they are found by what they share."""
+"""Near matches of plates, and how the index finds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expressions from strangers: what they match, and what is refused, in bounded time."""
+"""Regular expressions from callers: what they match, and what is refused, in bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of regions: it agrees with the API's documents, and its templates with plates."""
+"""The table of regions agrees with the API's documents, and its templates with plates."""
 
 from __future__ import annotations
 

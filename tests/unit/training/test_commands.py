@@ -1,4 +1,4 @@
-"""Every training program explains itself without reading data, and ends in one line where something is missing."""
+"""Every training program has --help that reads no data, and ends in one line if something is missing."""
 
 from __future__ import annotations
 

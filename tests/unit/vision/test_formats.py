@@ -1,4 +1,4 @@
-"""Formats are told by first bytes, and agree with what Pillow calls them."""
+"""Formats are recognised by first bytes, and agree with Pillow."""
 
 from __future__ import annotations
 

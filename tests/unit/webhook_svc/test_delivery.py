@@ -1,4 +1,4 @@
-"""What becomes of an event, by what its receiver answers."""
+"""The outcome of an event, by its receiver's answer."""
 
 from __future__ import annotations
 

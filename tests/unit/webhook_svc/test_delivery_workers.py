@@ -1,4 +1,4 @@
-"""One server a hook, as hooks come, change and go."""
+"""One worker per hook, as hooks come, change and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which queues a result goes into, and what happens where one does not take it."""
+"""Which queues a result goes into, and what happens if one refuses it."""
 
 from __future__ import annotations
 

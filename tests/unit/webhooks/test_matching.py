@@ -1,4 +1,4 @@
-"""Which results a hook wants, and plates as people type them."""
+"""Which results a hook gets, and plates as people type them."""
 
 # ruff: noqa: RUF001  plates of other scripts look like Latin ones on purpose
 

@@ -1,4 +1,4 @@
-"""Watch-lists: plates as people type them, the time that they hold for, and the hooks that name a list."""
+"""Watch-lists: plates as people type them, periods of validity, and hooks that refer to a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pages may use what asks for no token."""
+"""Which pages may use a server that requires no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base64 and its percent escapes are undone as the standard library undoes them, however the text is cut."""
+"""Base64 and its percent escapes are decoded as by the standard library, however the text is split."""
 
 from __future__ import annotations
 

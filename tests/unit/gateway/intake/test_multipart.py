@@ -1,4 +1,4 @@
-"""Multipart bodies in their parts."""
+"""Multipart bodies and their parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last stage: fields and picture become the photograph of a job; REST and gRPC come to the same one."""
+"""The last stage: fields and picture become the photograph of a job, the same for REST and gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A labelled scene in plain colours, for the tests of what the detector is taught."""
+"""A labelled scene in plain colours, for tests of the detector's training data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the fonts are, and what is said where they are not."""
+"""Where the fonts are, and the error if they are missing."""
 
 from __future__ import annotations
 
