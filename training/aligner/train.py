@@ -24,7 +24,7 @@ from training.common.export import export
 from training.data.dataset import Row, Split, any_of, box_in, corners
 from training.data.served_corners import ServedCorners
 from training.detector.metrics import corner_error
-from training.reader.augment import loosened, photographed
+from training.reader.augment import degraded, jittered
 from training.reader.samples import Cutter, Sample, around
 from training.reader.synthetic import SyntheticPlates
 
@@ -88,7 +88,7 @@ class AlignerTask:
             return {}
         random = np.random.default_rng(0)
         found = [sample for sample in self.val if sample.cuts]
-        moved = distances(model, self.val, [loosened(sample.corners, 1.5, random) for sample in self.val], device)
+        moved = distances(model, self.val, [jittered(sample.corners, 1.5, random) for sample in self.val], device)
         if not found:
             return moved | {"score": -moved["after"]}
         told = distances(model, found, [sample.cuts[-1] for sample in found], device)
@@ -118,10 +118,10 @@ def shown(sample: Sample, random: np.random.Generator) -> tuple[Image, Corners]:
     """A degraded crop by inaccurate corners, and the true corners in it."""
     if sample.cuts and random.random() < FOUND:
         found = sample.cuts[random.integers(len(sample.cuts))]
-        given = loosened(found, random.uniform(0.0, FOUND_LOOSENESS), random)
+        given = jittered(found, random.uniform(0.0, FOUND_LOOSENESS), random)
     else:
-        given = loosened(sample.corners, random.uniform(0.2, LOOSEST), random)
-    crop = photographed(rectify_plate(sample.image, given, ALIGNER_MARGIN), random.random(), random)
+        given = jittered(sample.corners, random.uniform(0.2, LOOSEST), random)
+    crop = degraded(rectify_plate(sample.image, given, ALIGNER_MARGIN), random.random(), random)
     return crop, into_crop(sample.corners, given, ALIGNER_MARGIN)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from platelane.vision.crops import Image
 from training.attributes.data import SURROUNDINGS
-from training.common.camera import coarse, compressed
+from training.common.camera import compressed, downsampled
 
 Random = np.random.Generator
 
@@ -79,7 +79,7 @@ def _degraded(image: Image, random: Random) -> Image:
     elif kind == 1:
         result = cv2.blur(image, (max(2, round(random.uniform(2, 7) * width / 160)), 1))
     elif kind == 2:
-        result = coarse(image, random.uniform(0.25, 0.7))
+        result = downsampled(image, random.uniform(0.25, 0.7))
     elif kind == 3:
         noise = random.normal(0, random.uniform(3, 14), image.shape).astype(np.float32)
         result = (image + noise).clip(0, 255).astype(np.uint8)

@@ -18,7 +18,7 @@ Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.float32])
 """Shape (height, width, 3)."""
 
 
-def coarse(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pixels:
+def downsampled(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pixels:
     """The picture reduced to `share` of its width and height, and enlarged again by OpenCV's method `enlarged`."""
     height, width = image.shape[:2]
     size = max(1, round(width * share)), max(1, round(height * share))
@@ -26,7 +26,7 @@ def coarse(image: Pixels, share: float, enlarged: int = cv2.INTER_LINEAR) -> Pix
     return np.asarray(cv2.resize(small, (width, height), interpolation=enlarged), image.dtype)
 
 
-def shaken(image: Pixels, length: int, angle: float) -> Pixels:
+def motion_blurred(image: Pixels, length: int, angle: float) -> Pixels:
     """The picture with motion blur of `length` pixels in the direction of `angle` (radians)."""
     kernel = np.zeros((2 * length + 1, 2 * length + 1), dtype=np.float32)
     reach = length / 2 * np.array([np.cos(angle), np.sin(angle)])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from platelane.vision.crops import Image
-from training.common.camera import coarse, compressed, shaken
+from training.common.camera import compressed, downsampled, motion_blurred
 from training.detector.model import PLATE
 from training.detector.scenes import Scene
 
@@ -33,9 +33,9 @@ def degrade(image: Image, random: np.random.Generator) -> Image:
         table = np.clip(ramp[:, None] * cast, 0, 255).astype(np.uint8)
         result = np.asarray(cv2.LUT(result, table[None]), np.uint8)
     if random.random() < 0.15:
-        result = coarse(result, 1 / random.uniform(1.3, 3.0))
+        result = downsampled(result, 1 / random.uniform(1.3, 3.0))
     if random.random() < 0.1:
-        result = shaken(result, int(random.integers(3, 8)), random.uniform(0, math.pi))
+        result = motion_blurred(result, int(random.integers(3, 8)), random.uniform(0, math.pi))
     if random.random() < 0.15:
         noise = random.normal(0, random.uniform(3, 18), (height, width, 1 if random.random() < 0.5 else 3))
         result = np.clip(result + noise, 0, 255).astype(np.uint8)

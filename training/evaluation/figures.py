@@ -228,13 +228,13 @@ SIDEWAYS: Final = 12.0
 class DirectionFigures:
     """Directions compared with those judged by eye.
 
-    Of `count` vehicles, `told` have a direction in the answer. For these: the mean error in degrees; the share within
+    Of `count` vehicles, `given` have a direction in the answer. For these: the mean error in degrees; the share within
     `TOLERANCE`, and the mean score, which should be about equal. For the `turned` ones, judged to head sideways by more
     than `SIDEWAYS`: the share whose answer is on the same side.
     """
 
     count: int
-    told: int
+    given: int
     error: float
     right: float
     score: float
@@ -245,16 +245,16 @@ class DirectionFigures:
 def direction_figures(pairs: Iterable[tuple[float, float | None, float]]) -> DirectionFigures:
     """`pairs`: judged degrees, degrees of the answer (None if it has none), score."""
     pairs = list(pairs)
-    told = [(judged, answered, score) for judged, answered, score in pairs if answered is not None]
-    errors = [abs(_signed(answered - judged)) for judged, answered, _ in told]
-    turned = [(judged, answered) for judged, answered, _ in told if abs(_sideways(judged)) > SIDEWAYS]
-    count = max(1, len(told))
+    given = [(judged, answered, score) for judged, answered, score in pairs if answered is not None]
+    errors = [abs(_signed(answered - judged)) for judged, answered, _ in given]
+    turned = [(judged, answered) for judged, answered, _ in given if abs(_sideways(judged)) > SIDEWAYS]
+    count = max(1, len(given))
     return DirectionFigures(
         len(pairs),
-        len(told),
+        len(given),
         sum(errors) / count,
         sum(error <= TOLERANCE for error in errors) / count,
-        sum(score for _, _, score in told) / count,
+        sum(score for _, _, score in given) / count,
         len(turned),
         sum(_sideways(judged) * _sideways(answered) > 0 for judged, answered in turned) / max(1, len(turned)),
     )

@@ -58,7 +58,7 @@ class Crop:
         crop = DecodedCrop.of(self.frames, self.head, _MODELS.characters, guidance)
         return read([crop], _MODELS.characters, _templates(), guidance)
 
-    def read_by_the_model_alone(self) -> tuple[str, str]:
+    def read_without_templates(self) -> tuple[str, str]:
         """Text and region code without templates."""
         best = ctc.beam_search(self.frames)[0].characters
         return "".join(_MODELS.characters[i] for i in best), _MODELS.regions[int(self.head.argmax())]
@@ -101,7 +101,7 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
         return plate.read().regions[0].value
 
     own, countries_own = [plate.code for plate in both], [plate.country for plate in both]
-    yield "exact text, model alone", share([plate.read_by_the_model_alone()[0] == plate.text for plate in texts])
+    yield "exact text, model alone", share([plate.read_without_templates()[0] == plate.text for plate in texts])
     yield "exact text, with templates", share([plate.read().text == plate.text for plate in texts])
     yield "exact text of plates with a region, no guidance", share([plate.read().text == plate.text for plate in both])
     yield "… guided by their region", right(guided(own))
@@ -111,10 +111,10 @@ def figures(plates: list[Crop]) -> Iterator[tuple[str, str]]:
     yield "dropped by `strict`, wrong country", share([not each.text for each in guided(others, True)])
     yield (
         "country, model alone",
-        share([country(plate.read_by_the_model_alone()[1]) == plate.country for plate in coded]),
+        share([country(plate.read_without_templates()[1]) == plate.country for plate in coded]),
     )
     yield "country, with templates", share([country(region(plate)) == plate.country for plate in coded])
-    yield "US state, model alone", share([plate.read_by_the_model_alone()[1] == plate.code for plate in states])
+    yield "US state, model alone", share([plate.read_without_templates()[1] == plate.code for plate in states])
     yield "US state, with templates", share([region(plate) == plate.code for plate in states])
 
 

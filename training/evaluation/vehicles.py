@@ -77,7 +77,7 @@ def _directions(pairs: Sequence[tuple[PlateLabel, FoundPlate | None]]) -> str:
         if label.direction is not None
     )
     return (
-        f"`direction`, for {found.count} vehicles whose heading was judged by eye: given for {found.told}, off by "
+        f"`direction`, for {found.count} vehicles whose heading was judged by eye: given for {found.given}, off by "
         f"{found.error:.0f} degrees on average, right within {TOLERANCE:.0f} degrees for {percent(found.right)} at a "
         f"mean score of {found.score:.2f}. Of the {found.turned} that head sideways by more than "
         f"{figures.SIDEWAYS:.0f} degrees, {percent(found.same_side)} are given the right side."

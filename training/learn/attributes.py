@@ -37,11 +37,11 @@ from training.common.errors import DataError
 from training.common.export import export, size_output
 from training.common.folded import Weights, folded, softening, verified, weights_of
 from training.learn import output, probe
-from training.learn.figures import most_lost
+from training.learn.figures import allowed_loss
 from training.learn.folder import Folder
-from training.learn.options import Options, Refused, run_options, trained_until_stopped
+from training.learn.options import Options, Refused, run_options, train_until_stopped
 from training.learn.reader import BLENDS, blended
-from training.learn.rows import Fault, told
+from training.learn.rows import Fault, describe_faults
 from training.learn.served import Models
 from training.learn.vehicle_rows import Model, Names, VehicleRow, vehicle_rows
 
@@ -87,7 +87,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartingPoint:
     """The served model, prepared for training."""
 
     labels: Labels
@@ -97,7 +97,7 @@ class Start:
     calibrations: Mapping[str, Calibration]
 
     @classmethod
-    def of(cls, file: Path, names: Names) -> Start:
+    def of(cls, file: Path, names: Names) -> StartingPoint:
         """Raises CheckpointError if the file holds another network."""
         known = _labels(names.models)
         weights = weights_of(file, folded(Network(known.sizes)), "network")
@@ -121,7 +121,9 @@ class Start:
             verified(Served(result.network(), filled), file, torch.zeros((2, *VEHICLE_SHAPE), dtype=torch.uint8))
         return result
 
-    def probed(self, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle], random: np.random.Generator) -> Start:
+    def probed(
+        self, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle], random: np.random.Generator
+    ) -> StartingPoint:
         """With the new models' weights fitted to own vehicles and to others, which are none of these models."""
         height, width = VEHICLE_SHAPE[:2]
         vehicles = [*own, *others] * PROBED_VIEWS
@@ -155,7 +157,7 @@ class Batch:
 class OwnVehiclesTask:
     """A `training.common.loop.Task` on own vehicles and others; unlabelled heads keep their served answers."""
 
-    def __init__(self, start: Start, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle]) -> None:
+    def __init__(self, start: StartingPoint, own: Sequence[OwnVehicle], others: Sequence[OwnVehicle]) -> None:
         self.model: nn.Module = start.network()
         self.served: nn.Module = start.network()
         self.own, self.others = own, others
@@ -209,7 +211,7 @@ def learn(options: Options, console: Console) -> Path:
     folder = Folder(options.folder)
     names = Names.of(models.specs.attribute_labels, folder)
     rows = _checked(folder, names, options, console)
-    start = Start.of(options.models / "attributes" / "1" / output.MODEL, names)
+    start = StartingPoint.of(options.models / "attributes" / "1" / output.MODEL, names)
     own = _own(folder, rows, start.labels, models, console)
     held, train = own[::HELD_BACK], [one for i, one in enumerate(own) if i % HELD_BACK]
     if len(own) < FEWEST:
@@ -229,7 +231,7 @@ def learn(options: Options, console: Console) -> Path:
     task = OwnVehiclesTask(start, train, teaching)
     target = output.new_folder(options.out, options.folder.stem)
     try:
-        learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
+        learnt = train_until_stopped(task, run_options(options, target, RATE, device), device, console)
         files = _answers(models, [one.served for one in (*held, *guard)])
         before = _figures(files, files, held, start.labels)
         chosen = _chosen(start, learnt, held, guard, files, before, options)
@@ -240,7 +242,7 @@ def learn(options: Options, console: Console) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         raise
     shutil.rmtree(target / "run", ignore_errors=True)
-    _told(target, chosen, before, after, missed, options, console)
+    _report(target, chosen, before, after, missed, options, console)
     return target
 
 
@@ -248,11 +250,11 @@ def _checked(folder: Folder, names: Names, options: Options, console: Console) -
     rows, faults = vehicle_rows(folder, folder.listed(LIST), names)
     if faults and not options.skip_faulty:
         raise DataError(
-            f"{len(faults)} faults in {folder.path}; nothing was started:\n{told(faults)}\n"
+            f"{len(faults)} faults in {folder.path}; nothing was started:\n{describe_faults(faults)}\n"
             "--skip-faulty leaves out these rows."
         )
     if faults:
-        console.print(f"{len({f.place for f in faults})} rows are left out:\n{told(faults)}", style="yellow")
+        console.print(f"{len({f.place for f in faults})} rows are left out:\n{describe_faults(faults)}", style="yellow")
     return rows
 
 
@@ -282,7 +284,9 @@ def _own(
             continue
         found.append(_vehicle(row.file, image, _meant(image, row, models), _targets(row, labels)))
     if faults:
-        console.print(f"{len(faults)} pictures cannot be used:\n{told(faults)}", style="yellow", markup=False)
+        console.print(
+            f"{len(faults)} pictures cannot be used:\n{describe_faults(faults)}", style="yellow", markup=False
+        )
     return sorted(found, key=lambda one: hashlib.sha256(one.file.encode()).digest())
 
 
@@ -341,7 +345,7 @@ def _figures(before: Heads, after: Heads, held: Sequence[OwnVehicle], labels: La
 
 
 def _chosen(
-    start: Start,
+    start: StartingPoint,
     learnt: Weights,
     held: Sequence[OwnVehicle],
     guard: Sequence[OwnVehicle],
@@ -371,7 +375,7 @@ def _chosen(
 
 
 def _harmless(figures: Figures) -> bool:
-    return 1 - figures.kept <= most_lost(figures.answers)
+    return 1 - figures.kept <= allowed_loss(figures.answers)
 
 
 def _mean(figures: Figures) -> float:
@@ -388,7 +392,7 @@ def _costs(figures: Figures) -> str:
 
 def _exported(
     share: float,
-    start: Start,
+    start: StartingPoint,
     learnt: Weights,
     repository: Path,
     options: Options,
@@ -406,7 +410,7 @@ def _exported(
     start.labels.write(folder)
     for head, size in start.labels.sizes.items():
         size_output(folder / "config.pbtxt", head, size)
-    output.with_engines_of_its_own(folder)
+    output.separate_engine_cache(folder)
     views = [one.served for one in (*train, *guard)][:QUANTISED_ON]
     write_quantised("attributes", folder / "1", views)
     answers = _answers(Models(repository), [one.served for one in (*held, *guard)])
@@ -419,7 +423,7 @@ def _exported(
     return _figures(served, answers, held, start.labels), wrong
 
 
-def _told(
+def _report(
     target: Path,
     share: float,
     before: Figures,
@@ -444,4 +448,4 @@ def _told(
     console.print(table)
     console.print(f"Other vehicles: {100 * after.kept:.1f} % of {after.answers} sure answers stay as they were.")
     console.print(f"{len(missed)} answers are still wrong: {target / 'figures.json'}", soft_wrap=True)
-    output.tell(target, console)
+    output.print_commands(target, console)

@@ -56,7 +56,7 @@ class Figures:
         )
 
 
-def most_lost(count: int) -> float:
+def allowed_loss(count: int) -> float:
     """The share of `count` plates or answers that may be lost."""
     return max(MOST_LOST, ONE / max(1, count))
 

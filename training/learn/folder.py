@@ -45,7 +45,7 @@ _COUNTER: Final = re.compile(r"(?:_.*| ?\(\d+\))$")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PictureList:
     """The rows, and the name of the list's file; empty if the file names are the list."""
 
     name: str
@@ -117,7 +117,7 @@ class Folder:
         """
         return decoding.decode(self.read(name)).image
 
-    def listed(self, preferred: str) -> Listed:
+    def listed(self, preferred: str) -> PictureList:
         """The list of the folder: `preferred`, or the only CSV file; without one, the names of the pictures.
 
         A picture's name is the plate's text up to `_` or ` (`. The name of its folder is the region, if it is a code.
@@ -130,9 +130,9 @@ class Folder:
         if chosen:
             table = Table.of(self.read(chosen[0]), chosen[0])
             inside = PurePosixPath(chosen[0]).parent
-            return Listed(chosen[0], table.columns, tuple(_under(inside, line) for line in table.lines))
+            return PictureList(chosen[0], table.columns, tuple(_under(inside, line) for line in table.lines))
         lines = [Line(0, _of_name(PurePosixPath(name))) for name in self.pictures]
-        return Listed("", frozenset({"file", "text", "region"}), tuple(lines))
+        return PictureList("", frozenset({"file", "text", "region"}), tuple(lines))
 
     def names(self, file: str) -> list[str]:
         """The lines of another text file, without blank lines and `#` comments; none if there is no such file."""

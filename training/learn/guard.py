@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm
 
-from training.reader.augment import loosened, photographed
+from training.reader.augment import degraded, jittered
 from training.reader.samples import Sample
 from training.reader.synthetic import SyntheticPlates
 from training.reader.text import text_of
@@ -45,8 +45,8 @@ def drawn_plates(count: int = PLATES, seed: int = SEED, regions: Sequence[str] =
         shares = np.array([design.share for design in own])
         design = own[int(random.choice(len(own), p=shares / shares.sum()))]
         sample = source.sample(WEAR, random, design)
-        corners = loosened(sample.corners, LIGHT, random)
-        image = photographed(sample.image, LIGHT, random)
+        corners = jittered(sample.corners, LIGHT, random)
+        image = degraded(sample.image, LIGHT, random)
         samples.append(Sample(image, corners, sample.classes, sample.region, True, (corners,)))
     return samples
 

@@ -67,7 +67,7 @@ def run_options(options: Options, target: Path, rate: float, device: torch.devic
     )
 
 
-def trained_until_stopped(task: loop.Task, chosen: loop.Options, device: torch.device, console: Console) -> Weights:
+def train_until_stopped(task: loop.Task, chosen: loop.Options, device: torch.device, console: Console) -> Weights:
     """Train until the time is up or Ctrl-C is pressed; returns the averaged weights."""
     loop.prepare(chosen)
     where = "GPU" if device.type == "cuda" else "processor"

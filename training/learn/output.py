@@ -37,7 +37,7 @@ def copied(repository: Path, target: Path) -> None:
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def with_engines_of_its_own(folder: Path) -> None:
+def separate_engine_cache(folder: Path) -> None:
     """Give the model a separate folder for TensorRT engines: TensorRT identifies engines by the network's layout, not
     by its weights, and would otherwise reuse the previous model's."""
     config = folder / "config.pbtxt"
@@ -59,7 +59,7 @@ def commands(models: Path, tag: str) -> Sequence[tuple[str, str, str]]:
     )
 
 
-def tell(target: Path, console: Console) -> None:
+def print_commands(target: Path, console: Console) -> None:
     """Print the commands that serve the new folder, and those that go back."""
     for where, serve, back in commands(target / "models", target.name):
         console.print(f"{where}: [bold]{serve}[/bold]\n    back: {back}", soft_wrap=True, highlight=False)

@@ -22,12 +22,12 @@ from training.calibration.quantize import write_quantised
 from training.common.errors import DataError
 from training.common.export import export, size_output
 from training.learn import attributes, guard, output, report
-from training.learn.figures import DRAWN, OWN, Figures, Truth, most_lost
+from training.learn.figures import DRAWN, OWN, Figures, Truth, allowed_loss
 from training.learn.folder import Folder
-from training.learn.options import Options, Refused, run_options, trained_until_stopped
+from training.learn.options import Options, Refused, run_options, train_until_stopped
 from training.learn.own import OwnPlate, found_plates, halved, split
-from training.learn.reader import BLENDS, OwnPlatesTask, Start, answers, blended, crops, softened
-from training.learn.rows import Codes, Fault, PlateRow, plate_rows, told
+from training.learn.reader import BLENDS, OwnPlatesTask, StartingPoint, answers, blended, crops, softened
+from training.learn.rows import Codes, Fault, PlateRow, describe_faults, plate_rows
 from training.learn.served import Models
 from training.reader.model import Served
 from training.reader.samples import Sample
@@ -66,7 +66,7 @@ class Candidate:
     share: float
     figures: Mapping[str, Figures]
 
-    def worth(self) -> float:
+    def merit(self) -> float:
         """A figure to rank by: own plates count twice as much as others."""
         own, *others = self.figures.values()
         regions = 0.0 if own.regions != own.regions else own.regions
@@ -103,7 +103,7 @@ def learn(options: Options, console: Console) -> Path:
     regions = codes.all
     own = frozenset(country(plate.row.region) for plate in plates if plate.row.region)
     before = {each.name: _served_figures(models, each, own) for each in sets}
-    start = Start.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
+    start = StartingPoint.of(options.models / "reader" / "1" / output.MODEL, codes.known, codes.new)
     if codes.new:
         others = guard.drawn_plates(PROBED_ON, seed=guard.SEED + 2)
         start = start.probed([*PROBED_VIEWS * [plate.sample for plate in train], *others], np.random.default_rng(0))
@@ -111,12 +111,12 @@ def learn(options: Options, console: Console) -> Path:
     task = OwnPlatesTask(start, [plate.sample for plate in train], shown)
     target = output.new_folder(options.out, options.folder.stem)
     try:
-        learnt = trained_until_stopped(task, run_options(options, target, RATE, device), device, console)
+        learnt = train_until_stopped(task, run_options(options, target, RATE, device), device, console)
         console.print("Comparing blends of the learnt and the served weights")
         prior = region_prior.templates(regions, models.specs.template_fit_file)
         served, *candidates = _candidates(start, learnt, sets, models, prior, own, device)
         console.print(report.blends({each.share: each.figures for each in (served, *candidates)}))
-        for chosen in _worth_most(candidates, served.figures, options):
+        for chosen in _best_candidates(candidates, served.figures, options):
             after, read = _exported(chosen, start, learnt, target / "models", options, sets, train, own)
             lost = losses(before, after)
             if not lost or options.accept_loss:
@@ -129,7 +129,7 @@ def learn(options: Options, console: Console) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         raise
     shutil.rmtree(target / "run", ignore_errors=True)
-    _told(target, chosen, before, after, read, held, models, options, console)
+    _report(target, chosen, before, after, read, held, models, options, console)
     return target
 
 
@@ -145,20 +145,23 @@ def checked(folder: Folder, codes: Codes, options: Options, console: Console) ->
         if any(fault.doubtful for fault in stopping):
             hints.append("--accept-texts accepts texts that fit no template")
         count = _counted(stopping)
-        raise DataError(f"{count} in {options.folder}; nothing was started:\n{told(stopping)}\n{', '.join(hints)}.")
+        raise DataError(
+            f"{count} in {options.folder}; nothing was started:\n{describe_faults(stopping)}\n{', '.join(hints)}."
+        )
     if stopping:
         console.print(
-            f"{len({fault.place for fault in stopping})} rows are left out:\n{told(stopping)}", style="yellow"
+            f"{len({fault.place for fault in stopping})} rows are left out:\n{describe_faults(stopping)}",
+            style="yellow",
         )
     return [row for row in rows if options.accept_texts or row.place not in doubtful]
 
 
 def losses(before: report.Sets, after: report.Sets) -> list[str]:
-    """What other plates lose beyond `most_lost`, one phrase each."""
+    """What other plates lose beyond `allowed_loss`, one phrase each."""
     found = []
     for name, old in list(before.items())[1:]:
         new = after[name]
-        most = most_lost(old.plates)
+        most = allowed_loss(old.plates)
         changes = {
             "points fewer texts right": old.texts - new.texts,
             "points fewer regions right": old.regions - new.regions,
@@ -171,7 +174,7 @@ def losses(before: report.Sets, after: report.Sets) -> list[str]:
 def _found(folder: Folder, rows: Sequence[PlateRow], models: Models, console: Console) -> list[OwnPlate]:
     plates, faults = found_plates(folder, rows, models)
     if faults:
-        console.print(f"{len(faults)} plates cannot be used:\n{told(faults)}", style="yellow", markup=False)
+        console.print(f"{len(faults)} plates cannot be used:\n{describe_faults(faults)}", style="yellow", markup=False)
     return plates
 
 
@@ -180,7 +183,7 @@ def _guard_rows(folder: Folder, codes: Codes, options: Options) -> list[PlateRow
     rows, faults = plate_rows(folder, folder.listed(LIST), codes)
     wrong = [fault for fault in faults if not fault.doubtful]
     if wrong and not options.skip_faulty:
-        raise DataError(f"{_counted(wrong)} in {folder.path}; nothing was started:\n{told(wrong)}")
+        raise DataError(f"{_counted(wrong)} in {folder.path}; nothing was started:\n{describe_faults(wrong)}")
     return rows
 
 
@@ -217,7 +220,7 @@ def _served_figures(models: Models, each: Set, own: frozenset[str]) -> Figures:
 
 
 def _candidates(
-    start: Start,
+    start: StartingPoint,
     learnt: dict[str, torch.Tensor],
     sets: Sequence[Set],
     models: Models,
@@ -237,7 +240,7 @@ def _candidates(
     return found
 
 
-def _worth_most(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> list[Candidate]:
+def _best_candidates(candidates: Sequence[Candidate], before: report.Sets, options: Options) -> list[Candidate]:
     """The candidates that gain something without losing too much on other plates, best first; at least one.
 
     Raises:
@@ -248,8 +251,8 @@ def _worth_most(candidates: Sequence[Candidate], before: report.Sets, options: O
         raise Refused("Nothing was gained: the served model reads your held-back plates just as well.")
     cheap = [each for each in gaining if not losses(before, each.figures)]
     if cheap:
-        return sorted(cheap, key=Candidate.worth, reverse=True)
-    best = max(gaining, key=Candidate.worth)
+        return sorted(cheap, key=Candidate.merit, reverse=True)
+    best = max(gaining, key=Candidate.merit)
     if options.accept_loss:
         return [best]
     raise Refused(
@@ -267,7 +270,7 @@ def own_gain(after: report.Sets, before: report.Sets) -> float:
 
 def _exported(
     chosen: Candidate,
-    start: Start,
+    start: StartingPoint,
     learnt: dict[str, torch.Tensor],
     repository: Path,
     options: Options,
@@ -283,7 +286,7 @@ def _exported(
     export(network, example, reader / "1" / output.MODEL, "plate", ("characters", "region"))
     (reader / "regions.txt").write_text("\n".join(start.regions) + "\n", encoding="utf-8")
     size_output(reader / "config.pbtxt", "region", len(start.regions))
-    output.with_engines_of_its_own(reader)
+    output.separate_engine_cache(reader)
     drawn = guard.drawn_plates(QUANTISED_ON, seed=guard.SEED + 1)  # not the plates that are measured on
     views = [*crops([plate.sample for plate in train[:QUANTISED_ON]]), *crops(drawn)]
     write_quantised("reader", reader / "1", views)
@@ -292,7 +295,7 @@ def _exported(
     return {each.name: Figures.of(each.truths, read[each.name], own) for each in sets}, read[OWN]
 
 
-def _told(
+def _report(
     target: Path,
     chosen: Candidate,
     before: report.Sets,
@@ -329,4 +332,4 @@ def _told(
     (target / "figures.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     console.print(report.table(before, after))
     console.print(f"{len(misses)} held-back plates are still wrong: {target / 'report.html'}", soft_wrap=True)
-    output.tell(target, console)
+    output.print_commands(target, console)

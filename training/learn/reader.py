@@ -50,7 +50,7 @@ class OwnBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartingPoint:
     """The served reader, prepared for training: its regions and the new ones, its weights and temperatures."""
 
     regions: tuple[str, ...]
@@ -60,7 +60,7 @@ class Start:
     temperatures: tuple[float, float]
 
     @classmethod
-    def of(cls, file: Path, known: Sequence[str], new: Sequence[str]) -> Start:
+    def of(cls, file: Path, known: Sequence[str], new: Sequence[str]) -> StartingPoint:
         """Raises CheckpointError if the file holds another network."""
         weights = weights_of(file, folded(Reader(len(known))), "reader")
         weights = with_regions(weights, len(known) + len(new))
@@ -71,7 +71,7 @@ class Start:
             verified(Served(result.network(), *result.temperatures), file, example)
         return result
 
-    def probed(self, samples: Sequence[Sample], random: np.random.Generator) -> Start:
+    def probed(self, samples: Sequence[Sample], random: np.random.Generator) -> StartingPoint:
         """With the new regions' weights fitted to plates of these and other regions."""
         plates = [augmented(one.image, _some_cut(one, random), SEVERITY * random.random(), random) for one in samples]
         batches = (torch.from_numpy(np.stack(plates[i : i + BATCH])) for i in range(0, len(plates), BATCH))
@@ -93,7 +93,7 @@ class OwnPlatesTask:
     reads them (distillation: Li and Hoiem, Learning without Forgetting, 2016).
     """
 
-    def __init__(self, start: Start, train: Sequence[Sample], guard: Sequence[Sample] = ()) -> None:
+    def __init__(self, start: StartingPoint, train: Sequence[Sample], guard: Sequence[Sample] = ()) -> None:
         self.model: nn.Module = start.network()
         self.served = start.network().requires_grad_(False)
         self.train, self.guard = train, guard

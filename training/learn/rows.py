@@ -13,7 +13,7 @@ from platelane.regions import country, named, table, templates
 from platelane.vision.geometry import Box
 from platelane.webhooks.wildcards import is_pattern
 from training.common.errors import DataError
-from training.learn.folder import REGIONS_FILE, Folder, Listed
+from training.learn.folder import REGIONS_FILE, Folder, PictureList
 from training.learn.table import SIDES, Line
 
 LONGEST: Final = 16
@@ -86,7 +86,9 @@ class Codes:
         return f"to add a region, write its code on a line of {REGIONS_FILE} beside the list"
 
 
-def plate_rows(folder: Folder, listed: Listed, codes: Codes, region: str = "") -> tuple[list[PlateRow], list[Fault]]:
+def plate_rows(
+    folder: Folder, listed: PictureList, codes: Codes, region: str = ""
+) -> tuple[list[PlateRow], list[Fault]]:
     """The usable rows, and the faults of the others; `region` is for rows without one.
 
     Raises:
@@ -116,7 +118,7 @@ def plate_rows(folder: Folder, listed: Listed, codes: Codes, region: str = "") -
         faults += [Fault(place, each) for each in said]
         if said or file is None:
             continue
-        doubt = misfit(text, code)
+        doubt = template_mismatch(text, code)
         if doubt:
             faults.append(Fault(place, doubt, doubtful=True))
         rows.append(PlateRow(place, file, text, code, box))
@@ -141,7 +143,7 @@ def checked_text(written: str) -> tuple[str, str]:
     return text, ""
 
 
-def misfit(text: str, region: str) -> str:
+def template_mismatch(text: str, region: str) -> str:
     """Why a text is unlikely in a region; empty if it fits a template, or the region has none.
 
     Regions with vanity plates accept any text.
@@ -176,7 +178,7 @@ def checked_box(line: Line) -> tuple[Box | None, str]:
     return box, ""
 
 
-def told(faults: Sequence[Fault]) -> str:
+def describe_faults(faults: Sequence[Fault]) -> str:
     """The first `_SHOWN` faults, one per line, and the number of the rest."""
     lines = [str(fault) for fault in faults[:_SHOWN]]
     if len(faults) > _SHOWN:

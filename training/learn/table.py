@@ -59,13 +59,13 @@ class Table:
             raise DataError(f"{name} has {len(data) >> 20} MB; the limit is {MOST_BYTES >> 20} MB")
         text = _decoded(data)
         first, _, rest = text.partition("\n")
-        told = re.fullmatch(r"sep=(.)\r?", first)  # Excel's line that names the separator
-        delimiter = told[1] if told else _delimiter(first)
-        reader = csv.reader(io.StringIO(rest if told else text, newline=""), delimiter=delimiter)
+        declared = re.fullmatch(r"sep=(.)\r?", first)  # Excel's line that names the separator
+        delimiter = declared[1] if declared else _delimiter(first)
+        reader = csv.reader(io.StringIO(rest if declared else text, newline=""), delimiter=delimiter)
         try:
-            rows = [(reader.line_num + bool(told), row) for row in reader]
+            rows = [(reader.line_num + bool(declared), row) for row in reader]
         except csv.Error as error:
-            raise DataError(f"{name}:{reader.line_num + bool(told)}: {error}") from None
+            raise DataError(f"{name}:{reader.line_num + bool(declared)}: {error}") from None
         rows = [(number, row) for number, row in rows if any(map(str.strip, row))]
         if not rows:
             raise DataError(f"{name} is empty; its first line must name the columns")

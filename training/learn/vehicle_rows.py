@@ -11,7 +11,7 @@ from typing import Final
 from platelane.vision.geometry import Box
 from platelane.vision.model_specs import AttributeLabels
 from training.common.errors import DataError
-from training.learn.folder import MODELS_FILE, Folder, Listed
+from training.learn.folder import MODELS_FILE, Folder, PictureList
 from training.learn.rows import Fault, checked_box, checked_file
 from training.learn.table import Line
 
@@ -83,7 +83,7 @@ class Names:
         return {"type": self.types, "color": self.colors, "orientation": self.orientations}[head]
 
 
-def vehicle_rows(folder: Folder, listed: Listed, names: Names) -> tuple[list[VehicleRow], list[Fault]]:
+def vehicle_rows(folder: Folder, listed: PictureList, names: Names) -> tuple[list[VehicleRow], list[Fault]]:
     """The usable rows, and the faults of the others.
 
     Raises:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from platelane.vision.crops import Image, rectify_plate
 from platelane.vision.geometry import Box, Corners
-from training.common.camera import coarse, compressed, shaken
+from training.common.camera import compressed, downsampled, motion_blurred
 from training.synthesis.paste import sides
 
 Pixels = NDArray[np.float32]
@@ -22,10 +22,10 @@ _INWARD = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]], dtype=np.float32)
 
 def augmented(image: Image, plate: Corners, severity: float, random: np.random.Generator) -> Image:
     """A rectified plate, shape `PLATE_SHAPE`; the higher the severity, the worse its corners and quality."""
-    return photographed(rectify_plate(image, loosened(plate, severity, random)), severity, random)
+    return degraded(rectify_plate(image, jittered(plate, severity, random)), severity, random)
 
 
-def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Corners:
+def jittered(plate: Corners, severity: float, random: np.random.Generator) -> Corners:
     """Corners as a detector finds them: some pixels off, sometimes without the coloured band, or only the box.
 
     A pixel is a larger share of the plate's height than of its width.
@@ -44,12 +44,12 @@ def loosened(plate: Corners, severity: float, random: np.random.Generator) -> Co
     return np.asarray(moved, dtype=np.float32)
 
 
-def photographed(image: Image, severity: float, random: np.random.Generator) -> Image:
+def degraded(image: Image, severity: float, random: np.random.Generator) -> Image:
     """The picture as taken in worse light by a worse camera."""
     result = _lit(image.astype(np.float32), severity, random)
     if random.random() < 0.5 * severity:
         share, kind = random.uniform(0.25, 0.9), cv2.INTER_LINEAR if random.random() < 0.7 else cv2.INTER_CUBIC
-        result = coarse(result, share, kind)
+        result = downsampled(result, share, kind)
     if random.random() < 0.4 * severity:
         result = _blurred(result, severity, random)
     if random.random() < 0.6 * severity:
@@ -93,4 +93,4 @@ def _blurred(image: Pixels, severity: float, random: np.random.Generator) -> Pix
     if random.random() < 0.5:
         soft = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 0.7 + 1.3 * severity))
         return np.asarray(soft, dtype=np.float32)
-    return shaken(image, int(random.integers(2, 4 + round(5 * severity))), random.uniform(0, np.pi))
+    return motion_blurred(image, int(random.integers(2, 4 + round(5 * severity))), random.uniform(0, np.pi))

@@ -69,7 +69,7 @@ Cutter = Callable[[Image, Box], tuple[Corners, ...]]
 """A function from a picture and a box to the corners of the plate in it."""
 
 
-def sometimes(cutter: Cutter, share: float, random: np.random.Generator) -> Cutter:
+def with_probability(cutter: Cutter, share: float, random: np.random.Generator) -> Cutter:
     """The cutter, applied to a share of the plates only, because it takes a tenth of a second each."""
     return lambda image, plate: cutter(image, plate) if random.random() < share else ()
 

@@ -122,7 +122,7 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
     height, width = SHAPE
     corners = corners_in_crop(MARGIN, SHAPE)
     picture, addition = (rectify_plate(one.sample.image, one.sample.corners, MARGIN, SHAPE) for one in (plate, other))
-    addition = _in_the_light_of(picture, addition)
+    addition = _match_light(picture, addition)
     middle = height // 2
     top, bottom = (0, height) if len(lines) == 1 else (0, middle) if count <= lines[0] else (middle, height)
     if within_a_line:
@@ -136,7 +136,7 @@ def spliced(plate: Aligned, other: Aligned, random: np.random.Generator) -> Samp
     return replace(plate.sample, image=picture, corners=corners, classes=classes, cuts=())
 
 
-def _in_the_light_of(picture: Image, other: Image) -> Image:
+def _match_light(picture: Image, other: Image) -> Image:
     """`other` with the brightness, contrast and colour of `picture`, measured on the plates in their centres."""
     (mean, spread), (other_mean, other_spread) = (_light(each) for each in (picture, other))
     gain = np.clip(spread / np.maximum(other_spread, 1.0), 0.4, 2.5)

@@ -29,9 +29,9 @@ from platelane.vision.model_specs import FRAMES
 from training.common import loop
 from training.common.export import export, size_output
 from training.data.served_corners import ServedCorners
-from training.reader.augment import augmented, loosened
+from training.reader.augment import augmented, jittered
 from training.reader.model import Reader, Served
-from training.reader.samples import Sample, allowed_regions, group_of, load, load_backgrounds, sometimes, weights
+from training.reader.samples import Sample, allowed_regions, group_of, load, load_backgrounds, weights, with_probability
 from training.reader.splices import Splices
 from training.reader.synthetic import SyntheticPlates
 from training.reader.text import BLANK, CHARACTERS, alike, greedy, text_of
@@ -171,7 +171,7 @@ class ReaderTask:
             for start in range(0, len(self.val), BATCH):
                 chunk = self.val[start : start + BATCH]
                 corners = [one.cuts[-1] if served and one.cuts else one.corners for one in chunk]
-                corners = [loosened(four, looseness, random) if looseness else four for four in corners]
+                corners = [jittered(four, looseness, random) if looseness else four for four in corners]
                 plates = [rectify_plate(one.image, four) for one, four in zip(chunk, corners, strict=True)]
                 one, other = model(torch.from_numpy(np.stack(plates)).to(device))
                 characters.append(one.float().cpu())
@@ -335,7 +335,7 @@ def _task(chosen: loop.Options, arguments: argparse.Namespace, device: torch.dev
     val = load(chosen.data, "val", chosen.exclude_sets, cutter)
     train, backgrounds = [], []
     if not chosen.export_only:
-        some = cutter and sometimes(cutter, arguments.served_share, np.random.default_rng(chosen.seed))
+        some = cutter and with_probability(cutter, arguments.served_share, np.random.default_rng(chosen.seed))
         train = load(chosen.data, "train", chosen.exclude_sets, some)
         backgrounds = load_backgrounds(chosen.data, "train", np.random.default_rng(chosen.seed), chosen.exclude_sets)
     if strangers := unknown_regions([*train, *val], regions):

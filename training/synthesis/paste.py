@@ -38,7 +38,7 @@ def of_shape(aspects: NDArray[np.float64], aspect: float, random: np.random.Gene
 
 def pasted(photo: Image, corners: Corners, plate: Image, random: np.random.Generator) -> Image:
     """The photograph, shape unchanged, with `plate` in place of the area within `corners`."""
-    lit = _in_light_of(photo, corners, plate.astype(np.float32), random)
+    lit = _match_light(photo, corners, plate.astype(np.float32), random)
     source = _near_size(lit, corners)
     height, width = source.shape[:2]
     outline = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float32)
@@ -52,7 +52,7 @@ def pasted(photo: Image, corners: Corners, plate: Image, random: np.random.Gener
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
-def _in_light_of(
+def _match_light(
     photo: Image, corners: Corners, plate: NDArray[np.float32], random: np.random.Generator
 ) -> NDArray[np.float32]:
     """The plate with roughly the brightness and tint of the brightest tenth of what it replaces."""

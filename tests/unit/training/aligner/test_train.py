@@ -15,7 +15,7 @@ from platelane.vision.geometry import Box  # noqa: E402
 from training.aligner.model import Aligner  # noqa: E402
 from training.aligner.train import LOOSEST, AlignerTask, shown, write  # noqa: E402
 from training.detector.metrics import corner_error  # noqa: E402
-from training.reader.augment import loosened  # noqa: E402
+from training.reader.augment import jittered  # noqa: E402
 from training.reader.samples import Sample  # noqa: E402
 
 PLATE = Box(60, 60, 160, 90).corners()
@@ -51,7 +51,7 @@ def test_the_truth_of_a_crop_leads_back_to_the_labelled_corners() -> None:
     for seed in range(20):
         crop, truth = shown(sample, np.random.default_rng(seed))
         again = np.random.default_rng(seed)
-        given = loosened(PLATE, again.uniform(0.2, LOOSEST), again)
+        given = jittered(PLATE, again.uniform(0.2, LOOSEST), again)
         assert crop.shape == PLATE_SHAPE
         np.testing.assert_allclose(out_of_crop(truth, given, ALIGNER_MARGIN), PLATE, atol=0.1)
 

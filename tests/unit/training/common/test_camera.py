@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from training.common.camera import coarse, compressed, shaken
+from training.common.camera import compressed, downsampled, motion_blurred
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 
@@ -14,20 +14,20 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_pictures_keep_shape_and_type(kind: type[np.uint8] | type[np.float32]) -> None:
     picture: NDArray[Any] = PICTURE.astype(kind)
-    for result in (coarse(picture, 0.3), coarse(picture, 0.001), shaken(picture, 5, 0.7)):
+    for result in (downsampled(picture, 0.3), downsampled(picture, 0.001), motion_blurred(picture, 5, 0.7)):
         assert result.shape == picture.shape
         assert result.dtype == picture.dtype
     assert compressed(PICTURE, 40).shape == PICTURE.shape
 
 
 def test_a_coarse_picture_has_lost_what_is_fine() -> None:
-    assert coarse(PICTURE, 0.25).std() < 0.5 * PICTURE.std()
+    assert downsampled(PICTURE, 0.25).std() < 0.5 * PICTURE.std()
 
 
 def test_a_shaken_picture_is_smeared_along_its_way() -> None:
     dot = np.zeros((41, 41, 3), np.float32)
     dot[20, 20] = 90
-    smeared = shaken(dot, 8, 0.0)
+    smeared = motion_blurred(dot, 8, 0.0)
     assert np.flatnonzero(smeared[:, :, 0].sum(axis=1) > 1).tolist() == [20]
     assert 7 <= np.count_nonzero(smeared[20, :, 0] > 1) <= 10
     assert smeared.sum() == pytest.approx(dot.sum(), rel=1e-4)

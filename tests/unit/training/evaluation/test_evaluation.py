@@ -104,7 +104,7 @@ def test_directions_are_compared_around_the_circle_and_by_side() -> None:
     found = figures.direction_figures(
         [(350, 10, 0.9), (90, None, 0.0), (45, 135, 0.8), (225, 200, 0.7), (88, 100, 0.6)],
     )
-    assert (found.count, found.told, found.turned) == (5, 4, 3)
+    assert (found.count, found.given, found.turned) == (5, 4, 3)
     assert found.error == pytest.approx((20 + 90 + 25 + 12) / 4)
     assert found.right == 0.5
     assert found.score == pytest.approx(0.75)

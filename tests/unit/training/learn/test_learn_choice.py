@@ -20,8 +20,8 @@ from training.common.loop import Progress
 from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
 from training.learn.options import Options, Refused
-from training.learn.program import Candidate, _worth_most, losses
-from training.learn.reader import GUARDED, REGION_LAYER, OwnPlatesTask, Start, answers, blended, divergence
+from training.learn.program import Candidate, _best_candidates, losses
+from training.learn.reader import GUARDED, REGION_LAYER, OwnPlatesTask, StartingPoint, answers, blended, divergence
 from training.learn.report import blends
 from training.reader.model import Reader, Served
 from training.reader.samples import Sample
@@ -44,7 +44,7 @@ BEFORE = {OWN: figures(0.2), DRAWN: figures(0.9)}
 @pytest.mark.parametrize(("code", "allowed"), [("om", {"om"}), ("us", {each for each in REGIONS if each[:3] == "us-"})])
 def test_plates_of_any_code_can_be_measured(code: str, allowed: set[str]) -> None:
     """Also of one that no plate to learn from has: a guard of American plates whose state is not known."""
-    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [])
+    task = OwnPlatesTask(StartingPoint.of(READER, REGIONS, ()), [])
     plate = Sample(np.zeros((8, 8, 3), np.uint8), np.zeros((4, 2), np.float32), (1, 2), code, True)
     (found,) = task.targets([plate]).regions
     assert {region for region, one in zip(REGIONS, found.tolist(), strict=True) if one} == allowed
@@ -52,7 +52,7 @@ def test_plates_of_any_code_can_be_measured(code: str, allowed: set[str]) -> Non
 
 def test_plates_of_guards_are_to_be_read_as_they_are() -> None:
     guarded = Sample(np.full((90, 200, 3), 128, np.uint8), Box(20, 20, 180, 70).corners(), None, "", True)
-    task = OwnPlatesTask(Start.of(READER, REGIONS, ()), [replace(guarded, region="om")], [guarded])
+    task = OwnPlatesTask(StartingPoint.of(READER, REGIONS, ()), [replace(guarded, region="om")], [guarded])
     batch = next(task.batches(Progress(), np.random.default_rng(1)))
     assert len(batch.plates) == len(batch.known.lengths) + GUARDED
     with torch.no_grad():
@@ -70,14 +70,14 @@ def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_wor
         candidate(0.7, 0.9, figures(0.9, regions=0.88)),
         candidate(0.8, 0.9, figures(0.9, off=0.04)),
     ]
-    assert [each.share for each in _worth_most(candidates, BEFORE, Options(Path()))] == [0.5, 0.25]
+    assert [each.share for each in _best_candidates(candidates, BEFORE, Options(Path()))] == [0.5, 0.25]
 
 
 def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
     costly = [candidate(1.0, 0.9, figures(0.7))]
     with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points fewer texts right"):
-        _worth_most(costly, BEFORE, Options(Path()))
-    assert _worth_most(costly, BEFORE, Options(Path(), accept_loss=True)) == costly
+        _best_candidates(costly, BEFORE, Options(Path()))
+    assert _best_candidates(costly, BEFORE, Options(Path(), accept_loss=True)) == costly
 
 
 def test_every_blend_is_shown_beside_what_is_served() -> None:
@@ -94,7 +94,7 @@ def test_every_blend_is_shown_beside_what_is_served() -> None:
 
 def test_what_gains_nothing_is_refused() -> None:
     with pytest.raises(Refused, match="Nothing was gained"):
-        _worth_most([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
+        _best_candidates([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
 
 
 def test_a_point_of_texts_of_regions_and_of_calibration_may_be_lost() -> None:
@@ -121,13 +121,13 @@ def test_figures_count_texts_regions_intruders_and_how_far_scores_are_off() -> N
 
 
 def test_the_served_file_is_where_learning_starts() -> None:
-    start = Start.of(READER, REGIONS, ())
+    start = StartingPoint.of(READER, REGIONS, ())
     network = Served(start.network(), *start.temperatures).eval()
     verified(network, READER, torch.zeros((2, 64, 160, 3), dtype=torch.uint8))
     assert {name: value[0] for name, value in softening(READER).items()} == dict(
         zip(("characters", "region"), start.temperatures, strict=True)
     )
-    grown = Start.of(READER, REGIONS, ("zz",))
+    grown = StartingPoint.of(READER, REGIONS, ("zz",))
     assert grown.regions == (*REGIONS, "zz")
     assert len(grown.weights["region.2.bias"]) == len(REGIONS) + 1
     with pytest.raises(CheckpointError, match=r"region\.2\.weight is not what it should be"):
@@ -145,14 +145,14 @@ def test_a_new_region_begins_where_its_plates_are_told_from_others() -> None:
         ]
         for low, code in ((20, "zz"), (180, "pl"))
     )
-    start = Start.of(READER, REGIONS, ("zz",))
+    start = StartingPoint.of(READER, REGIONS, ("zz",))
     probed = start.probed([*dark[:12], *light[:12]], random)
     unseen = [*dark[12:], *light[12:]]
-    told = answers(probed.network(), unseen, torch.device("cpu"))[1]
+    regions_after = answers(probed.network(), unseen, torch.device("cpu"))[1]
     served = answers(start.network(), unseen, torch.device("cpu"))[1]
-    assert (told[:12].argmax(dim=1) == len(REGIONS)).all()
-    assert (told[12:].argmax(dim=1) != len(REGIONS)).all()
-    torch.testing.assert_close(told[:, :-1], served[:, :-1], msg="what is served already changes")
+    assert (regions_after[:12].argmax(dim=1) == len(REGIONS)).all()
+    assert (regions_after[12:].argmax(dim=1) != len(REGIONS)).all()
+    torch.testing.assert_close(regions_after[:, :-1], served[:, :-1], msg="what is served already changes")
     changed = [name for name, value in start.weights.items() if not torch.equal(value, probed.weights[name])]
     assert changed == [f"{REGION_LAYER}.weight", f"{REGION_LAYER}.bias"]
 
@@ -185,7 +185,7 @@ def test_a_new_folder_is_never_an_old_one(tmp_path: Path) -> None:
 
 def test_a_copy_can_be_read_by_everybody_and_has_engines_of_its_own(tmp_path: Path) -> None:
     output.copied(MODELS, tmp_path / "models")
-    output.with_engines_of_its_own(tmp_path / "models" / "reader")
+    output.separate_engine_cache(tmp_path / "models" / "reader")
     config = (tmp_path / "models" / "reader" / "config.pbtxt").read_text()
     assert np.unique([oct(path.stat().st_mode)[-1] for path in (tmp_path / "models").rglob("*.onnx")]).tolist() == ["4"]
     assert 'trt_engine_cache_path" value: "/var/cache/tensorrt/' in config

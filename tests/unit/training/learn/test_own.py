@@ -20,7 +20,7 @@ PHOTO = np.full((400, 600, 3), 90, np.uint8)
 
 
 class Models:
-    """Finds plates where it is told, and reads each as it is told."""
+    """Finds plates at the given places, and gives the prepared readings."""
 
     def __init__(self, *plates: tuple[Box, str, float]) -> None:
         self.plates = plates
@@ -72,8 +72,8 @@ def test_a_box_tells_which_and_is_enough_where_none_is_found() -> None:
 
 def test_rows_that_cannot_be_told_apart_ask_for_a_box() -> None:
     assert "no plate is found" in assigned(Models(), row("ab1234"))[0]
-    told = assigned(Models((NEAR, "", 0.9), (FAR, "", 0.6)), row("ab1234"), row("cd5678"))
-    assert all("it is not clear which plate is meant" in each for each in told)
+    problems = assigned(Models((NEAR, "", 0.9), (FAR, "", 0.6)), row("ab1234"), row("cd5678"))
+    assert all("it is not clear which plate is meant" in each for each in problems)
 
 
 def test_a_large_plate_is_kept_no_larger_than_it_is_of_use() -> None:

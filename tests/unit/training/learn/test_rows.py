@@ -10,7 +10,7 @@ import pytest
 from platelane.vision.geometry import Box
 from training.common.errors import DataError
 from training.learn.folder import Folder
-from training.learn.rows import Codes, Fault, PlateRow, checked_text, misfit, plate_rows, told
+from training.learn.rows import Codes, Fault, PlateRow, checked_text, describe_faults, plate_rows, template_mismatch
 
 REGIONS = ("de", "gb", "om", "us-ca", "us-ny")
 PICTURE = cv2.imencode(".png", np.full((40, 80, 3), 128, np.uint8))[1].tobytes()
@@ -53,7 +53,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, table, "a.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     rows, faults = rows_of(Folder(folder.path))
-    said = told(faults)
+    said = describe_faults(faults)
     for line, words in {
         2: "no region 'OM': did you mean `om`?",
         3: "no region 'Oman': did you mean `om`?",
@@ -155,10 +155,10 @@ def test_what_cannot_be_read_is_no_text(written: str) -> None:
 
 
 def test_regions_whose_owners_choose_have_no_misfits() -> None:
-    assert misfit("imgr8", "us-ca") == ""
-    assert misfit("imgr8", "") == ""
-    assert misfit("1234ab", "om") == ""
-    assert misfit("abcdef", "om")
+    assert template_mismatch("imgr8", "us-ca") == ""
+    assert template_mismatch("imgr8", "") == ""
+    assert template_mismatch("1234ab", "om") == ""
+    assert template_mismatch("abcdef", "om")
 
 
 def test_a_list_without_its_columns_and_a_folder_with_nothing_are_told(tmp_path: Path) -> None:

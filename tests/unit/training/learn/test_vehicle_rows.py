@@ -9,7 +9,7 @@ import pytest
 from platelane.vision.model_specs import AttributeLabels, MakeModel
 from training.common.errors import DataError
 from training.learn.folder import Folder
-from training.learn.rows import Fault, told
+from training.learn.rows import Fault, describe_faults
 from training.learn.vehicle_rows import Model, Names, VehicleRow, vehicle_rows
 
 LABELS = AttributeLabels(
@@ -40,7 +40,7 @@ def test_all_faults_are_told_with_what_was_meant(tmp_path: Path) -> None:
     lines = ("sedan,,,", ",grey,,", ",,acura,RL", ",,Acura,Tl", ",,BYD,Atto 3", ",,,RL", ",,,")
     rows, faults = rows_of(tmp_path, "file,type,color,make,model\n" + "".join(f"a,{line}\n" for line in lines))
     assert rows == []
-    said = told(faults).splitlines()
+    said = describe_faults(faults).splitlines()
     for line, words in {
         2: "no type 'sedan': did you mean `Sedan`?",
         3: "no color 'grey': one of black, white",

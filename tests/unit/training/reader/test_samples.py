@@ -12,7 +12,7 @@ import pytest
 from platelane.vision.crops import PLATE_SHAPE
 from platelane.vision.geometry import Box
 from training.data.dataset import kept
-from training.reader.augment import augmented, loosened, photographed
+from training.reader.augment import augmented, degraded, jittered
 from training.reader.samples import (
     SHARES,
     Sample,
@@ -22,8 +22,8 @@ from training.reader.samples import (
     group_of,
     load,
     load_backgrounds,
-    sometimes,
     weights,
+    with_probability,
 )
 from training.reader.synthetic import SyntheticPlates
 
@@ -87,7 +87,7 @@ def test_a_picture_that_is_all_plate_has_no_background() -> None:
 def test_severity_zero_moves_corners_by_hardly_anything_and_one_by_some_per_cent() -> None:
     plate = Box(0, 0, 200, 50).corners()
     small, large = (
-        np.mean([np.abs(loosened(plate, severity, np.random.default_rng(seed)) - plate).mean() for seed in range(50)])
+        np.mean([np.abs(jittered(plate, severity, np.random.default_rng(seed)) - plate).mean() for seed in range(50)])
         for severity in (0.0, 1.0)
     )
     assert small < 1.5
@@ -109,7 +109,7 @@ def test_augmentation_gives_plates_for_the_reader_and_repeats_with_its_seed(seve
 
 def test_a_photographed_plate_keeps_its_shape() -> None:
     plate = np.full((30, 70, 3), 128, np.uint8)
-    results = [photographed(plate, 1.0, np.random.default_rng(seed)) for seed in range(40)]
+    results = [degraded(plate, 1.0, np.random.default_rng(seed)) for seed in range(40)]
     assert {(result.shape, result.dtype.name) for result in results} == {((30, 70, 3), "uint8")}
 
 
@@ -146,7 +146,7 @@ def test_misread_plates_are_drawn_more_often() -> None:
 
 
 def test_some_plates_are_cut_as_served() -> None:
-    cutter = sometimes(lambda _image, box: (box.corners(),), 0.3, np.random.default_rng(0))
+    cutter = with_probability(lambda _image, box: (box.corners(),), 0.3, np.random.default_rng(0))
     assert 20 < sum(len(cutter(sample("om").image, Box(0, 0, 2, 1))) for _ in range(100)) < 40
 
 
