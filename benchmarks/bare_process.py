@@ -39,7 +39,7 @@ MODES = {"regular": domain_pb2.MODE_REGULAR, "fast": domain_pb2.MODE_FAST}
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class TimeTaken:
     """Wall and processor seconds for a number of photographs, and the answer to the last one."""
 
     wall: float
@@ -109,13 +109,13 @@ class BareProcess:
         assert self._process.stdin is not None
         print(count, file=self._process.stdin, flush=True)
 
-    def result(self) -> Took:
+    def result(self) -> TimeTaken:
         """Wait for the result. Raises CannotStart if the process has ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise CannotStart("A bare process has ended.")
-        return Took(**json.loads(line))
+        return TimeTaken(**json.loads(line))
 
 
 @contextmanager

@@ -366,14 +366,14 @@ async def _send_heads(url: str, tally: Tally) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LoopStalls:
     """How long the gateway's event loop was blocked at most, in seconds, and how often for more than 20 ms."""
 
     longest: float
     often: int
     looks: int
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """A sentence about it."""
         return (
             f"The gateway's event loop was never blocked for more than {self.longest * 1e3:.0f} ms at a time, and in "
@@ -381,14 +381,14 @@ class Held:
         )
 
 
-def _loop(state: State) -> Held:
+def _loop(state: State) -> LoopStalls:
     """The gateway's metrics of its event loop since it started."""
     page = state.processes["gateway"].ready_url.replace("/readyz", "/metrics")
     lines = httpx.get(page, trust_env=False).text.splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("platelane_loop"))
     looks = int(float(values["platelane_loop_held_seconds_count"]))
     short = int(float(values['platelane_loop_held_seconds_bucket{le="0.02"}']))
-    return Held(float(values["platelane_loop_longest_seconds"]), looks - short, looks)
+    return LoopStalls(float(values["platelane_loop_longest_seconds"]), looks - short, looks)
 
 
 async def _several_at_once(work: Iterator[Coroutine[Any, Any, None]]) -> None:
@@ -540,11 +540,11 @@ def main(photo: Path, requests: int = REQUESTS) -> None:
             tally.failures.append(f"afterwards the photograph is answered with {answer.text[:200]}")
     if held.longest > _HELD:
         tally.failures.append(f"the gateway's loop was held for {held.longest * 1e3:.0f} ms")
-    print(held.told())
+    print(held.summary())
     if tally.failures:
         raise RuntimeError(f"{len(tally.failures)} failures, the first of them:\n" + "\n".join(tally.failures[:20]))
-    told = f"{held.told()} {slowed} of {_TRICKLES} trickled uploads were ended with 408."
-    _record(tally, claims, seconds, grown, told)
+    summary = f"{held.summary()} {slowed} of {_TRICKLES} trickled uploads were ended with 408."
+    _record(tally, claims, seconds, grown, summary)
 
 
 @contextmanager

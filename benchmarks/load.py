@@ -38,7 +38,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class CallTimes:
     """The result of a number of calls. `wall`: the total wall time divided by the calls, in ms; `latencies`: those of
     each call; `plates`: what was read, and how often."""
 
@@ -47,12 +47,12 @@ class Sent:
     plates: Counter[str]
 
 
-def send(url: str, upload: Upload, calls: int, callers: int = CALLERS) -> Sent:
+def send(url: str, upload: Upload, calls: int, callers: int = CALLERS) -> CallTimes:
     """Send calls. Raises httpx.HTTPStatusError if one is not answered with success."""
     return asyncio.run(_send(url, upload, calls, callers))
 
 
-async def _send(url: str, upload: Upload, calls: int, callers: int) -> Sent:
+async def _send(url: str, upload: Upload, calls: int, callers: int) -> CallTimes:
     latencies: list[float] = []
     plates: Counter[str] = Counter()
     left = iter(range(calls))
@@ -68,7 +68,7 @@ async def _send(url: str, upload: Upload, calls: int, callers: int) -> Sent:
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
         start = time.perf_counter()
         await asyncio.gather(*(caller(client) for _ in range(callers)))
-        return Sent((time.perf_counter() - start) * 1000 / calls, latencies, plates)
+        return CallTimes((time.perf_counter() - start) * 1000 / calls, latencies, plates)
 
 
 def cpu_seconds(state: State) -> dict[str, float]:

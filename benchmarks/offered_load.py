@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from benchmarks import charts, load, memory, open_loop, results, stack
 from benchmarks.load import Upload
-from benchmarks.open_loop import Fared, Offered, Traffic
+from benchmarks.open_loop import Offered, Traffic, TrafficOutcome
 from benchmarks.results import percentile
 from platelane.local.state import State
 from platelane.runtime.settings import Settings
@@ -43,11 +43,11 @@ _GROWTH_AIM: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class RatePoint:
     """The outcomes of requests at a rate; `lateness`: seconds by which the client sent them too late."""
 
     share: float
-    fared: Fared
+    outcome: TrafficOutcome
     lateness: Sequence[float]
 
 
@@ -55,9 +55,9 @@ class Rung:
 class Mixture:
     """The outcomes of interactive requests, alone and with bulk ones; `read`: photographs of both read per second."""
 
-    alone: Fared
-    beside: Fared
-    bulk: Fared
+    alone: TrafficOutcome
+    beside: TrafficOutcome
+    bulk: TrafficOutcome
     read: float
 
 
@@ -88,10 +88,10 @@ def main(photo: Path, seconds: float = 20.0, minutes: float = 1.0) -> None:
             return sent
 
         peak = _peak(state.url, upload, seconds)
-        rungs = []
+        points = []
         for number, share in enumerate(LADDER):
             sent = offered(seconds, Traffic(upload, share * peak, seed=number))
-            rungs.append(_rung(share, sent, deadline))
+            points.append(_rate_point(share, sent, deadline))
             _drain(state)
         interactive = Traffic(upload, INTERACTIVE * peak, seed=1)
         bulk = Traffic(upload, BULK * peak, _BULK_HEADERS, seed=2)
@@ -101,9 +101,11 @@ def main(photo: Path, seconds: float = 20.0, minutes: float = 1.0) -> None:
         beside = offered(seconds, interactive, bulk)
         read = (_calls(state.url) - before) / (time.monotonic() - beside.window.start)
         _drain(state)
-        mixture = Mixture(_fared(alone, 0, deadline), _fared(beside, 0, deadline), _fared(beside, 1, deadline), read)
+        mixture = Mixture(
+            _evaluated(alone, 0, deadline), _evaluated(beside, 0, deadline), _evaluated(beside, 1, deadline), read
+        )
         held = asyncio.run(_sampled(state, (interactive, bulk), 60 * minutes, deadline)) if minutes else None
-    results.record("Load (`python -m benchmarks load`)", report(photo.name, seconds, peak, rungs, mixture, held))
+    results.record("Load (`python -m benchmarks load`)", report(photo.name, seconds, peak, points, mixture, held))
 
 
 def _peak(url: str, upload: Upload, seconds: float) -> float:
@@ -113,13 +115,13 @@ def _peak(url: str, upload: Upload, seconds: float) -> float:
     return max(1000 / load.send(url, upload, calls, callers).wall for callers in _CALLERS)
 
 
-def _rung(share: float, sent: Offered, deadline: float) -> Rung:
-    return Rung(share, _fared(sent, 0, deadline), sent.lateness)
+def _rate_point(share: float, sent: Offered, deadline: float) -> RatePoint:
+    return RatePoint(share, _evaluated(sent, 0, deadline), sent.lateness)
 
 
-def _fared(sent: Offered, kind: int, deadline: float) -> Fared:
+def _evaluated(sent: Offered, kind: int, deadline: float) -> TrafficOutcome:
     settling = min(_SETTLING, sent.window.seconds / 4)
-    return open_loop.fared(sent.attempts[kind], sent.window.after(settling), deadline)
+    return open_loop.evaluate(sent.attempts[kind], sent.window.after(settling), deadline)
 
 
 def _drain(state: State) -> None:
@@ -151,28 +153,28 @@ async def _sampled(state: State, kinds: Sequence[Traffic], seconds: float, deadl
 
 
 def report(
-    photo: str, seconds: float, peak: float, rungs: Sequence[Rung], mixture: Mixture, held: Memory | None
+    photo: str, seconds: float, peak: float, points: Sequence[RatePoint], mixture: Mixture, held: Memory | None
 ) -> str:
     """The measurements as Markdown; also draws its charts."""
-    rates = [rung.fared.offered for rung in rungs]
-    best = max(rung.fared.answered for rung in rungs)
-    beyond = [rung for rung in rungs if rung.share > 1]
-    late = percentile([each * 1000 for rung in rungs for each in rung.lateness], 0.99) or 0.0
+    rates = [point.outcome.offered for point in points]
+    best = max(point.outcome.answered for point in points)
+    beyond = [point for point in points if point.share > 1]
+    late = percentile([each * 1000 for point in points for each in point.lateness], 0.99) or 0.0
     picture = charts.lines(
         "load",
         "photographs offered a second",
         rates,
         {
             "milliseconds": {
-                "answered, p50": _percentiles(rungs, "latencies", 0.5),
-                "answered, p95": _percentiles(rungs, "latencies", 0.95),
-                "answered, p99": _percentiles(rungs, "latencies", 0.99),
-                "refused, p99": _percentiles(rungs, "refusals", 0.99),
+                "answered, p50": _percentiles(points, "latencies", 0.5),
+                "answered, p95": _percentiles(points, "latencies", 0.95),
+                "answered, p99": _percentiles(points, "latencies", 0.99),
+                "refused, p99": _percentiles(points, "refusals", 0.99),
             },
             "a second": {
-                "answered": [rung.fared.answered for rung in rungs],
-                "refused at once": [rung.fared.a_second(len(rung.fared.refusals)) for rung in rungs],
-                "too late": [rung.fared.a_second(rung.fared.too_late) for rung in rungs],
+                "answered": [point.outcome.answered for point in points],
+                "refused at once": [point.outcome.a_second(len(point.outcome.refusals)) for point in points],
+                "too late": [point.outcome.a_second(point.outcome.too_late) for point in points],
             },
         },
         logarithmic=True,
@@ -186,7 +188,7 @@ def report(
         f"before sending again: **{peak:.1f} photographs a second**. *Refused*: 429 or 503 at once. *Too late*: 503 at "
         "the deadline of 9 s, or no answer.",
         picture,
-        results.table(_HEADER, [_row(rung) for rung in rungs]),
+        results.table(_HEADER, [_row(point) for point in points]),
         _verdict(best, beyond),
         _mixture(mixture),
         *([_memory(held)] if held else []),
@@ -200,26 +202,26 @@ _HEADER: Final = (
 )  # fmt: skip
 
 
-def _row(rung: Rung) -> list[str]:
-    fared = rung.fared
-    refused = (f"{status}: {fared.a_second(number):.1f}" for status, number in sorted(fared.refused.items()))
+def _row(point: RatePoint) -> list[str]:
+    outcome = point.outcome
+    refused = (f"{status}: {outcome.a_second(number):.1f}" for status, number in sorted(outcome.refused.items()))
     return [
-        f"{rung.share:g}",
-        f"{fared.offered:.1f}",
-        _rate(fared),
-        *_cells(fared.latencies, 0.5, 0.95, 0.99),
+        f"{point.share:g}",
+        f"{outcome.offered:.1f}",
+        _rate(outcome),
+        *_cells(outcome.latencies, 0.5, 0.95, 0.99),
         ", ".join(refused),
-        *_cells(fared.refusals, 0.5, 0.99),
-        *map(str, (fared.too_late, fared.rude, fared.odd)),
+        *_cells(outcome.refusals, 0.5, 0.99),
+        *map(str, (outcome.too_late, outcome.rude, outcome.odd)),
     ]
 
 
-def _verdict(best: float, beyond: Sequence[Rung]) -> str:
-    least = min(rung.fared.answered for rung in beyond)
-    refusals = [each for rung in beyond for each in rung.fared.refusals]
+def _verdict(best: float, beyond: Sequence[RatePoint]) -> str:
+    least = min(point.outcome.answered for point in beyond)
+    refusals = [each for point in beyond for each in point.outcome.refusals]
     slowest = percentile(refusals, 0.99)
     said = f"99 % of {len(refusals)} refusals came within **{slowest:.0f} ms**" if slowest else "nothing was refused"
-    too_late = sum(rung.fared.too_late for rung in beyond)
+    too_late = sum(point.outcome.too_late for point in beyond)
     return (
         f"Above the peak, at least **{least:.1f} photographs a second** were answered, {least / best:.0%} of the "
         f"highest rate measured (aim: {_PEAK_AIM:.0%}); {said} (aim: {_REFUSAL_AIM:g} ms); {too_late} answers came too "
@@ -229,8 +231,8 @@ def _verdict(best: float, beyond: Sequence[Rung]) -> str:
 
 def _mixture(mixture: Mixture) -> str:
     rows = [
-        [name, f"{fared.offered:.1f}", _rate(fared), *_cells(fared.latencies, 0.5, 0.95, 0.99), _refused(fared)]
-        for name, fared in (
+        [name, f"{outcome.offered:.1f}", _rate(outcome), *_cells(outcome.latencies, 0.5, 0.95, 0.99), _refused(outcome)]
+        for name, outcome in (
             ("interactive, alone", mixture.alone),
             ("interactive, with bulk", mixture.beside),
             ("bulk", mixture.bulk),
@@ -258,12 +260,12 @@ def _memory(held: Memory) -> str:
     )
 
 
-def _rate(fared: Fared) -> str:
-    return f"{fared.answered:.1f} ({min(fared.rates):.1f} to {max(fared.rates):.1f})"
+def _rate(outcome: TrafficOutcome) -> str:
+    return f"{outcome.answered:.1f} ({min(outcome.rates):.1f} to {max(outcome.rates):.1f})"
 
 
-def _refused(fared: Fared) -> str:
-    return f"{len(fared.refusals)}, {fared.too_late}"
+def _refused(outcome: TrafficOutcome) -> str:
+    return f"{len(outcome.refusals)}, {outcome.too_late}"
 
 
 def _cells(values: Sequence[float], *shares: float) -> list[str]:
@@ -271,5 +273,5 @@ def _cells(values: Sequence[float], *shares: float) -> list[str]:
     return ["" if each is None else f"{each:.0f}" for each in found]
 
 
-def _percentiles(rungs: Sequence[Rung], of: str, share: float) -> list[float | None]:
-    return [percentile(getattr(rung.fared, of), share) for rung in rungs]
+def _percentiles(points: Sequence[RatePoint], of: str, share: float) -> list[float | None]:
+    return [percentile(getattr(point.outcome, of), share) for point in points]

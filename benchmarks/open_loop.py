@@ -103,7 +103,7 @@ async def _posted(url: str, traffic: Traffic) -> tuple[int, bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fared:
+class TrafficOutcome:
     """The outcomes of requests of one kind in a window of `seconds`: numbers of those `due` in it, and sorted times
     since they were due, in ms.
 
@@ -137,7 +137,7 @@ class Fared:
         return sum(self.rates) / len(self.rates)
 
 
-def fared(attempts: Sequence[Attempt], window: Window, deadline: float) -> Fared:
+def evaluate(attempts: Sequence[Attempt], window: Window, deadline: float) -> TrafficOutcome:
     """Evaluate the attempts that were due or answered in the window."""
 
     def is_late(each: Attempt) -> bool:
@@ -150,7 +150,7 @@ def fared(attempts: Sequence[Attempt], window: Window, deadline: float) -> Fared
     part = window.seconds / _SLICES
     parts = Counter(min(_SLICES - 1, int((each.ended - window.start) / part)) for each in served)
     fine = {OK, ACCEPTED, *REFUSALS}
-    return Fared(
+    return TrafficOutcome(
         seconds=window.seconds,
         due=len(due),
         rates=[parts[number] / part for number in range(_SLICES)],

@@ -169,7 +169,7 @@ def _verdict(expected: dict[str, list[str]], arrivals: Iterable[Arrival]) -> Ver
     )
 
 
-async def _under_fire(system: System, photo: Path, folder: Path) -> str:
+async def _under_kills(system: System, photo: Path, folder: Path) -> str:
     steady = ReceiverProcess(free_port(), folder / "steady.jsonl")
     mortal = ReceiverProcess(free_port(), folder / "mortal.jsonl")
     bus = await Bus.connect(Settings(nats_url=system.now.nats_url), "benchmark")
@@ -221,7 +221,7 @@ async def _under_fire(system: System, photo: Path, folder: Path) -> str:
     )
 
 
-async def _beside_a_dead_one(system: System, folder: Path) -> str:
+async def _beside_silent_receiver(system: System, folder: Path) -> str:
     """Latency at a healthy receiver while a second one answers or never answers, in alternating rounds."""
     healthy = ReceiverProcess(free_port(), folder / "healthy.jsonl")
     second = ReceiverProcess(free_port(), folder / "second.jsonl")
@@ -282,6 +282,6 @@ def main(photo: Path) -> None:
     """Measure and write the section of RESULTS.md."""
     with tempfile.TemporaryDirectory(prefix="platelane-benchmark-") as folder, stack.running() as started:
         system = System(started.logs.parent)
-        delays = asyncio.run(_beside_a_dead_one(system, Path(folder)))
-        fire = asyncio.run(_under_fire(system, photo, Path(folder)))
+        delays = asyncio.run(_beside_silent_receiver(system, Path(folder)))
+        fire = asyncio.run(_under_kills(system, photo, Path(folder)))
     results.record("Webhooks (`python -m benchmarks webhooks`)", f"{fire}\n\n{delays}")

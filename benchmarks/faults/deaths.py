@@ -31,7 +31,7 @@ async def _kill_at_random(scene: Scene) -> None:
     scene.notes.append(f"{killed} kills")
 
 
-async def _lose_power(scene: Scene) -> None:
+async def _kill_everything(scene: Scene) -> None:
     system = scene.system
     assert isinstance(system, Up)
     await asyncio.to_thread(system.crash)
@@ -43,5 +43,5 @@ async def _lose_power(scene: Scene) -> None:
 FAULTS: Final = (
     *(Fault(f"kill-{name}", f"SIGKILL of {name}", partial(_kill, name)) for name in PROCESSES),
     Fault("kill-random", "SIGKILL of any process, every 1 to 3 s for 20 s", _kill_at_random),
-    Fault("power-loss", "SIGKILL of everything at once, `platelane up` again a second later", _lose_power),
+    Fault("power-loss", "SIGKILL of everything at once, `platelane up` again a second later", _kill_everything),
 )

@@ -39,13 +39,13 @@ class Network:
 
     def divide(self, number: int) -> None:
         """Separate a server from the other servers; services still reach all of them."""
-        self._roads("add", number)
+        self._change_routes("add", number)
 
     def unite(self, number: int) -> None:
         """Undo `divide`."""
-        self._roads("del", number)
+        self._change_routes("del", number)
 
-    def _roads(self, change: str, number: int) -> None:
+    def _change_routes(self, change: str, number: int) -> None:
         for other, name in enumerate(self.servers):
             if other != number:
                 _ip("-n", self.servers[number], "route", change, "blackhole", f"{self.address(other)}/32")

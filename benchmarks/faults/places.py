@@ -25,7 +25,7 @@ _SERVERS: Final = 3
 _CLOCK_SOURCE: Final = Path(__file__).with_name("clock.c")
 
 
-class NotHere(Exception):
+class CannotInject(Exception):
     """This machine or user cannot cause the fault; the text says why."""
 
 
@@ -42,7 +42,7 @@ class Setup:
 
 
 Place: TypeAlias = Callable[[Path, Setup], AbstractContextManager[System]]
-"""A running system in a folder, ready for requests; raises NotHere."""
+"""A running system in a folder, ready for requests; raises CannotInject."""
 
 
 @contextmanager
@@ -56,16 +56,16 @@ def plain(folder: Path, setup: Setup) -> Iterator[System]:
 def small_disk(folder: Path, setup: Setup) -> Iterator[System]:
     """`platelane up` with its state directory on a disk of `DISK_BYTES`."""
     if psutil.virtual_memory().available < 2 * DISK_BYTES:
-        raise NotHere(f"the disk is in memory, of which {2 * DISK_BYTES / 1e9:.1f} GB are not free")
+        raise CannotInject(f"the disk is in memory, of which {2 * DISK_BYTES / 1e9:.1f} GB are not free")
     disk = folder / "state"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
     try:
         done = subprocess.run(mount, capture_output=True, text=True)
     except OSError as error:
-        raise NotHere(f"no disk can be mounted: {error}") from error
+        raise CannotInject(f"no disk can be mounted: {error}") from error
     if done.returncode:
-        raise NotHere(f"no disk can be mounted: {done.stderr.strip()}")
+        raise CannotInject(f"no disk can be mounted: {done.stderr.strip()}")
     try:
         with _running(Up(disk, setup.options, setup.environment)) as system:
             yield system
@@ -80,7 +80,7 @@ def own_clock(folder: Path, setup: Setup) -> Iterator[System]:
     try:
         subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, _CLOCK_SOURCE, "-ldl"], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise NotHere(f"no clock can be compiled: {error}") from error
+        raise CannotInject(f"no clock can be compiled: {error}") from error
     (folder / CLOCK).write_bytes(struct.pack("=q", 0))
     clock = {"LD_PRELOAD": str(library), "PLATELANE_CLOCK": str(folder / CLOCK)}
     with _running(Up(folder / "state", setup.options, setup.environment | clock)) as system:
@@ -115,7 +115,7 @@ def cluster(folder: Path, setup: Setup) -> Iterator[System]:
             network = cleanup.enter_context(made(_SERVERS))
             cleanup.enter_context(inside(network.services))
         except OSError as error:
-            raise NotHere(f"no network namespaces can be made: {error.strerror or error}") from error
+            raise CannotInject(f"no network namespaces can be made: {error.strerror or error}") from error
         yield cleanup.enter_context(_running(Cluster(folder / "state", setup.environment, network)))
 
 

@@ -22,7 +22,7 @@ from benchmarks.faults import clients, clocks, deaths, delays, disks, partitions
 from benchmarks.faults.fault import Fault, Scene
 from benchmarks.faults.judgement import Outcome, judge
 from benchmarks.faults.load import RATE, Load
-from benchmarks.faults.places import NotHere
+from benchmarks.faults.places import CannotInject
 from benchmarks.faults.system import System, is_ready, results_by_camera
 from benchmarks.receiver import ReceiverProcess, free_port
 from platelane.errors import PlatelaneError
@@ -79,14 +79,14 @@ def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
         try:
             with faults[0].place(folder, faults[0].setup) as system:
                 receiver.start()
-                _tell(system, receiver)
+                _add_webhook(system, receiver)
                 time.sleep(_BEFORE)
                 while faults:
                     scene, fault = Scene(system, receiver, photo, folder), faults[0]
-                    row = _told(fault, asyncio.run(_around(fault, scene)), scene.notes)
+                    row = _outcome_row(fault, asyncio.run(_around(fault, scene)), scene.notes)
                     del faults[0]
                     yield row
-        except NotHere as reason:
+        except CannotInject as reason:
             yield from (_without_outcome(fault, f"not done: {reason}") for fault in faults)
             faults.clear()
         except (PlatelaneError, RuntimeError, OSError) as error:
@@ -95,7 +95,7 @@ def _in_one_place(faults: list[Fault], photo: bytes) -> Iterator[list[str]]:
             receiver.kill()
 
 
-def _tell(system: System, receiver: ReceiverProcess) -> None:
+def _add_webhook(system: System, receiver: ReceiverProcess) -> None:
     """Create a webhook that sends every result to the receiver."""
     end = time.monotonic() + _LONGEST
     while True:
@@ -160,7 +160,7 @@ _HEADER: Final = (
 )  # fmt: skip
 
 
-def _told(fault: Fault, outcome: Outcome, notes: Sequence[str]) -> list[str]:
+def _outcome_row(fault: Fault, outcome: Outcome, notes: Sequence[str]) -> list[str]:
     ends = (outcome.answered, outcome.accepted, outcome.refused, outcome.broken)
     return [
         fault.name,

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks import charts
-from benchmarks.offered_load import Memory, Mixture, Rung, report
-from benchmarks.open_loop import Fared
+from benchmarks.offered_load import Memory, Mixture, RatePoint, report
+from benchmarks.open_loop import TrafficOutcome
 
-FINE = Fared(10.0, 100, [10.0] * 5, [50.0, 60.0, 90.0], {}, [], 0, 0, 0)
-BEYOND = Fared(10.0, 300, [9.0, 9.0, 9.0, 9.0, 4.0], [800.0, 900.0, 950.0], {503: 200}, [20.0, 30.0, 250.0], 60, 0, 0)
+FINE = TrafficOutcome(10.0, 100, [10.0] * 5, [50.0, 60.0, 90.0], {}, [], 0, 0, 0)
+BEYOND = TrafficOutcome(
+    10.0, 300, [9.0, 9.0, 9.0, 9.0, 4.0], [800.0, 900.0, 950.0], {503: 200}, [20.0, 30.0, 250.0], 60, 0, 0
+)
 
 
 @pytest.fixture
@@ -19,9 +21,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_report_says_what_is_left_beyond_the_peak_and_how_soon_refusals_came(folder: Path) -> None:
-    rungs = [Rung(1.0, FINE, [0.001]), Rung(3.0, BEYOND, [0.004])]
+    points = [RatePoint(1.0, FINE, [0.001]), RatePoint(3.0, BEYOND, [0.004])]
     held = Memory([0.0, 60.0, 120.0], [900.0, 905.0, 909.0])
-    told = report("gate.jpg", 20, 10.0, rungs, Mixture(FINE, BEYOND, FINE, 9.5), held)
+    told = report("gate.jpg", 20, 10.0, points, Mixture(FINE, BEYOND, FINE, 9.5), held)
     lines = told.splitlines()
     assert "| 1 | 10.0 | 10.0 (10.0 to 10.0) | 60 | 90 | 90 |  |  |  | 0 | 0 | 0 |" in lines
     assert "| 3 | 30.0 | 8.0 (4.0 to 9.0) | 900 | 950 | 950 | 503: 20.0 | 30 | 250 | 60 | 0 | 0 |" in lines
