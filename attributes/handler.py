@@ -32,5 +32,5 @@ class Classifier:
         ]
         part = stages_pb2.VehiclesPart(context=job.context, vehicles=vehicles)
         subject = subjects.part(job.context.id, subjects.VEHICLES)
-        await self._bus.hand_on(subject, part, "described")
+        await self._bus.publish_job_message(subject, part, "described")
         log.debug("attributes_decoded", vehicles=len(vehicles))

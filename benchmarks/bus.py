@@ -119,7 +119,7 @@ class _Photos:
         return [Worker(self._bus, topology.DETECTOR, stages_pb2.Job, self._acknowledge, SENDERS)]
 
     async def publish(self, bus: Bus, number: int) -> None:
-        await bus.hand_on(subjects.DETECT, stages_pb2.Job(context=_context(number), image=self._image))
+        await bus.publish_job_message(subjects.DETECT, stages_pb2.Job(context=_context(number), image=self._image))
 
     async def _acknowledge(self, _job: stages_pb2.Job, _info: MessageInfo) -> None:
         self._done()
@@ -141,19 +141,21 @@ class _WholeJobs(_Photos):
         ]
 
     async def _detect(self, job: stages_pb2.Job, _info: MessageInfo) -> None:
-        await self._leave(job, subjects.DETECTION)
+        await self._publish_part(job, subjects.DETECTION)
         for subject, size in CROPS.items():
-            await self._bus.hand_on(subject, stages_pb2.Job(context=job.context, image=bytes(size)), subject)
+            await self._bus.publish_job_message(
+                subject, stages_pb2.Job(context=job.context, image=bytes(size)), subject
+            )
 
     async def _read(self, job: stages_pb2.Job, _info: MessageInfo) -> None:
-        await self._leave(job, subjects.PLATES)
+        await self._publish_part(job, subjects.PLATES)
 
     async def _describe(self, job: stages_pb2.Job, _info: MessageInfo) -> None:
-        await self._leave(job, subjects.VEHICLES)
+        await self._publish_part(job, subjects.VEHICLES)
 
-    async def _leave(self, job: stages_pb2.Job, stage: str) -> None:
+    async def _publish_part(self, job: stages_pb2.Job, stage: str) -> None:
         part = stages_pb2.Job(context=job.context, image=bytes(PART))
-        await self._bus.hand_on(subjects.part(job.context.id, stage), part, f"part.{stage}")
+        await self._bus.publish_job_message(subjects.part(job.context.id, stage), part, f"part.{stage}")
 
     async def _join(self, part: stages_pb2.Job, info: MessageInfo) -> None:
         context = part.context

@@ -72,17 +72,17 @@ class Detector:
         kept = self._keeper is not None and job.options.mode != domain_pb2.MODE_REDACTION
         for number, plate in enumerate(part.plates[:MAX_PLATES] if kept else ()):
             plate.crop = number
-        stored = self._bus.hand_on(subjects.part(job.context.id, subjects.DETECTION), part, "detection")
+        stored = self._bus.publish_job_message(subjects.part(job.context.id, subjects.DETECTION), part, "detection")
         crops, _ = await asyncio.gather(asyncio.to_thread(crop, image, found, vehicle_boxes(part)), stored)
         messages = []
         if crops.plates:
             plates = stages_pb2.PlateCrops(
                 context=job.context, options=_reading(job.options), crops=crops.plates, other_crops=crops.other_plates
             )
-            messages.append(self._bus.hand_on(subjects.PLATE_CROPS, plates, "plates"))
+            messages.append(self._bus.publish_job_message(subjects.PLATE_CROPS, plates, "plates"))
         if crops.vehicles:
             vehicles = stages_pb2.VehicleCrops(context=job.context, crops=crops.vehicles)
-            messages.append(self._bus.hand_on(subjects.VEHICLE_CROPS, vehicles, "vehicles"))
+            messages.append(self._bus.publish_job_message(subjects.VEHICLE_CROPS, vehicles, "vehicles"))
         await asyncio.gather(*messages)
         if kept and self._keeper:
             await self._keeper.keep(image, part)

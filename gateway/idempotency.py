@@ -124,7 +124,7 @@ class KeyedRequests:
                 known = stages_pb2.KeyedRequest.FromString(record.data)
                 if known.digest != request.digest:
                     raise KeyReused
-                if not await self._is_to_be_repeated(request.account.id, known):
+                if not await self._should_retry(request.account.id, known):
                     return known
             now = time.time()
             new = stages_pb2.KeyedRequest(
@@ -142,7 +142,7 @@ class KeyedRequests:
             return new
         raise EngineUnavailable("Too many requests with this Idempotency-Key arrive at once.")
 
-    async def _is_to_be_repeated(self, account: str, known: stages_pb2.KeyedRequest) -> bool:
+    async def _should_retry(self, account: str, known: stages_pb2.KeyedRequest) -> bool:
         """Whether the job failed in a way that a repetition may fix, or ended without an outcome."""
         reply = await self._outcomes.of(account, known.job_id)
         if reply and reply.HasField("failure"):

@@ -307,7 +307,7 @@ class JobClient:
         async with self._sending if len(photograph.image) > _LARGE else nullcontext():
             await self._images.keep_if_wanted(context.id, photograph.camera_id, context.account, photograph.image)
             job = _Job(context, photograph.options, photograph.image)
-            await self._storage.store(partial(self._bus.hand_on, subject, job), len(photograph.image))
+            await self._storage.store(partial(self._bus.publish_job_message, subject, job), len(photograph.image))
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()

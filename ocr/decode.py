@@ -82,7 +82,7 @@ def read(
     if guidance.expects or guidance.strict:
         alone = scores
         scores, places = region_prior.combine(_expected(unguided, guidance), head, templates, guidance.regions)
-        scores = _without_inventions(spelt, scores, alone, guidance)
+        scores = _keep_length(spelt, scores, alone, guidance)
     plate = domain_pb2.Plate(
         regions=[domain_pb2.Scored(value=code, score=chance) for code, chance in _reported_regions(codes, places)]
     )
@@ -188,7 +188,7 @@ def _expected(reading: region_prior.TextDistribution, guidance: Guidance) -> reg
     return region_prior.TextDistribution(reading.texts, likely, unlisted)
 
 
-def _without_inventions(
+def _keep_length(
     spelt: Sequence[str], guided: NDArray[np.float64], alone: NDArray[np.float64], guidance: Guidance
 ) -> NDArray[np.float64]:
     """Hints may decide between characters, but not add or remove one. Regions only move probability between texts of

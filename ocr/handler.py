@@ -55,5 +55,5 @@ class Reader:
         )
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)
         subject = subjects.part(job.context.id, subjects.PLATES)
-        await self._bus.hand_on(subject, part, "read")
+        await self._bus.publish_job_message(subject, part, "read")
         log.debug("read", texts=[plate.text for plate in plates])

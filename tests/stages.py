@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from platelane.bus import MessageInfo
-from platelane.bus.publisher import OfJob
+from platelane.bus.publisher import JobMessage
 from platelane.pb.v1.stages_pb2 import JobContext
 from platelane.vision import decoding
 from platelane.vision.decoders import Decoded
@@ -30,17 +30,17 @@ def decode_here(data: bytes, _deadline: float) -> Decoded:
 class Published:
     """A bus that keeps messages instead of sending them; an id that was stored before stores nothing."""
 
-    messages: list[tuple[str, Message | OfJob]] = field(default_factory=list)
+    messages: list[tuple[str, Message | JobMessage]] = field(default_factory=list)
     sent: list[tuple[str, Message]] = field(default_factory=list)
     deadlines: set[float | None] = field(default_factory=set)
     _ids: set[str] = field(default_factory=set)
 
-    async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
+    async def publish_job_message(self, subject: str, message: JobMessage, step: str = "") -> bool:
         deadline = message.context.deadline_us / 1e6
         return await self.publish(subject, message, f"{message.context.id}.{step}", deadline)
 
     async def publish(
-        self, subject: str, message: Message | OfJob, message_id: str, deadline: float | None = None
+        self, subject: str, message: Message | JobMessage, message_id: str, deadline: float | None = None
     ) -> bool:
         self.deadlines.add(deadline)
         if message_id in self._ids:

@@ -175,7 +175,7 @@ class DeliveryHandler:
 
     async def _failed(self, attempt: _Attempt, response: Response, health: HookHealth) -> Outcome:
         hook = attempt.hook
-        if reason := self._hopeless(response, health):
+        if reason := self._reason_to_disable(response, health):
             await self._disable(hook, reason, health)
             return RetryAfter(_DISABLED, reason)
         limit = REFUSAL_ATTEMPTS if response.status in REFUSALS else self._settings.webhook_attempts
@@ -198,7 +198,7 @@ class DeliveryHandler:
         await self._count(attempt, DEAD)
         return Reject(reason)
 
-    def _hopeless(self, response: Response, health: HookHealth) -> str:
+    def _reason_to_disable(self, response: Response, health: HookHealth) -> str:
         """Why the hook should be disabled; empty if it should not."""
         if response.status == GONE:
             return f"The receiver says that it is gone for good ({response})."
@@ -223,9 +223,9 @@ class DeliveryHandler:
 
     def _pause(self, response: Response, attempt: int) -> float:
         """Seconds until the next attempt: growing, and at least what the receiver asks for."""
-        return max(self._growing_pause(attempt), min(response.retry_after, LONGEST_WAIT))
+        return max(self._backoff(attempt), min(response.retry_after, LONGEST_WAIT))
 
-    def _growing_pause(self, attempt: int) -> float:
+    def _backoff(self, attempt: int) -> float:
         """Exponential back-off with jitter, in seconds."""
         return min(self._settings.webhook_retry_limit, 2.0 ** min(attempt - 1, 30)) * random.uniform(0.8, 1.2)
 

@@ -11,7 +11,7 @@ import structlog
 from nats.errors import Error as NatsError
 
 from platelane.errors import PlatelaneError
-from platelane.webhooks.health import HealthStore, HookHealth, Observed
+from platelane.webhooks.health import HealthStore, HookHealth, Observations
 from platelane.webhooks.response import Response
 
 log = structlog.get_logger(__name__)
@@ -34,11 +34,11 @@ class HealthTracker:
     def __init__(self, store: HealthStore) -> None:
         self._store = store
         self._stored: dict[int, HookHealth] = {}
-        self._observed: dict[int, Observed] = {}
+        self._observed: dict[int, Observations] = {}
 
     def observe(self, hook_id: int, response: Response, *, with_plate: bool) -> HookHealth:
         """Record a request; returns the receiver's health as far as this process knows it."""
-        observed = self._observed.setdefault(hook_id, Observed())
+        observed = self._observed.setdefault(hook_id, Observations())
         observed.add(response, with_plate=with_plate)
         return self._stored.get(hook_id, HookHealth()).after(observed)
 
@@ -67,16 +67,16 @@ class HealthTracker:
                 log.info("hook_recovered", hook=hook_id)
 
 
-def _after(observed: Observed, health: HookHealth) -> HookHealth:
+def _after(observed: Observations, health: HookHealth) -> HookHealth:
     return health.after(observed)
 
 
-def _joined(earlier: Observed, later: Observed | None) -> Observed:
+def _joined(earlier: Observations, later: Observations | None) -> Observations:
     """Two consecutive sets of observations as one."""
     if later is None:
         return earlier
-    before = Observed() if later.succeeded else earlier
-    return Observed(
+    before = Observations() if later.succeeded else earlier
+    return Observations(
         succeeded=earlier.succeeded or later.succeeded,
         failures=before.failures + later.failures,
         failing_since=before.failing_since or later.failing_since,

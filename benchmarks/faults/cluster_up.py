@@ -36,13 +36,13 @@ _ROUTES: Final = 6222
 _PATIENCE: Final = 60.0
 
 
-class _Quiet:
+class SilentListener:
     """Ignores all events."""
 
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
     def back(self, process: Process, seconds: float) -> None: ...
-    def unwell(self, process: Process, problem: str) -> None: ...
+    def unhealthy(self, process: Process, problem: str) -> None: ...
 
 
 def _plan(settings: Settings, namespaces: list[str]) -> Plan:
@@ -112,7 +112,7 @@ async def _serve(port: int, folder: Path, namespaces: list[str]) -> None:
     folder.mkdir(exist_ok=True)
     settings = read_settings().model_copy(update={"port": port, "state_dir": folder})
     plan = _plan(settings, namespaces)
-    supervisor = Supervisor(plan, _Quiet())
+    supervisor = Supervisor(plan, SilentListener())
     try:
         await supervisor.start()
         await _first_answer(plan.url)

@@ -101,7 +101,7 @@ class PlateReader:
         self, _requests: object, context: Context
     ) -> None:
         account = await self._account(context)
-        async with self._staying(account, context, self._streams):
+        async with self._counted_stream(account, context, self._streams):
             await self._stream(context)
 
     async def _stream(self, context: Context) -> None:
@@ -146,7 +146,7 @@ class PlateReader:
     ) -> AsyncIterator[domain_pb2.Recognition]:
         account = await self._account(context)
         request = await self._only(requests, service_pb2.SubscribeRequest, context)
-        async with self._staying(account, context):
+        async with self._counted_stream(account, context):
             async for recognition in self._results(request, account, context):
                 yield recognition
 
@@ -193,7 +193,7 @@ class PlateReader:
             await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
 
     @asynccontextmanager
-    async def _staying(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
+    async def _counted_stream(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
         """Count a stream or subscription while it is open; aborts the call if the client, or all, have too many."""
         client = account.client(_address(context.peer()))
         if self._open[client] >= STREAMS_OF_CLIENT:
@@ -246,7 +246,7 @@ class PlateReader:
     ) -> service_pb2.RecognizeResponse:
         headers = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
         with (
-            metrics.request("grpc", "Recognize") as noted,
+            metrics.request("grpc", "Recognize") as measured,
             tracing.received("gRPC Recognize", headers, SpanKind.SERVER),
         ):
             try:
@@ -257,7 +257,7 @@ class PlateReader:
                 response = service_pb2.RecognizeResponse(
                     request_id=request.request_id, recognition=answer.recognition, calls=answer.calls
                 )
-            noted.status = _code(response.error.code).name
+            measured.status = _code(response.error.code).name
             return response
 
     async def _next(self, context: Context) -> service_pb2.RecognizeRequest | None:

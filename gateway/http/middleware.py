@@ -35,14 +35,14 @@ class Metrics:
             return
         method = scope["method"] if scope["method"] in _MEASURED else "other"
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        with metrics.request("rest", method) as noted, tracing.received(f"HTTP {method}", headers, SpanKind.SERVER):
+        with metrics.request("rest", method) as measured, tracing.received(f"HTTP {method}", headers, SpanKind.SERVER):
 
-            async def send_noted(message: Message) -> None:
+            async def send_measured(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    noted.status = str(message["status"])
+                    measured.status = str(message["status"])
                 await send(message)
 
-            await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, send_measured)
 
 
 class CanonicalPaths:

@@ -429,21 +429,21 @@ class Accuracy(BaseModel):
     cameras: list[CameraAccuracy]
 
 
-class Judged(BaseModel):
+class HealthPart(BaseModel):
     """A part of the pipeline; `advice` is null if its status is `ok`."""
 
     status: Annotated[str, Field(json_schema_extra={"enum": ["ok", "warn", "fail"]})]
     advice: Annotated[str | None, Field(description="What is wrong, and the section of the runbook about it.")]
 
 
-class ServiceHealth(Judged):
+class ServiceHealth(HealthPart):
     """A service."""
 
     name: str
     replicas: Annotated[Pixel, Field(description="Processes that answered.")]
 
 
-class QueueHealth(Judged):
+class QueueHealth(HealthPart):
     """A consumer of the pipeline, or the queue of a webhook."""
 
     name: str
@@ -451,7 +451,7 @@ class QueueHealth(Judged):
     working: Annotated[int | None, Field(description="Messages being processed; `null` for webhooks.")]
 
 
-class StageHealth(Judged):
+class StageHealth(HealthPart):
     """How long a stage takes for a message, over all its processes since they started."""
 
     stage: str
@@ -459,7 +459,7 @@ class StageHealth(Judged):
     p95_ms: float
 
 
-class ModelHealth(Judged):
+class ModelHealth(HealthPart):
     """A model that the stages use."""
 
     name: str
@@ -467,7 +467,7 @@ class ModelHealth(Judged):
     batch_sizes: Annotated[list[int], Field(description="The largest batch that Triton accepts.")]
 
 
-class StreamHealth(Judged):
+class StreamHealth(HealthPart):
     """A NATS stream."""
 
     name: str
@@ -476,14 +476,14 @@ class StreamHealth(Judged):
     max_bytes: int | None
 
 
-class DiskHealth(Judged):
+class DiskHealth(HealthPart):
     """The disk that the store is on."""
 
     used_bytes: int
     total_bytes: int
 
 
-class ErrorHealth(Judged):
+class ErrorHealth(HealthPart):
     """Messages that were given up in the last hour, after too many failures."""
 
     service: Annotated[str, Field(description="The stream that they were in.")]
@@ -491,7 +491,7 @@ class ErrorHealth(Judged):
     count: int
 
 
-class PipelineHealth(Judged):
+class PipelineHealth(HealthPart):
     """The whole pipeline, without parts whose state is unknown; has `advice` if NATS does not answer."""
 
     advice: str | None = None

@@ -79,7 +79,7 @@ async def apply(
     """
     manager = _Manager(connection, patience)
     if not force:
-        await _refuse_to_go_back(manager)
+        await _refuse_downgrade(manager)
     changes = [await manager.stream(config) for config in topology.streams(settings)]
     changes += await _spread(manager, settings)
     changes += [await manager.consumer(stream, config) for stream, config in topology.consumers(settings)]
@@ -118,7 +118,7 @@ class _Manager:
         self._patience = patience
 
     async def stream(self, config: StreamConfig) -> Change:
-        return await self._patiently(f"stream {config.name}", lambda: ensure_stream(self._connection, config))
+        return await self._with_retries(f"stream {config.name}", lambda: ensure_stream(self._connection, config))
 
     async def consumer(self, stream: str, config: ConsumerConfig) -> Change:
         what = f"consumer {config.name} of {stream}"
@@ -131,7 +131,7 @@ class _Manager:
             after = await _ask(self._connection, f"CONSUMER.DURABLE.CREATE.{stream}.{config.name}", wanted)
             return _changed(what, before["config"], after["config"]) if before else Change(Action.MADE, what)
 
-        return await self._patiently(what, ensure)
+        return await self._with_retries(what, ensure)
 
     async def names(self) -> list[str]:
         """The names of all streams."""
@@ -146,30 +146,30 @@ class _Manager:
         return await self.ask(f"stream {stream}", f"STREAM.INFO.{stream}", {})
 
     async def ask(self, what: str, request: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        return await self._patiently(what, lambda: _ask(self._connection, request, content))
+        return await self._with_retries(what, lambda: _ask(self._connection, request, content))
 
     async def until(self, what: str, condition: Callable[[], Awaitable[bool]]) -> None:
         async def holds() -> None:
             if not await condition():
                 raise TimeoutError("it takes too long")
 
-        await self._patiently(what, holds)
+        await self._with_retries(what, holds)
 
-    async def _patiently(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _with_retries(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._patience
         while True:
             try:
                 return await attempt()
             except (NatsError, TimeoutError) as error:
-                if isinstance(error, APIError) and not _passes(error):
+                if isinstance(error, APIError) and not _is_transient(error):
                     raise Fault(f"NATS refuses {what}: {error.description}") from error
                 if loop.time() > end:
                     raise EngineUnavailable(f"NATS could not create {what}: {error or 'no answer'}") from error
                 await asyncio.sleep(_PAUSE)
 
 
-async def _refuse_to_go_back(manager: _Manager) -> None:
+async def _refuse_downgrade(manager: _Manager) -> None:
     ours = {*topology.JOB_STREAMS, topology.RESULTS, topology.USAGE}
     for name in await manager.names():
         if name in ours:
@@ -255,7 +255,7 @@ async def _ask(connection: Connection, request: str, content: Mapping[str, Any])
     return await connection.ask_once(f"$JS.API.{request}", json.dumps(content).encode(), _REQUEST_PATIENCE)
 
 
-def _passes(refusal: APIError) -> bool:
+def _is_transient(refusal: APIError) -> bool:
     """Whether a retry may succeed: there is no leader yet, or too few servers, because one is still down."""
     return isinstance(refusal, ServiceUnavailableError) or refusal.err_code == _NO_PEERS
 

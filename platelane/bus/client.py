@@ -20,7 +20,7 @@ from nats.js.errors import APIError
 
 from platelane.bus import subjects, topology
 from platelane.bus.connection import Connection
-from platelane.bus.publisher import OfJob
+from platelane.bus.publisher import JobMessage
 from platelane.bus.requirements import Requirements
 from platelane.bus.streams import Stream, refusal
 from platelane.pb.v1.stages_pb2 import JobContext
@@ -72,7 +72,7 @@ class Bus:
         return self.client.is_connected
 
     async def publish(
-        self, subject: str, message: Message | OfJob, message_id: str, deadline: float | None = None
+        self, subject: str, message: Message | JobMessage, message_id: str, deadline: float | None = None
     ) -> bool:
         """Store a message in the stream of its subject; retried under the same id until `deadline` (unix seconds).
 
@@ -91,7 +91,7 @@ class Bus:
             raise refusal(subject, error) from error
         return not PubAck.from_response(answer).duplicate
 
-    async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
+    async def publish_job_message(self, subject: str, message: JobMessage, step: str = "") -> bool:
         """Store a job's message in its camera's partition, retried until the job's deadline; otherwise as `publish`.
 
         `step` identifies the message within its job; a message of the same job and step is stored only once.
@@ -204,7 +204,7 @@ class Bus:
             await asyncio.sleep(0.1)
             if await self._deliver(subject, data, deadline):
                 return
-        log.info("nobody_listens", subject=subject)
+        log.info("no_subscriber", subject=subject)
 
 
 def _headers(message: Msg) -> dict[str, str]:

@@ -202,7 +202,7 @@ class Connection:
                 except MaxPayloadError as error:
                     raise UploadTooLarge(self.client.max_payload) from error
                 except APIError as error:
-                    if error.err_code in FULL or not _passing(error):
+                    if error.err_code in FULL or not _is_transient(error):
                         raise
                     problem = error
                 except (NatsError, TimeoutError) as error:
@@ -295,7 +295,7 @@ class _Client(Client):
         return super()._connect_command()
 
 
-def _passing(error: APIError) -> bool:
+def _is_transient(error: APIError) -> bool:
     """Whether the same request may succeed a moment later."""
     return error.err_code == _IN_PROCESS or (error.code or 0) >= 500
 

@@ -65,11 +65,11 @@ class DeadLetters:
         letter = DeadLetter(subject=message.subject or "", data=data, reason=reason)
         await bury(self._bus, stream, f"{stream}.{sequence}", letter)
         if whole in topology.JOB_STREAMS:
-            await self._tell_caller(data)
+            await self._notify_caller(data)
         if whole in topology.WORK_QUEUES:
             await self._bus.stream(stream).delete(sequence)
 
-    async def _tell_caller(self, data: bytes) -> None:
+    async def _notify_caller(self, data: bytes) -> None:
         try:
             context = Part.FromString(data).context  # the first field of every message of a job; others are skipped
         except DecodeError:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from platelane.pb.v1.stages_pb2 import JobContext
 
 
-class OfJob(Protocol):
+class JobMessage(Protocol):
     """A protobuf message whose first field is its job's context."""
 
     @property
@@ -20,8 +20,8 @@ class OfJob(Protocol):
 class Publisher(Protocol):
     """Stores the messages of jobs; `Bus` is one."""
 
-    async def hand_on(self, subject: str, message: OfJob, step: str = "") -> bool:
-        """As `Bus.hand_on`."""
+    async def publish_job_message(self, subject: str, message: JobMessage, step: str = "") -> bool:
+        """As `Bus.publish_job_message`."""
         ...
 
 

@@ -162,13 +162,13 @@ class Worker(Generic[M]):
     async def _slot(self, pull: Pull) -> None:
         async with pull:
             if self._waits:
-                await self._work_after_others(pull)
+                await self._work_at_low_priority(pull)
             else:
                 while message := await pull.next():
                     with self._places.first():
                         await self._work(message, pull)
 
-    async def _work_after_others(self, pull: Pull) -> None:
+    async def _work_at_low_priority(self, pull: Pull) -> None:
         while True:
             async with self._places.second() as free:
                 message = await pull.next() if free else None

@@ -212,7 +212,7 @@ class _Reporter:
     def back(self, process: Process, seconds: float) -> None:
         self._say(f"[green]✓[/green] {process.name} is back after {seconds:.1f} s   pid {process.pid}")
 
-    def unwell(self, process: Process, problem: str) -> None:
+    def unhealthy(self, process: Process, problem: str) -> None:
         self._say(f"[red]✗ {process.name} reports that it cannot work:[/red] {escape(problem)}")
         self._say("  If the disk is full, make room: it is then restarted.")
 

@@ -33,7 +33,7 @@ def total(store: Path) -> int:
     return shutil.disk_usage(_existing(store)).total
 
 
-def has_room_again(store: Path) -> bool:
+def has_room_to_restart(store: Path) -> bool:
     """Whether there is enough free space for a server that ran out of it to work after a restart."""
     return shutil.disk_usage(store).free > _RESTART_BYTES
 

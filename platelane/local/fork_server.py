@@ -170,7 +170,7 @@ class ForkServer:
         loop = asyncio.get_running_loop()
         with self._control, contextlib.suppress(OSError):
             while data := await loop.sock_recv(self._control, LONGEST_MESSAGE):
-                self._take_in(Report.decoded(data))
+                self._handle_report(Report.decoded(data))
         await process.wait()
         self._process = None
         for child in self._children.values():
@@ -179,7 +179,7 @@ class ForkServer:
         if self._ordered and not self._ordered.done():
             self._ordered.set_exception(CannotStart(f"The fork server ended; its log is {self._log}."))
 
-    def _take_in(self, report: Report) -> None:
+    def _handle_report(self, report: Report) -> None:
         child = self._children.get(report.pid)
         if child is None:  # orders are given one at a time, so it is the one ordered last
             child = self._children[report.pid] = ForkedChild(report.pid)

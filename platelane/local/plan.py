@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-async def _nothing_more(_pid: int) -> None:
+async def _no_preparation(_pid: int) -> None:
     """The default of `Program.on_ready`: most programs are ready when their `ready_url` says so."""
 
 
-def _nothing_left() -> None:
+def _no_cleanup() -> None:
     pass
 
 
@@ -35,8 +35,8 @@ class Program:
     folder: Path | None = None
     start_seconds: float = 60.0
     stop_seconds: float = 4.0
-    on_ready: Callable[[int], Awaitable[None]] = _nothing_more
-    on_end: Callable[[], None] = _nothing_left
+    on_ready: Callable[[int], Awaitable[None]] = _no_preparation
+    on_end: Callable[[], None] = _no_cleanup
     restart_helps: Callable[[], bool] | None = None
     package: str = ""
     """Python programs only: the package that `command` runs; the fork server can run it instead."""

@@ -124,7 +124,7 @@ class Process:
         """Whether it was ended from outside."""
         return self._process is not None and self._process.returncode in _BY_OTHERS
 
-    async def unwell(self, client: httpx.AsyncClient) -> str:
+    async def unhealthy(self, client: httpx.AsyncClient) -> str:
         """The problem that a running program reports; empty if it reports none or does not answer."""
         try:
             answer = await client.get(self.program.ready_url)

@@ -23,7 +23,7 @@ from platelane.errors import CannotStart
 from platelane.local import disk
 from platelane.local.plan import Plan, Program
 from platelane.local.ports import LOOPBACK, Ports
-from platelane.local.shared_memory import free_shared_memory_with_its_users
+from platelane.local.shared_memory import unlink_mapped_shared_memory
 from platelane.local.state import write_private
 from platelane.local.triton import grpc_address, triton_program
 from platelane.local.triton_environment import environment_folder, find_environment
@@ -186,7 +186,7 @@ def nats_program(url: str, monitor_port: int, state_dir: Path, sync_interval: st
         environment={"GOMAXPROCS": str(nats_processors(os.cpu_count() or 1))},
         ready_url=f"http://{LOOPBACK}:{monitor_port}{monitor_path}/healthz",
         address=f"nats://{LOOPBACK}:{address.port}",
-        restart_helps=partial(disk.has_room_again, state_dir),
+        restart_helps=partial(disk.has_room_to_restart, state_dir),
     )
 
 
@@ -223,7 +223,7 @@ def _topology(settings: Settings, nats_url: str) -> Callable[[int], Awaitable[No
 
 
 async def _free_shared_memory(pid: int) -> None:
-    free_shared_memory_with_its_users(pid)
+    unlink_mapped_shared_memory(pid)
 
 
 def _usual_port(variable: str, url: str) -> int:

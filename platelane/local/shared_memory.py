@@ -11,7 +11,7 @@ _YOUNG: Final = 60.0
 """Seconds within which a new name may not have been mapped yet."""
 
 
-def free_shared_memory_with_its_users(pid: int) -> None:
+def unlink_mapped_shared_memory(pid: int) -> None:
     """Removes the names of shared memory that a process has mapped, so that it is freed when its last user ends.
 
     Call it once all processes that share the memory have mapped it; they no longer need the name then.

@@ -29,7 +29,7 @@ _SETTLED_SECONDS = 60.0  # a program that ran this long has earned a quick resta
 _ATTEMPTS = 8  # in about 50 seconds
 _FIRST_ATTEMPTS = 3
 _WATCH_SECONDS = 2.0
-_UNWELL = 3  # times in a row
+_UNHEALTHY = 3  # times in a row
 
 
 class Listener(Protocol):
@@ -38,7 +38,7 @@ class Listener(Protocol):
     def ready(self, process: Process, seconds: float) -> None: ...
     def died(self, process: Process, how: str, delay: float) -> None: ...
     def back(self, process: Process, seconds: float) -> None: ...
-    def unwell(self, process: Process, problem: str) -> None: ...
+    def unhealthy(self, process: Process, problem: str) -> None: ...
 
 
 class Supervisor:
@@ -152,16 +152,16 @@ class Supervisor:
     async def _watch(self, process: Process, restart_helps: Callable[[], bool]) -> None:
         """Kills a program that keeps reporting that it cannot work, so that it is restarted: NATS does not recover from
         a full disk by itself."""
-        unwell = 0
+        unhealthy = 0
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            problem = await process.unwell(self._client) if process.is_ready and process.pid else ""
-            unwell = unwell + 1 if problem else 0
-            if unwell == _UNWELL:
+            problem = await process.unhealthy(self._client) if process.is_ready and process.pid else ""
+            unhealthy = unhealthy + 1 if problem else 0
+            if unhealthy == _UNHEALTHY:
                 with contextlib.suppress(OSError):
-                    self._listener.unwell(process, problem)
-            if unwell >= _UNWELL and restart_helps():
-                unwell = 0
+                    self._listener.unhealthy(process, problem)
+            if unhealthy >= _UNHEALTHY and restart_helps():
+                unhealthy = 0
                 process.kill()
 
     async def stop(self) -> None:

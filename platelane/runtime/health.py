@@ -71,9 +71,9 @@ class HealthPage:
         Raises:
             OSError: the address is taken.
         """
-        return await asyncio.start_server(self._converse, host, port, limit=8_192)
+        return await asyncio.start_server(self._serve_connection, host, port, limit=8_192)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(
             OSError, ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
         ):

@@ -131,20 +131,20 @@ def working(stage: str) -> Iterator[None]:
 
 
 @dataclass(slots=True)
-class Noted:
+class MeasuredRequest:
     """A request; `status` becomes known while it is answered."""
 
     status: str = "none"
 
 
 @contextmanager
-def request(edge: str, method: str) -> Iterator[Noted]:
+def request(edge: str, method: str) -> Iterator[MeasuredRequest]:
     """Measure one request."""
-    noted, started = Noted(), time.perf_counter()
+    measured, started = MeasuredRequest(), time.perf_counter()
     try:
-        yield noted
+        yield measured
     finally:
-        REQUEST_SECONDS.labels(edge, method, noted.status).observe(time.perf_counter() - started)
+        REQUEST_SECONDS.labels(edge, method, measured.status).observe(time.perf_counter() - started)
 
 
 def webhook(status: int | None, seconds: float) -> None:

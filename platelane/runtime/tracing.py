@@ -46,7 +46,7 @@ def received(name: str, headers: Mapping[str, str] | None, kind: SpanKind = Span
         if span.get_span_context().is_valid:
             yield
         else:
-            with trace.use_span(_nameless()):
+            with trace.use_span(_unrecorded_span()):
                 yield
 
 
@@ -72,6 +72,6 @@ def log_trace_id(_logger: Any, _method: str, event: Any) -> Any:
     return event
 
 
-def _nameless() -> NonRecordingSpan:
+def _unrecorded_span() -> NonRecordingSpan:
     """The beginning of a trace that is not recorded, but appears in the logs."""
     return NonRecordingSpan(SpanContext(secrets.randbits(128), secrets.randbits(64), False, TraceFlags(0)))

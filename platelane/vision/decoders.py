@@ -72,7 +72,7 @@ class Decoders:
 
     def __init__(self) -> None:
         self._idle: deque[_Decoder] = deque()
-        self._nursery: _Nursery | None = None
+        self._fork_server: _ForkServer | None = None
         self._starting = threading.Lock()
         self._large = threading.Lock()
         self._closed = False
@@ -96,8 +96,8 @@ class Decoders:
         self._closed = True
         while self._idle:
             self._idle.pop().close()
-        if self._nursery is not None:
-            self._nursery.close()
+        if self._fork_server is not None:
+            self._fork_server.close()
 
     def decode(self, data: bytes, deadline: float) -> Decoded:
         """As `decoding.decode`, in another process, which is killed at `deadline` (Unix seconds).
@@ -151,11 +151,11 @@ class Decoders:
             return decoder
         try:
             with self._starting:
-                if self._nursery is not None and not self._nursery.alive:
-                    self._nursery.close()
-                    self._nursery = None
-                self._nursery = self._nursery or _Nursery()
-                return self._nursery.decoder()
+                if self._fork_server is not None and not self._fork_server.alive:
+                    self._fork_server.close()
+                    self._fork_server = None
+                self._fork_server = self._fork_server or _ForkServer()
+                return self._fork_server.decoder()
         except OSError as error:
             raise EngineUnavailable(f"The picture cannot be decoded now: {error}") from error
 
@@ -167,7 +167,7 @@ class Decoders:
             self._idle.append(decoder)
 
 
-class _Nursery:
+class _ForkServer:
     """The process that forks decoders."""
 
     def __init__(self) -> None:

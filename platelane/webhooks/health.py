@@ -34,7 +34,7 @@ class Tally(BaseModel):
 
 
 @dataclass(slots=True)
-class Observed:
+class Observations:
     """Observations of a receiver since its health was last stored."""
 
     succeeded: bool = False
@@ -68,7 +68,7 @@ class HookHealth(BaseModel):
     with_plate: Tally = Tally()
     without_plate: Tally = Tally()
 
-    def after(self, observed: Observed) -> HookHealth:
+    def after(self, observed: Observations) -> HookHealth:
         """The health after further observations."""
         before = HookHealth() if observed.succeeded else self
         return HookHealth(

@@ -49,12 +49,12 @@ class Filter(BaseModel):
 
     @field_validator("watch_list")
     @classmethod
-    def _as_plates_are_spelt(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _checked_plates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(checked, values)))
 
     @field_validator("plates")
     @classmethod
-    def _that_can_match(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+    def _checked_patterns(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(map(checked_pattern, values))
 
 

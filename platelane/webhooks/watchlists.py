@@ -43,11 +43,11 @@ class Listed(BaseModel):
 
     @field_validator("plate")
     @classmethod
-    def _as_it_is_read(cls, value: str) -> str:
+    def _checked_plate(cls, value: str) -> str:
         return checked(value)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Listed:
+    def _checked_period(self) -> Listed:
         if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
             raise ValueError("valid_to is before valid_from")
         return self

@@ -111,7 +111,7 @@ async def test_partitions_are_led_by_different_servers(cluster: list[NatsServer]
 
         async with running(Worker(bus, topology.DETECTOR, Job, handler, 3).run):
             for number in range(12):
-                await bus.hand_on(subjects.DETECT, job(f"{number}"))
+                await bus.publish_job_message(subjects.DETECT, job(f"{number}"))
 
             async def all_handled() -> bool:
                 return len(handled) == 12

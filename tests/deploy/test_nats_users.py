@@ -262,14 +262,14 @@ async def test_the_aggregator_answers_counts_and_keeps_dead_letters(
                 id="whole", camera_id=camera, reply_subject=caller.subject, account="account", accepted_us=1
             )
             for part in (subjects.PLATES, subjects.DETECTION):
-                await gateway.hand_on(subjects.part("whole", part), DetectionPart(context=context), part)
+                await gateway.publish_job_message(subjects.part("whole", part), DetectionPart(context=context), part)
             reply = await caller.reply()
             assert (reply.job_id, reply.calls) == ("whole", 1)
 
             async with running(Worker(gateway, topology.DETECTOR, Job, hopeless, 1).run):
                 work = job("hopeless", reply_subject=caller.subject)
                 work.context.camera_id = camera
-                await gateway.hand_on(subjects.DETECT, work)
+                await gateway.publish_job_message(subjects.DETECT, work)
                 reply = await caller.reply(timeout=20)
             assert (reply.job_id, reply.failure.kind) == ("hopeless", FAILURE_KIND_INTERNAL)
 

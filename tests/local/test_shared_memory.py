@@ -14,7 +14,7 @@ import pytest
 
 from platelane.local import shared_memory
 from platelane.local.process import Process
-from platelane.local.shared_memory import free_shared_memory_with_its_users
+from platelane.local.shared_memory import unlink_mapped_shared_memory
 from tests.local.conftest import MakeProgram
 
 USER = """
@@ -38,12 +38,12 @@ def test_a_name_goes_and_the_memory_stays() -> None:
         assert user.stdout.readline() == "mapped\n"
         assert name.exists()
         for _ in range(2):  # the second time the name is gone
-            free_shared_memory_with_its_users(user.pid)
+            unlink_mapped_shared_memory(user.pid)
         assert not name.exists()
         user.stdin.write("\n")
         user.stdin.flush()
         assert user.stdout.readline() == "still\n"
-    free_shared_memory_with_its_users(user.pid)  # a process that has ended is no error
+    unlink_mapped_shared_memory(user.pid)  # a process that has ended is no error
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ class Events(list[str]):
         assert seconds > 0
         self.append(f"{process.name} back")
 
-    def unwell(self, process: Process, problem: str) -> None:
-        self.append(f"{process.name} unwell: {problem}")
+    def unhealthy(self, process: Process, problem: str) -> None:
+        self.append(f"{process.name} unhealthy: {problem}")
 
     async def wait_for(self, event: str, count: int = 1) -> None:
         async with asyncio.timeout(20):
@@ -168,7 +168,7 @@ async def test_a_program_that_cannot_work_is_left_alone_while_a_restart_does_not
     await supervisor.start()
     try:
         full.touch()
-        await events.wait_for("server unwell: status 503")
+        await events.wait_for("server unhealthy: status 503")
         assert "server back" not in events
     finally:
         await supervisor.stop()

@@ -18,7 +18,7 @@ from platelane.errors import EngineUnavailable, Overloaded
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.clock import Jumps
 from platelane.runtime.settings import Settings
-from platelane.webhooks.health import HookHealth, Observed
+from platelane.webhooks.health import HookHealth, Observations
 from platelane.webhooks.hook import Hook
 from platelane.webhooks.payload import Payload
 from platelane.webhooks.response import Response
@@ -44,7 +44,7 @@ class World:
     counted: set[str] = field(default_factory=set)
     nats_is_away: bool = False
     mails: list[Hook] = field(default_factory=list)
-    observed: Observed = field(default_factory=Observed)
+    observed: Observations = field(default_factory=Observations)
     health: HookHealth = field(default_factory=HookHealth)
     images: dict[str, bytes] = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from platelane.errors import EngineUnavailable
-from platelane.webhooks.health import HookHealth, Observed, Tally
+from platelane.webhooks.health import HookHealth, Observations, Tally
 from platelane.webhooks.response import Response
 from webhook_svc.health_tracker import HealthTracker
 
@@ -63,7 +63,7 @@ async def test_what_cannot_be_written_is_written_later() -> None:
 @given(st.lists(st.tuples(st.sampled_from([200, 500, None]), st.booleans()), max_size=20), st.integers(0, 20))
 def test_observed_in_parts_is_observed_at_once(requests: list[tuple[int | None, bool]], cut: int) -> None:
     def after(health: HookHealth, part: list[tuple[int | None, bool]]) -> HookHealth:
-        observed = Observed()
+        observed = Observations()
         for status, with_plate in part:
             observed.add(response(status), with_plate=with_plate)
         return health.after(observed)
@@ -72,7 +72,7 @@ def test_observed_in_parts_is_observed_at_once(requests: list[tuple[int | None, 
 
 
 def test_a_receiver_that_takes_only_events_with_a_plate_is_seen() -> None:
-    observed = Observed()
+    observed = Observations()
     for _ in range(5):
         observed.add(response(500), with_plate=False)
     assert not HookHealth().after(observed).fails_without_plate, "it may take nothing at all"
