@@ -1,7 +1,7 @@
-"""audit.py PIP_AUDIT FOLDER...: looks the packages installed in these folders up among PyPI's known vulnerabilities.
+"""audit.py PIP_AUDIT FOLDER...: checks the packages installed in these folders for vulnerabilities known to PyPI.
 
-pip-audit does the work; this says what it found, and tells a vulnerable package (exit code 1) from a machine on which
-nobody can be asked (0), for which pip-audit's own code is 1 too.
+pip-audit does the work. This prints what it found, and distinguishes a vulnerable package (exit code 1) from a machine
+without access to PyPI (0), for which pip-audit's own exit code is 1 too.
 """
 
 from __future__ import annotations

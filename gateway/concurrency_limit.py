@@ -73,9 +73,9 @@ class Timing:
     _start: float
 
     def answered(self) -> None:
-        """The answer has come."""
+        """Record that the answer arrived."""
         self._limit.answered(self._found, time.monotonic() - self._start)
 
     def too_late(self) -> None:
-        """It has not come, and nobody waits any more."""
+        """Record that it did not arrive in time."""
         self._limit.too_late(self._found, time.monotonic() - self._start)

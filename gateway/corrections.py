@@ -53,7 +53,7 @@ class Correction(BaseModel):
         if plate is None:
             return None
         if is_pattern(plate):
-            raise ValueError(f"{plate!r} has characters that nobody could read: leave the plate out")
+            raise ValueError(f"{plate!r} has illegible characters: leave the plate out")
         text = folded(plate)
         if not 1 <= len(text) <= LONGEST_PLATE:
             raise ValueError(f"a plate has 1 to {LONGEST_PLATE} letters and digits")
@@ -79,7 +79,7 @@ class Correction(BaseModel):
 
 
 class Corrections:
-    """The corrections of all reads, for whoever owns the result (`owner` as in `Account.owner`).
+    """The corrections of all reads, for the owners of their results (`owner` as in `Account.owner`).
 
     Every method raises NotFound if there is no such read, and EngineUnavailable.
     """

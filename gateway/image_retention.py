@@ -18,13 +18,13 @@ log = structlog.get_logger(__name__)
 _SHARE: Final = 1 / 2
 """Of the room for pictures, for one token at one gateway."""
 MOST_PICTURES: Final = 10_000
-"""Of one token at one gateway: as many as there are events in the usual queue of a webhook."""
+"""Limit per token and gateway: the number of events in a webhook's default queue."""
 
 
 class ImageRetention:
     """Stores a picture before its job is sent, so that it exists when the result does.
 
-    Where there is no room the stream drops the oldest picture, whoever sent it; so each token drops its own first.
+    If there is no room, the stream drops the oldest picture of any token, so each token drops its own ones before that.
     """
 
     def __init__(self, bus: Bus, hooks: HookRegistry) -> None:

@@ -28,7 +28,7 @@ class Unescaper:
         """The next piece with its escapes decoded; an incomplete escape at its end is kept for the next call.
 
         Raises:
-            BadRequest: the text has so many escapes, besides those of base64, that decoding them would cost too much.
+            BadRequest: apart from those of base64, the text has too many escapes to decode cheaply.
         """
         if self._tail:
             piece, self._tail = self._tail + piece, b""

@@ -71,13 +71,13 @@ def named(code: str) -> tuple[Region, ...]:
 
 def templates(codes: Iterable[str]) -> tuple[str, ...]:
     """The regular expressions that plates of these regions match, without duplicates. A country includes its parts; a
-    part whose plates cannot be told apart stands for its country."""
+    part whose plates cannot be distinguished stands for its country."""
     found = (template for region in meant(codes) for template in (*region.templates, *region.older))
     return tuple(dict.fromkeys(found))
 
 
 def meant(codes: Iterable[str]) -> tuple[Region, ...]:
-    """The regions whose plates a caller's codes stand for, without duplicates."""
+    """The regions that a caller's codes refer to, without duplicates."""
     found = (each for code in codes for region in named(code) for each in _with_relatives(region))
     return tuple({region.code: region for region in found}.values())
 

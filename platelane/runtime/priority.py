@@ -1,4 +1,4 @@
-"""Lowers the priority of processes whose work nobody waits for."""
+"""Lowers the priority of processes whose work no caller waits for."""
 
 from __future__ import annotations
 

@@ -259,10 +259,10 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings of the environment. To be called once, where a program starts, and handed on from there.
+    """The settings from the environment. A program calls this once, when it starts, and passes them on.
 
     Raises:
-        CannotStart: a variable has no value that can be used; all of these are named.
+        CannotStart: variables have invalid values; all of them are named.
     """
     try:
         return Settings()

@@ -31,9 +31,9 @@ SCAN_PIXELS: Final = 1_000_000_000
 the file. Encoders write about ten; at the largest size that is accepted by default, 20 are possible."""
 
 _LEAST_PIXELS: Final = 65_536
-"""What a scan of a smaller picture counts as: it is begun and ended all the same."""
+"""The least cost of a scan, because starting and ending it takes time even for small pictures."""
 _JPEG_PROCESSES: Final = {0xC0, 0xC1, 0xC2}
-"""Baseline, extended and progressive, with Huffman codes; nobody sends others, and arithmetic coding is slow."""
+"""Baseline, extended and progressive, with Huffman codes; others are hardly used, and arithmetic coding is slow."""
 _PNG_CHUNKS: Final = 16_384
 """Chunks of one PNG; encoders write IDAT chunks of 8 kB and more."""
 _BINARY_PNM: Final = re.compile(rb"P([56])(?:(?:\s|#[^\n]*\n)+\d{1,9}){2}(?:\s|#[^\n]*\n)+(\d{1,5})\s")
@@ -133,7 +133,7 @@ def _boxes_end(data: bytes) -> int:
     end = 0
     for _ in range(_BOXES):
         size, name = int.from_bytes(data[end : end + 4], "big"), data[end + 4 : end + 8]
-        if size == 1:  # longer than 32 bits can tell
+        if size == 1:  # too long for 32 bits
             size = int.from_bytes(data[end + 8 : end + 16], "big")
         if len(name) < 4 or size < 8:  # which goes on to the end of the file, or is none
             break

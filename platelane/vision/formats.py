@@ -1,4 +1,4 @@
-"""The picture formats that are accepted, each told by the first bytes of a file: the one table of them."""
+"""The table of accepted picture formats, which are recognised by the first bytes of a file."""
 
 from __future__ import annotations
 

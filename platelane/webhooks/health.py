@@ -1,4 +1,4 @@
-"""The health of receivers. It is stored in a separate bucket that nobody mirrors, so failures wake no other process."""
+"""The health of receivers. It is stored in a separate bucket without mirrors, so failures wake no other process."""
 
 from __future__ import annotations
 
