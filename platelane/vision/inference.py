@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
 import grpc
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
 from tritonclient.grpc import service_pb2, service_pb2_grpc
@@ -21,6 +23,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch, PlatelaneError
 from platelane.runtime import metrics, tracing
 from platelane.vision.model_specs import ANY, ModelSpec, Tensor
+from platelane.vision.shared_inputs import SharedInputs
+
+log = structlog.get_logger(__name__)
 
 Images = NDArray[Any] | Sequence[bytes]
 """One array, batch first; or the bytes of each image, whose shape is in the model's specification."""
@@ -70,6 +75,7 @@ class InferenceClient:
         target = url if url.startswith("unix:") else f"dns:///{url}"
         self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL)
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._shared = SharedInputs(self._stub) if url.startswith("unix:") else None
         self._batch_sizes: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -142,30 +148,65 @@ class InferenceClient:
 
     async def close(self) -> None:
         """Ends calls that are under way, and the connection."""
+        if self._shared:
+            await self._shared.close()
         await self._channel.close(grace=None)
 
     async def _run(self, spec: ModelSpec, images: Images, deadline: float) -> dict[str, NDArray[Any]]:
         shape, content = _packed(spec, images)
-        tensor = spec.inputs[0]
-        request = service_pb2.ModelInferRequest(
-            model_name=spec.name,
-            inputs=[
-                service_pb2.ModelInferRequest.InferInputTensor(name=tensor.name, datatype=tensor.dtype, shape=shape)
-            ],
-            raw_input_contents=[content],
-        )
-
-        async def call() -> Any:
-            metadata = tuple(tracing.headers().items())
-            return await self._stub.ModelInfer(request, timeout=_seconds_left(spec, deadline), metadata=metadata)
-
         metrics.BATCH_SIZE.labels(spec.name).observe(len(images))
         with metrics.INFERENCE_SECONDS.labels(spec.name).time(), tracing.span(f"infer {spec.name}"):
-            answer = await self._retried(spec, call, deadline)
+            shared = self._shared
+            answer = await self._through(shared, spec, shape, content, deadline) if shared else None
+            if answer is None:
+                request = _request(spec, shape)
+                request.raw_input_contents.append(content)
+                answer = await self._retried(spec, partial(self._call, spec, request, deadline), deadline)
         return {
             output.name: np.frombuffer(content, _DTYPES[output.datatype]).reshape(output.shape)
             for output, content in zip(answer.outputs, answer.raw_output_contents, strict=True)
         }
+
+    async def _through(
+        self, shared: SharedInputs, spec: ModelSpec, shape: list[int], content: bytes, deadline: float
+    ) -> Any:
+        """The answer to one attempt with the input in shared memory. None if that is not worthwhile or fails: then the
+        input has to be sent."""
+        try:
+            region = await shared.take(len(content), _seconds_left(spec, deadline))
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in _AWAY | {grpc.StatusCode.DEADLINE_EXCEEDED}:
+                self._do_without_memory(error)
+            return None
+        except OSError as error:
+            self._do_without_memory(error)
+            return None
+        if region is None:
+            return None
+        region.put(content)
+        request = _request(spec, shape)
+        region.refer(request.inputs[0], len(content))
+        try:
+            answer = await self._call(spec, request, deadline)
+        except grpc.aio.AioRpcError as error:
+            await shared.discard(region)
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise _too_late(spec) from error
+            return None
+        except BaseException:
+            shared.give_back(region)
+            raise
+        shared.give_back(region)
+        return answer
+
+    def _do_without_memory(self, error: Exception) -> None:
+        """For good: the server is in another container, or there is no room."""
+        log.info("triton_without_shared_memory", error=str(error))
+        self._shared = None
+
+    async def _call(self, spec: ModelSpec, request: Any, deadline: float) -> Any:
+        metadata = tuple(tracing.headers().items())
+        return await self._stub.ModelInfer(request, timeout=_seconds_left(spec, deadline), metadata=metadata)
 
     async def _retried(self, spec: ModelSpec, call: Callable[[], Awaitable[Any]], deadline: float) -> Any:
         try:
@@ -195,6 +236,13 @@ class InferenceClient:
 
     def _sentence(self, spec: ModelSpec, error: grpc.aio.AioRpcError) -> str:
         return f"Triton at {self._url}, model {spec.name}: {error.code().name}, {error.details()}"
+
+
+def _request(spec: ModelSpec, shape: list[int]) -> Any:
+    """A request without its input."""
+    tensor = spec.inputs[0]
+    described = service_pb2.ModelInferRequest.InferInputTensor(name=tensor.name, datatype=tensor.dtype, shape=shape)
+    return service_pb2.ModelInferRequest(model_name=spec.name, inputs=[described])
 
 
 def _is_away(error: BaseException) -> bool:

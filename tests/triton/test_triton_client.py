@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from platelane.errors import DeadlineExceeded, EngineUnavailable, Fault, ModelMismatch
+from platelane.vision import shared_inputs
 from platelane.vision.inference import InferenceClient
 from platelane.vision.model_specs import ModelSpec, Tensor
 
@@ -187,6 +189,72 @@ async def test_calls_outlive_a_restart_of_the_server(
         await asyncio.to_thread(server.start)
         for array, answer in zip(arrays, await asyncio.gather(*calls), strict=True):
             np.testing.assert_array_equal(answer["image_again"], array)
+
+
+LARGE = (1, 300, 300, 3)
+
+
+async def shared_regions(server: Server) -> set[str]:
+    """The names of the regions of shared memory that the server has mapped."""
+    async with grpc.aio.insecure_channel(server.url) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        answer = await stub.SystemSharedMemoryStatus(service_pb2.SystemSharedMemoryStatusRequest())
+    return set(answer.regions)
+
+
+async def echoes(client: InferenceClient, echo: ModelSpec, *shape: int) -> None:
+    array = images(*shape)
+    np.testing.assert_array_equal((await client.infer(echo, array, soon()))["image_again"], array)
+
+
+async def test_large_inputs_go_through_shared_memory_that_goes_with_the_client(server: Server, echo: ModelSpec) -> None:
+    async with InferenceClient(server.url) as client:
+        await echoes(client, echo, 1, 8, 8, 3)
+        assert not await shared_regions(server)
+        await asyncio.gather(*(echoes(client, echo, *LARGE) for _ in range(2 * shared_inputs.REGIONS)))
+        assert 1 <= len(await shared_regions(server)) <= shared_inputs.REGIONS
+        await echoes(client, echo, 8, *LARGE[1:])
+        assert not list(Path("/dev/shm").glob("platelane-input-*"))
+    assert not await shared_regions(server)
+
+
+async def test_shared_memory_is_registered_anew_with_a_restarted_server(
+    make_server: ServerFactory, repository: Path, echo: ModelSpec
+) -> None:
+    server = make_server(repository)
+    server.start()
+    async with InferenceClient(server.url) as client:
+        await echoes(client, echo, *LARGE)
+        before = await shared_regions(server)
+        server.kill()
+        await asyncio.to_thread(server.start)
+        for _ in range(2):
+            await echoes(client, echo, *LARGE)
+        assert len(before) == len(await shared_regions(server)) == 1
+        assert before != await shared_regions(server)
+
+
+async def test_shared_memory_of_killed_clients_is_given_up(
+    server: Server, echo: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "getpid", lambda: 1 << 30)
+        killed = InferenceClient(server.url)
+        await echoes(killed, echo, *LARGE)
+    assert len(left := await shared_regions(server)) == 1
+    async with InferenceClient(server.url) as client:
+        await echoes(client, echo, *LARGE)
+        assert not left & await shared_regions(server)
+    await killed.close()
+
+
+async def test_inputs_are_sent_where_memory_cannot_be_shared(
+    client: InferenceClient, server: Server, echo: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_inputs, "_FOLDER", tmp_path)  # where the server does not look
+    for _ in range(2):
+        await echoes(client, echo, *LARGE)
+    assert not await shared_regions(server)
 
 
 async def test_a_draining_server_finishes_what_it_has_begun(
