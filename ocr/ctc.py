@@ -42,24 +42,32 @@ def beam_search(frames: NDArray[np.float32], width: int = 12) -> list[Text]:
     """
     # prefix -> probability of all alignments that end in a blank, and of all that end in its last character
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
-    for frame in frames.astype(np.float64):
+    possible = frames >= _MIN_PROBABILITY
+    possible[:, BLANK] = False
+    for frame, characters in zip(frames.astype(np.float64).tolist(), map(np.flatnonzero, possible), strict=True):
+        blank = frame[BLANK]
+        if not len(characters):  # most frames: no prefix grows, and none has to make room
+            beam = {
+                prefix: ((in_blank + in_character) * blank, in_character * frame[prefix[-1]] if prefix else 0.0)
+                for prefix, (in_blank, in_character) in beam.items()
+            }
+            continue
         grown: dict[tuple[int, ...], list[float]] = {}
-        blank = float(frame[BLANK])
-        likely = [(int(c), float(frame[c])) for c in np.flatnonzero(frame >= _MIN_PROBABILITY) if c != BLANK]
+        likely = [(character, frame[character]) for character in characters.tolist()]
         for prefix, (in_blank, in_character) in beam.items():
             total = in_blank + in_character
             own = grown.setdefault(prefix, [0.0, 0.0])
             own[0] += total * blank
             if prefix:
-                own[1] += in_character * float(frame[prefix[-1]])
+                own[1] += in_character * frame[prefix[-1]]
             for character, probability in likely:
                 # repeating a character needs a blank in between
                 before = in_blank if prefix and prefix[-1] == character else total
                 grown.setdefault((*prefix, character), [0.0, 0.0])[1] += before * probability
-        possible = [item for item in grown.items() if sum(item[1]) > 0]
-        best = sorted(possible, key=lambda item: -sum(item[1]))[:width]
+        best = sorted(grown.items(), key=lambda item: -sum(item[1]))[:width]
         beam = {prefix: (in_blank, in_character) for prefix, (in_blank, in_character) in best}
-    return [Text(prefix, min(1.0, sum(parts))) for prefix, parts in beam.items()]
+    texts = [Text(prefix, min(1.0, sum(parts))) for prefix, parts in beam.items() if sum(parts) > 0]
+    return sorted(texts, key=lambda text: -text.probability)
 
 
 def probability(frames: NDArray[np.float32], characters: Sequence[int]) -> float:
@@ -91,13 +99,13 @@ def character_scores(frames: NDArray[np.float32], characters: Sequence[int]) -> 
     score = np.full(states, -math.inf)
     score[: min(2, states)] = log_frames[0, : min(2, states)]
     steps = np.zeros((len(frames), states), dtype=np.int64)
-    skips = _skips(extended)
+    skipping = np.where(_skips(extended), 0.0, -math.inf)[2:]
+    moves = np.full((3, states), -math.inf)
     for t in range(1, len(frames)):
-        moves = np.full((3, states), -math.inf)
         moves[0] = score
         moves[1, 1:] = score[:-1]
-        moves[2, 2:] = np.where(skips[2:], score[:-2], -math.inf)
-        steps[t] = moves.argmax(axis=0)
+        np.add(score[:-2], skipping, out=moves[2, 2:])
+        moves.argmax(axis=0, out=steps[t])
         score = moves.max(axis=0) + log_frames[t]
     state = states - 1 if states == 1 or score[-1] >= score[-2] else states - 2
     best = np.zeros(states)
