@@ -33,7 +33,7 @@ _LARGE: Final = 1 << 20
 
 async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
     """Serve the REST API and the gRPC service until `stop`."""
-    listener = server.bind(settings.host, settings.port)  # first: a port that is taken is an error at once
+    listener = server.bind(settings.host, settings.port)  # first, to fail at once if the port is taken
     service.health.require("serving", service.not_yet)  # until `server.serve` says so
     _return_large_blocks()
     tokens = Mirror(bus, topology.TOKENS, Token.model_validate_json)
@@ -58,7 +58,7 @@ async def main(settings: Settings, bus: Bus, stop: asyncio.Event) -> None:
         )
         bus.connection.spawn(loop_watch.watch())
         gc.collect()
-        gc.freeze()  # what lives for ever need not be looked at while requests wait
+        gc.freeze()  # so that collections during requests skip what lives forever
         await server.serve(app, listener, settings, stop)
 
 

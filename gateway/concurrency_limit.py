@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 LEAST: Final = 4
-"""Photographs that are always let in, so that a recovery is noticed."""
+"""Photographs that are always admitted, so that a recovery is noticed."""
 _SHARE: Final = 1 / 2
-"""Of the deadline: the longest time an answer should take. The rest is for photographs that take longer than others."""
+"""Share of the deadline that an answer should take at most; the rest is a reserve for slower photographs."""
 _GAIN: Final = 1 / 8
-"""Of the difference by which one answer raises the limit."""
+"""Share of the difference by which one answer raises the limit."""
 
 
 class ConcurrencyLimit:
@@ -19,9 +19,9 @@ class ConcurrencyLimit:
     answered after `t` seconds saw `n / t` answers a second. That rate times the longest time an answer should take
     is how many may be in progress.
 
-    A large photograph takes several places and counts as so many. With few places taken the rate is not the highest
-    possible one, but the limit it gives is far above their number. A late answer lowers the limit at once, others raise
-    it gradually.
+    A large photograph takes several places and counts accordingly. With few places taken, the measured rate is below
+    the possible one, but the resulting limit is still far above their number. A late answer lowers the limit at once,
+    others raise it gradually.
     """
 
     def __init__(self, most: int, deadline: float) -> None:
@@ -36,7 +36,7 @@ class ConcurrencyLimit:
         return round(self._limit)
 
     def answered(self, found: int, seconds: float) -> None:
-        """A photograph that found `found` places taken was answered after `seconds`."""
+        """Learn that a photograph, with `found` places taken at its start, was answered after `seconds`."""
         if seconds > self._aim:
             self.too_late(found, seconds)
         else:
@@ -44,18 +44,18 @@ class ConcurrencyLimit:
             self._limit += _GAIN * max(0.0, supported - self._limit)
 
     def too_late(self, found: int, seconds: float) -> None:
-        """It was not answered after so many seconds.
+        """Learn that it was not answered after `seconds`.
 
-        Ignored if its caller's own deadline was short, or if so few were in progress that they are let in anyway: then
-        the delay has another cause.
+        Ignored if its caller's own deadline was short, or if so few were in progress that they are always admitted,
+        because the delay then has another cause.
         """
         if seconds > self._aim and found > LEAST:
             self._limit = max(min(self._most, LEAST), min(self._limit, found * self._aim / seconds))
 
     def timing(self, found: int, own: int = 1) -> Timing:
-        """Begin to wait for the answer to a photograph that found so many places taken, its `own` included.
+        """Start timing the answer to a photograph that found this many places taken, including its `own`.
 
-        If there are no others, nothing is queued any more, and the limit starts again from its upper bound.
+        If there are no others, nothing is queued, and the limit is reset to its upper bound.
         """
         if found <= own:
             self._limit = float(self._most)
@@ -64,7 +64,7 @@ class ConcurrencyLimit:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A wait that the limit learns from when it ends; it need not."""
+    """A running wait, from whose end the limit learns; it may be dropped."""
 
     _limit: ConcurrencyLimit
     _found: int

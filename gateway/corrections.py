@@ -15,11 +15,11 @@ from platelane.regions import named, table
 from platelane.webhooks.wildcards import folded, is_pattern
 
 LONGEST_PLATE: Final = 16
-"""Letters and digits, as many as can be learnt."""
+"""Most letters and digits of a plate, which is what the reader can learn."""
 MOST_CORRECTIONS: Final = 50_000
-"""Of one account, as many as go into a folder to learn from: less than the bucket has room for."""
+"""Limit per account, equal to that of a folder to learn from; the bucket has room for more."""
 _COUNTED_EVERY: Final = 1_000
-"""Corrections of an account; other gateways keep some meanwhile."""
+"""Corrections that an account may store before they are counted again, because other gateways store some too."""
 _PATIENCE: Final = 3.0
 _DELETED: Final = {"KV-Operation": "DEL"}
 
@@ -34,7 +34,7 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 class Correction(BaseModel):
-    """A person's correction of a read; fields that are left out are not judged."""
+    """A person's correction of a read; omitted fields have not been reviewed."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Correction(BaseModel):
     model: Word | None = None
     color: Word | None = None
     accepted: Annotated[
-        Literal[True] | None, Field(description="The read has been reviewed: fields that are left out here are right.")
+        Literal[True] | None, Field(description="The read has been reviewed: omitted fields are right.")
     ] = None
 
     @field_validator("plate")
@@ -88,7 +88,7 @@ class Corrections:
         self._bus = bus
         self._history = history
         self._left: dict[str, int] = {}
-        """How many an account may keep before they are counted again."""
+        """By account: how many more it may store before they are counted again."""
         self._kept = bus.stream(topology.KV_CORRECTIONS)
 
     async def put(self, read: ReadId, correction: Correction, owner: str) -> None:
@@ -114,21 +114,21 @@ class Corrections:
         result = await self._history.of_job(read.job)
         sightings = result.recognition.sightings if result and owner in ("", result.account) else ()
         if read.index >= len(sightings) or not folded(sightings[read.index].plate.text):
-            raise NotFound("There is no such read, or it is not kept any more.")
+            raise NotFound("There is no such read, or it is no longer stored.")
 
     async def _check_number(self, owner: str) -> None:
         if self._left.get(owner, 0) <= 0:
             left = min(MOST_CORRECTIONS - await self._number(owner), _COUNTED_EVERY)
             if left <= 0:
-                raise BadRequest(f"The limit of {MOST_CORRECTIONS} corrections is reached; take some back first.")
+                raise BadRequest(f"The limit of {MOST_CORRECTIONS} corrections is reached; delete some first.")
             self._left[owner] = left
         self._left[owner] -= 1
 
     async def _number(self, owner: str) -> int:
-        """How many are kept; none where the index, which knows, is away."""
+        """How many are stored; 0 if the index, which counts them, is away."""
         wanted = reads_pb2.ReadFilter(account=owner)
         question = reads_pb2.ReadsRequest(filter=wanted, count_corrections=reads_pb2.CountCorrections())
         try:
             return int((await questions.ask(self._bus, question, _PATIENCE))["corrections"])
-        except (BadRequest, EngineUnavailable):  # an older one does not know the question
+        except (BadRequest, EngineUnavailable):  # an older index does not support the question
             return 0

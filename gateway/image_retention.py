@@ -16,7 +16,7 @@ from platelane.webhooks.registry import HookRegistry
 log = structlog.get_logger(__name__)
 
 _SHARE: Final = 1 / 2
-"""Of the room for pictures, for one token at one gateway."""
+"""Share of the room for pictures that one token may take at one gateway."""
 MOST_PICTURES: Final = 10_000
 """Limit per token and gateway: the number of events in a webhook's default queue."""
 
@@ -48,7 +48,7 @@ class ImageRetention:
                     self._drop_oldest(account, number, len(image))
 
     def _drop_oldest(self, account: str, number: int, size: int) -> None:
-        """Drop the oldest pictures of an account for a new one, as far as it has more than its share."""
+        """Drop the oldest pictures of an account until it has no more than its share."""
         kept = self._kept[account]
         kept.append((number, size))
         self._bytes[account] += size

@@ -11,7 +11,7 @@ from platelane.errors import NotFound
 from platelane.pb.v1 import stages_pb2
 from platelane.read_id import ReadId
 
-_GONE: Final = "There is no such picture, or it is not kept any more."
+_GONE: Final = "There is no such picture, or it is no longer stored."
 
 
 class Subject(StrEnum):

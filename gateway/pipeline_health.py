@@ -126,7 +126,7 @@ class PipelineHealth:
         return int(info["num_pending"])
 
     def _disk(self) -> Entry:
-        """Of the store, where it is on this machine (`platelane up`)."""
+        """The disk of the store, if it is on this machine (`platelane up`)."""
         store = self._settings.state_dir.expanduser() / "nats"
         try:
             total, used, _ = shutil.disk_usage(store)
@@ -222,7 +222,7 @@ def worst(parts: Entry) -> Status:
 
 
 def _stream(info: Entry) -> Entry:
-    """A stream that drops its oldest messages is full in the end, and means no harm by it."""
+    """Streams that drop their oldest messages are always full eventually, so only others are reported."""
     config, state = info["config"], info["state"]
     limit = max(0, config["max_bytes"])
     status = _filled(state["bytes"], limit) if config["discard"] == "new" else "ok"

@@ -21,7 +21,7 @@ PAGE: Final = 50
 MAX_PAGE: Final = 200
 _CHUNK: Final = 250
 _MAX_READS: Final = 8
-"""The most requests to NATS for one page; results that they do not reach are left to the next page."""
+"""The most requests to NATS for one page; results beyond them come on the next page."""
 _ID_TIME_DIGITS: Final = 12
 _ID_SKEW: Final = 60.0
 """Seconds that a gateway's clock may be ahead of NATS'."""
@@ -93,7 +93,7 @@ class History:
         """The job's id says when it began, so only few results are searched."""
         begun = int(job_id[:_ID_TIME_DIGITS], 16) / 1e3
         if begun > time.time() + _CLOCK_SKEW:
-            return None  # no job of ours, and maybe no date
+            return None  # not an id of ours, so it may contain no valid time
         return await self._stream.first_on(subjects.result_of_job(job_id), max(0.0, begun - _ID_SKEW))
 
     async def page(self, query: Query, before: int | None, size: int) -> Page:

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 HEAD_LIMIT: Final = 64 << 10
 """Bytes of the request line with the headers; also of chunk extensions, and of trailers."""
 UNREAD_LIMIT: Final = 64 << 20
-"""Bytes of a refused upload that are still received, so that its client gets to read the answer."""
+"""Bytes of a refused upload that are still received, so that its client can read the answer."""
 _IDLE: Final = 65
 """Seconds; longer than clients and proxies keep connections, so that it is they who close them."""
 _BACKLOG: Final = 1024
@@ -114,7 +114,7 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
         self._beside_body = 0
         if self.cycle.response_complete:
-            # already refused: some more is received, so that the client gets to read why
+            # already refused: receive some more, so that the client can read the answer
             self._unread += len(body)
             if self._unread > UNREAD_LIMIT:
                 self.transport.close()
@@ -127,9 +127,9 @@ class Protocol(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has sent all of its request may close its side, and still gets the answer.
 
-        Of an answer that never ends, the end means that the client has gone.
+        If the answer never ends, this means that the client has disconnected.
         """
-        self.transport.flush()  # type: ignore[attr-defined]  # what is answered, and not written yet
+        self.transport.flush()  # type: ignore[attr-defined]  # answers that are not written yet
         cycle = self.cycle
         under_way = cycle is not None and not cycle.more_body and not cycle.response_complete
         if not under_way or ENDLESS in self.scope["state"] or self.transport.get_extra_info("sslcontext"):
@@ -191,7 +191,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one.
 
     Raises:
-        CannotStart: the address is taken or not ours.
+        CannotStart: the address is taken or not local.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

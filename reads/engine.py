@@ -75,7 +75,7 @@ def _limit_sqlite(connection: Any) -> None:
     """Begin a transaction; queries in it are cancelled if they take too long."""
     raw: sqlite3.Connection = connection.connection.dbapi_connection
     if connection.get_execution_options().get("writes"):
-        raw.set_progress_handler(None, 0)  # nobody waits for writes, and cancelled ones would only be repeated
+        raw.set_progress_handler(None, 0)  # no caller waits for writes, and cancelled ones would only be repeated
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
     end = time.monotonic() + QUERY_PATIENCE

@@ -114,7 +114,7 @@ class Read(Base):
     has_crop: Mapped[bool]
     has_vehicle: Mapped[bool]
     correct: Mapped[bool | None]
-    """Whether the plate was read correctly, according to a person; None if nobody has reviewed it."""
+    """Whether the plate was read correctly, according to a person; None if it has not been reviewed."""
     correction: Mapped[dict[str, Any] | None]
     """The correction as it was sent."""
     original: Mapped[dict[str, Any] | None]

@@ -75,7 +75,7 @@ class TritonPythonModel:
             batches = [self._arrays(request) for request in requests]
             joined = [np.concatenate(arrays) for arrays in zip(*batches, strict=True)] if batches[1:] else batches[0]
             results = self.session.run(self.outputs, dict(zip(self.inputs, joined, strict=True)))
-        except Exception as error:  # whatever it is, each caller is to be told
+        except Exception as error:  # any error must reach each caller
             failure = pb_utils.TritonError(f"{type(error).__name__}: {error}")
             return [pb_utils.InferenceResponse(error=failure) for _ in requests]
         ends = np.cumsum([len(batch[0]) for batch in batches])[:-1]
@@ -92,7 +92,7 @@ class TritonPythonModel:
 
 
 class Guard:
-    """Ends the server when this process dies, so that whoever started the server starts it anew.
+    """Ends the server when this process dies, so that the server is restarted by its supervisor.
 
     Triton itself would report for ever that it is ready, and fail every request for the model. A shell waits until its
     input ends; a line of input means that the model was unloaded in good order.

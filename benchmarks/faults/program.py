@@ -57,9 +57,9 @@ def main(photo: Path, names: Sequence[str] = ()) -> None:
                 progress.update()
     progress.close()
     busy = f"The machine's load average at the end: {os.getloadavg()[1]:.1f}."
-    told = f"{_INTRODUCTION} {busy}\n\n{results.table(_HEADER, _merged(rows) if names else rows)}"
-    print(told)
-    results.record(_SECTION, told)
+    text = f"{_INTRODUCTION} {busy}\n\n{results.table(_HEADER, _merged(rows) if names else rows)}"
+    print(text)
+    results.record(_SECTION, text)
 
 
 def _merged(rows: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -52,7 +52,7 @@ def routes(store: WatchlistStore, hooks: HookRegistry, accounts: Accounts) -> li
         account, list_id = owner(request), kept(request).id
         users = [str(hook.id) for hook in hooks.all() if hook.account == account and list_id in hook.filter.watchlists]
         if users:
-            raise BadRequest(f"Webhooks use this watch-list: {', '.join(users)}. Take it out of their filters first.")
+            raise BadRequest(f"Webhooks use this watch-list: {', '.join(users)}. Remove it from their filters first.")
         await store.delete(account, list_id)
         return Response(status_code=204)
 

@@ -1,4 +1,4 @@
-"""The common part of the three services that run a model: wait for the models, then work until told to stop."""
+"""The common part of the three services that run a model: wait for the models, then work until asked to stop."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class AlignerTask:
         moved = distances(model, self.val, [jittered(sample.corners, 1.5, random) for sample in self.val], device)
         if not found:
             return moved | {"score": -moved["after"]}
-        told = distances(model, found, [sample.cuts[-1] for sample in found], device)
-        return moved | {f"found_{name}": value for name, value in told.items()} | {"score": -told["after"]}
+        served = distances(model, found, [sample.cuts[-1] for sample in found], device)
+        return moved | {f"found_{name}": value for name, value in served.items()} | {"score": -served["after"]}
 
 
 def distances(
