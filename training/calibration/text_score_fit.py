@@ -29,7 +29,7 @@ from platelane.vision.model_specs import ModelRepository
 from training.calibration.score_fit import logit, regression
 from training.common import command
 from training.common.onnx_session import session
-from training.data.dataset import DEFAULT_DATA, DataPart, kept
+from training.data.dataset import DEFAULT_DATA, DataPart, in_unseen_half
 from training.evaluation import given_crops, tables
 from training.evaluation.labels import readable
 
@@ -57,7 +57,7 @@ def scored(data: Path, models: ModelRepository, model: Path) -> Iterator[Scored]
         part = DataPart(data, name)
         if not part.is_there:
             continue
-        rows = [row for row in part.rows("val") if kept([row]) and row["legibility"] != "hard"]
+        rows = [row for row in part.rows("val") if in_unseen_half([row]) and row["legibility"] != "hard"]
         rows = [row for row in rows if readable(row["text"], row["region"])]
         plates = given_crops.rectified(part, rows)
         for start in tqdm(range(0, len(plates), _BATCH), name, unit="batch"):
@@ -77,7 +77,7 @@ def fitted(plates: Sequence[Scored]) -> TextScore:
     return TextScore(round(max(float(slope), 0.01), 3), round(float(offset), 3))
 
 
-def judged(plates: Sequence[Scored]) -> list[tuple[Scored, float]]:
+def cross_validated(plates: Sequence[Scored]) -> list[tuple[Scored, float]]:
     """Each plate with its score from a fit on plates with other texts."""
     sides: dict[int, list[Scored]] = defaultdict(list)
     for plate in plates:
@@ -131,7 +131,7 @@ def main() -> None:
     found = fitted(plates)
     models.text_score_file.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
     print(f"{models.text_score_file}: {found}")
-    tables.write(arguments.document, table(judged(plates)), "calibration.text_score_fit")
+    tables.write(arguments.document, table(cross_validated(plates)), "calibration.text_score_fit")
 
 
 if __name__ == "__main__":

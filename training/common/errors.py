@@ -4,7 +4,7 @@ TrainingError
 ├── DataError         labels or pictures are missing or not in the expected layout
 ├── CheckpointError   the requested weights are missing or do not fit
 ├── Interrupted       the user pressed Ctrl-C
-└── NotLearning       the loss or a score is not a finite number
+└── TrainingDiverged  the loss or a score is not a finite number
 """
 
 from __future__ import annotations
@@ -26,5 +26,5 @@ class Interrupted(TrainingError):
     """The user pressed Ctrl-C; what was learnt until then is saved."""
 
 
-class NotLearning(TrainingError):
+class TrainingDiverged(TrainingError):
     """The loss or a score is not a finite number: the learning rate is too high, or the data is broken."""

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
 from training.common import command
-from training.common.errors import CheckpointError, Interrupted, NotLearning
+from training.common.errors import CheckpointError, Interrupted, TrainingDiverged
 from training.data.dataset import DEFAULT_DATA
 
 REPOSITORY: Final = Path("triton_models")
@@ -195,7 +195,7 @@ def train(task: Task, chosen: Options, device: torch.device) -> None:
     Raises:
         CheckpointError: the weights for `--initial` or `--resume` are missing, or the resumed run is complete.
         Interrupted: Ctrl-C; what was learnt is saved.
-        NotLearning: the loss or the validation's score is not finite.
+        TrainingDiverged: the loss or the validation's score is not finite.
     """
     chosen.out.mkdir(parents=True, exist_ok=True)
     model: torch.nn.Module = task.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -301,7 +301,7 @@ class _Run:
         """Make one optimiser step; returns the loss."""
         value = loss.item()
         if not math.isfinite(value):
-            raise NotLearning(f"the loss is {value} after {self.spent.step} steps")
+            raise TrainingDiverged(f"the loss is {value} after {self.spent.step} steps")
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -315,7 +315,7 @@ class _Run:
     def save(self, folder: Path, score: float | None) -> None:
         """Save the weights after a validation; `score` is None if it has none."""
         if score is not None and not math.isfinite(score):
-            raise NotLearning(f"the validation's score is {score} after {self.spent.step} steps")
+            raise TrainingDiverged(f"the validation's score is {score} after {self.spent.step} steps")
         if score is None or score > self.spent.best:
             self.spent.best = self.spent.best if score is None else score
             torch.save({"model": self.average.state_dict()}, folder / "best.pt")

@@ -198,7 +198,7 @@ def _corrections() -> dict[str, dict[str, str]]:
     return texts
 
 
-def kept(rows: Sequence[Row]) -> bool:
+def in_unseen_half(rows: Sequence[Row]) -> bool:
     """Whether the picture with these rows belongs to the unseen half of the validation split.
 
     One half is used to choose between weights. The other is used neither for training nor for choosing, so that scores

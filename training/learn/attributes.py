@@ -39,7 +39,7 @@ from training.common.folded import Weights, folded, softening, verified, weights
 from training.learn import output, probe
 from training.learn.figures import allowed_loss
 from training.learn.folder import Folder
-from training.learn.options import Options, Refused, run_options, train_until_stopped
+from training.learn.options import NotImproved, Options, run_options, train_until_stopped
 from training.learn.reader import BLENDS, blended
 from training.learn.rows import Fault, describe_faults
 from training.learn.served import Models
@@ -220,7 +220,7 @@ def learn(options: Options, console: Console) -> Path:
     others = _others(options.guards, start.labels, models)
     teaching, guard = others[::2], others[1::2]
     if not guard and not options.accept_loss:
-        raise Refused(
+        raise NotImproved(
             "Nothing shows whether other vehicles get worse. Add --guard FOLDER with pictures of any other vehicles "
             "(no list needed), or --accept-loss to go without."
         )
@@ -237,7 +237,7 @@ def learn(options: Options, console: Console) -> Path:
         chosen = _chosen(start, learnt, held, guard, files, before, options)
         after, missed = _exported(chosen, start, learnt, target / "models", options, held, guard, files, train)
         if not _harmless(after) and not options.accept_loss:
-            raise Refused(_costs(after))
+            raise NotImproved(_costs(after))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -365,12 +365,12 @@ def _chosen(
         tried[share] = _figures(served, heads, held, start.labels)
     gaining = {share: each for share, each in tried.items() if _mean(each) > _mean(before)}
     if not gaining:
-        raise Refused("Nothing was gained: the served model describes your held-back vehicles just as well.")
+        raise NotImproved("Nothing was gained: the served model describes your held-back vehicles just as well.")
     allowed = {share: each for share, each in gaining.items() if _harmless(each)} or (
         gaining if options.accept_loss else {}
     )
     if not allowed:
-        raise Refused(_costs(max(gaining.values(), key=lambda each: each.kept)))
+        raise NotImproved(_costs(max(gaining.values(), key=lambda each: each.kept)))
     return max(allowed, key=lambda share: 2 * _mean(allowed[share]) + allowed[share].kept)
 
 

@@ -19,7 +19,7 @@ MINUTES: Final = {"cpu": 5.0, "cuda": 1.0}
 MOST_WORKERS: Final = 8
 
 
-class Refused(TrainingError):
+class NotImproved(TrainingError):
     """The trained model gains nothing, or loses too much on other pictures."""
 
 

@@ -24,7 +24,7 @@ from training.common.export import export, size_output
 from training.learn import attributes, guard, output, report
 from training.learn.figures import DRAWN, OWN, Figures, Truth, allowed_loss
 from training.learn.folder import Folder
-from training.learn.options import Options, Refused, run_options, train_until_stopped
+from training.learn.options import NotImproved, Options, run_options, train_until_stopped
 from training.learn.own import OwnPlate, found_plates, halved, split
 from training.learn.reader import BLENDS, OwnPlatesTask, StartingPoint, answers, blended, crops, softened
 from training.learn.rows import Codes, Fault, PlateRow, describe_faults, plate_rows
@@ -124,7 +124,9 @@ def learn(options: Options, console: Console) -> Path:
             console.print(f"{report.percent(chosen.share)} of it loses too much once quantised: {'; '.join(lost)}")
             shutil.rmtree(target / "models")
         else:
-            raise Refused("Every blend, once quantised, loses more than a point on other plates: " + "; ".join(lost))
+            raise NotImproved(
+                "Every blend, once quantised, loses more than a point on other plates: " + "; ".join(lost)
+            )
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -244,18 +246,18 @@ def _best_candidates(candidates: Sequence[Candidate], before: report.Sets, optio
     """The candidates that gain something without losing too much on other plates, best first; at least one.
 
     Raises:
-        Refused: none gains anything, or all that do lose too much.
+        NotImproved: none gains anything, or all that do lose too much.
     """
     gaining = [each for each in candidates if own_gain(each.figures, before) > 0]
     if not gaining:
-        raise Refused("Nothing was gained: the served model reads your held-back plates just as well.")
+        raise NotImproved("Nothing was gained: the served model reads your held-back plates just as well.")
     cheap = [each for each in gaining if not losses(before, each.figures)]
     if cheap:
         return sorted(cheap, key=Candidate.merit, reverse=True)
     best = max(gaining, key=Candidate.merit)
     if options.accept_loss:
         return [best]
-    raise Refused(
+    raise NotImproved(
         "Other plates lose more than a point, so nothing is written. They lose less with more pictures or fewer "
         "--minutes; --accept-loss writes the model anyway. " + "; ".join(losses(before, best.figures))
     )

@@ -17,7 +17,7 @@ from platelane.regions import country
 from platelane.vision.crops import Image, cut
 from platelane.vision.geometry import Box, Corners
 from training.data.areas import EUROPE
-from training.data.dataset import DataPart, Row, Split, all_plates, any_of, box, box_in, kept, quadrilateral
+from training.data.dataset import DataPart, Row, Split, all_plates, any_of, box, box_in, in_unseen_half, quadrilateral
 from training.reader.text import target
 
 SHARES: Final = {
@@ -179,7 +179,7 @@ def of_part(
     wanted = {
         file: [row for row in rows if _is_plate_with_text(row) and (row["set"], row["text"]) not in known]
         for file, rows in rows_of.items()
-        if split == "train" or not kept(rows)
+        if split == "train" or not in_unseen_half(rows)
     }
     wanted = {file: rows for file, rows in wanted.items() if rows}
     pictures = tqdm(part.pictures(wanted), part.name, len(wanted), disable=cutter is None)

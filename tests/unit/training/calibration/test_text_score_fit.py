@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from training.calibration.text_score_fit import Scored, calibration_error, fitted, judged, table
+from training.calibration.text_score_fit import Scored, calibration_error, cross_validated, fitted, table
 
 
 def plates(count: int, confidence: float, share: float, name: str = "ours") -> list[Scored]:
@@ -20,7 +20,7 @@ def test_a_fit_says_how_many_are_right() -> None:
 
 def test_each_plate_is_judged_by_a_fit_on_others() -> None:
     known = [*plates(400, 0.99, 0.9), *plates(100, 0.95, 0.7, "theirs")]
-    pairs = judged(known)
+    pairs = cross_validated(known)
     assert len(pairs) == len(known)
     assert calibration_error(pairs) < 0.05 < calibration_error([(plate, plate.confidence) for plate in known])
     assert np.mean([score for _, score in pairs]) == pytest.approx(0.86, abs=0.03)

@@ -14,7 +14,7 @@ import torch
 
 from training.aligner.model import Aligner
 from training.common import loop
-from training.common.errors import CheckpointError, Interrupted, NotLearning
+from training.common.errors import CheckpointError, Interrupted, TrainingDiverged
 from training.detector.model import Detector
 from training.reader.model import Reader
 from training.reader.train import REGIONS
@@ -225,12 +225,12 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
     task = Line()
     for weights in task.model.parameters():
         torch.nn.init.constant_(weights, float("nan"))
-    with pytest.raises(NotLearning, match="loss is nan after 0 steps"):
+    with pytest.raises(TrainingDiverged, match="loss is nan after 0 steps"):
         loop.train(task, options(tmp_path), CPU)
 
 
 def test_a_score_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(NotLearning, match="score is nan"):
+    with pytest.raises(TrainingDiverged, match="score is nan"):
         loop.train(Line(float("nan")), options(tmp_path), CPU)
 
 

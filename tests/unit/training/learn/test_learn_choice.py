@@ -19,7 +19,7 @@ from training.common.folded import folded, softening, verified, weights_of
 from training.common.loop import Progress
 from training.learn import output
 from training.learn.figures import DRAWN, OWN, Figures, Truth
-from training.learn.options import Options, Refused
+from training.learn.options import NotImproved, Options
 from training.learn.program import Candidate, _best_candidates, losses
 from training.learn.reader import GUARDED, REGION_LAYER, OwnPlatesTask, StartingPoint, answers, blended, divergence
 from training.learn.report import blends
@@ -75,7 +75,7 @@ def test_the_best_for_ones_own_plates_among_those_that_cost_others_little_is_wor
 
 def test_what_costs_too_much_is_refused_unless_it_is_asked_for() -> None:
     costly = [candidate(1.0, 0.9, figures(0.7))]
-    with pytest.raises(Refused, match=r"drawn plates of all regions: 20\.0 points fewer texts right"):
+    with pytest.raises(NotImproved, match=r"drawn plates of all regions: 20\.0 points fewer texts right"):
         _best_candidates(costly, BEFORE, Options(Path()))
     assert _best_candidates(costly, BEFORE, Options(Path(), accept_loss=True)) == costly
 
@@ -93,7 +93,7 @@ def test_every_blend_is_shown_beside_what_is_served() -> None:
 
 
 def test_what_gains_nothing_is_refused() -> None:
-    with pytest.raises(Refused, match="Nothing was gained"):
+    with pytest.raises(NotImproved, match="Nothing was gained"):
         _best_candidates([candidate(1.0, 0.2, figures(0.95))], BEFORE, Options(Path(), accept_loss=True))
 
 

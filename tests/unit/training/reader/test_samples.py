@@ -11,7 +11,7 @@ import pytest
 
 from platelane.vision.crops import PLATE_SHAPE
 from platelane.vision.geometry import Box
-from training.data.dataset import kept
+from training.data.dataset import in_unseen_half
 from training.reader.augment import augmented, degraded, jittered
 from training.reader.samples import (
     SHARES,
@@ -135,8 +135,8 @@ def test_half_of_the_validation_split_chooses_nothing(tmp_path: Path) -> None:
     rows = [plate("a.png", "EF58", "de", split="val"), plate("b.png", "GH78", "fr", split="val")]
     write(tmp_path, "plates", rows)
     write(tmp_path, "photos", [])
-    assert [kept([row]) for row in rows] == [False, True]
-    assert not kept(rows), "a photograph of both is of neither half"
+    assert [in_unseen_half([row]) for row in rows] == [False, True]
+    assert not in_unseen_half(rows), "a photograph of both is of neither half"
     assert [one.region for one in load(tmp_path, "val")] == ["de"]
 
 
