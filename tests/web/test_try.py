@@ -186,7 +186,7 @@ def test_errors_say_what_to_do(visit: Opener) -> None:
 
     refuse(page, PATH, 403, "You do not have enough credits to perform this request.", times=1)
     choose(page, SAMPLE)
-    expect(notice).to_contain_text("used its calls of the month")
+    expect(notice).to_contain_text("used up its calls for this month")
     notice.get_by_role("button", name="Try again").click()
     expect(notice).to_have_count(0)
 
