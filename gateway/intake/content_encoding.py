@@ -67,7 +67,7 @@ class Inflate:
             try:
                 piece = self._inflate.decompress(chunk, size)
             except zlib.error as error:
-                raise BadRequest(f"The body is not valid {self._encoding}: {error}.") from error
+                raise BadRequest(f"The body is not valid {self._encoding}, as its Content-Encoding says.") from error
             chunk = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
             if piece:
                 yield piece

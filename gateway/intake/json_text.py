@@ -14,9 +14,10 @@ _MOST: Final = 128 << 10
 """Bytes of the object without its upload."""
 _MOST_BRACKETS: Final = 5_000
 """In this object; each costs an object that the garbage collector tracks."""
-_KEY: Final = re.compile(rb'(?<!\\)"upload"\s{0,20}:\s{0,20}"')
+_KEY: Final = re.compile(rb'(?<!\\)"(?i:upload)"\s{0,20}:\s{0,20}(["\[{])')
 _LONGEST_KEY: Final = 51
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_NO_TEXT: Final = "In JSON, upload must be a string of base64."
 _ESCAPES: Final = tuple(
     (escape, character)
     for character, escapes in (
@@ -44,6 +45,8 @@ class JsonReader:
         self._tail = b""
         """An incomplete escape in the upload."""
         self._in_upload = self._found = False
+        self._behind = 0
+        """Where in the object its upload ended."""
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece. Raises BadRequest, and as `Upload.feed`."""
@@ -57,9 +60,12 @@ class JsonReader:
         while match := _KEY.search(self._rest, self._searched):
             self._searched = match.end()
             if self._depth_at(match.start()) == 1:
+                if match[1] != b'"':
+                    raise BadRequest(_NO_TEXT)
                 piece = bytes(self._rest[match.end() :])
                 del self._rest[match.end() :]
                 self._rest += b'"'
+                self._behind = len(self._rest)
                 self._in_upload = self._found = True
                 self._check()
                 self._feed_upload(piece)
@@ -74,13 +80,17 @@ class JsonReader:
         try:
             fields = orjson.loads(self._rest)
         except orjson.JSONDecodeError as error:
-            raise BadRequest(f"The body is not valid JSON: {error}.") from error
+            # positions are those without the upload
+            behind = self._found and error.pos > len(self._rest[: self._behind].decode("utf-8", "replace"))
+            problem = f"{error.msg} behind upload" if behind else str(error)
+            raise BadRequest(f"The body is not valid JSON: {problem}.") from error
         assert isinstance(fields, dict), "it begins with a brace"
-        upload = fields.pop("upload", None)
-        if isinstance(upload, str) and self._upload.empty:  # its key has escapes or blanks, or occurs twice
-            self._upload.feed(upload.encode("utf-8", "surrogatepass"))
-        elif upload is not None and not isinstance(upload, str):
-            raise BadRequest("In JSON, upload must be a string of base64.")
+        for name in [name for name in fields if name.strip().lower() == "upload"]:
+            upload = fields.pop(name)
+            if isinstance(upload, str) and self._upload.empty:  # its key has escapes or blanks, or occurs twice
+                self._upload.feed(upload.encode("utf-8", "surrogatepass"))
+            elif upload is not None and not isinstance(upload, str):
+                raise BadRequest(_NO_TEXT)
         return fields
 
     def _feed_upload(self, piece: bytes) -> None:
@@ -94,7 +104,7 @@ class JsonReader:
             self._upload.feed(_unescaped(text))
             return
         if text[end - 1 : end] == b"\\":
-            raise BadRequest("In JSON, upload must be a string of base64.")
+            raise BadRequest(_NO_TEXT)
         self._upload.feed(_unescaped(text[:end]))
         self._in_upload = False
         self.feed(text[end + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,10 +33,23 @@ _HEADERS_END: Final = re.compile(rb"\r?\n\r?\n")
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """The names of a part's field and of its file, from its headers; empty if there is none."""
+    """The names of a part's field and of its file, from its headers, and how it is encoded; empty if there is none."""
 
     name: str
     filename: str
+    encoding: str = ""
+
+    def text(self, data: bytes) -> str:
+        """The text of the part's data. Programs for mail encode it (RFC 2045), which RFC 7578 only discourages."""
+        try:
+            match self.encoding:
+                case "base64":
+                    data = binascii.a2b_base64(b"".join(data.split()), strict_mode=True)
+                case "quoted-printable":
+                    data = binascii.a2b_qp(data)
+        except binascii.Error:
+            pass  # it is not encoded as it says
+        return decoded(data)
 
 
 class Sink(Protocol):
@@ -175,17 +189,24 @@ class Splitter:
 
     def _add_outside(self, size: int) -> None:
         self._outside += size
+        if self._outside > _MOST_OUTSIDE and self._state is _State.BEFORE:
+            raise BadRequest(
+                f"The multipart form is broken: its boundary does not occur in the first {_MOST_OUTSIDE} bytes."
+            )
         if self._outside > _MOST_OUTSIDE:
             raise BadRequest("The multipart form is broken: there is too much text outside its parts.")
 
 
 def _head(block: bytes) -> PartHead:
-    disposition = b""
+    disposition = encoding = b""
     for line in _HEADER_END.split(block) if block else ():
         name, colon, value = line.partition(b":")
         if not colon:
             raise BadRequest("The multipart form is broken: a part has a header without a colon.")
-        if name.strip().lower() == b"content-disposition":
-            disposition = value
+        match name.strip().lower():
+            case b"content-disposition":
+                disposition = value
+            case b"content-transfer-encoding":
+                encoding = value.strip().lower()
     found = header_parameters.parameters(disposition)
-    return PartHead(decoded(found.get(b"name", b"")), decoded(found.get(b"filename", b"")))
+    return PartHead(decoded(found.get(b"name", b"")), decoded(found.get(b"filename", b"")), decoded(encoding))

@@ -30,6 +30,8 @@ _LONGEST_CHARACTER: Final = 4
 _BEGINNING: Final = 512
 """Bytes that are enough to recognise the encoding of a body."""
 _UPLOAD: Final = "upload"
+_UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|\x00{0,3}\{\x00")
+"""How JSON in UTF-16 or UTF-32 begins."""
 _TOO_MUCH: Final = f"The fields other than upload hold more than {TEXT_LIMIT} characters."
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -60,6 +62,7 @@ class PartsReader:
         self._content_type = content_type
         self._upload = Upload(upload_limit)
         self._beginning = b""
+        self._empty = True
         self._reader: _Reader | None = None
 
     def feed(self, piece: bytes) -> None:
@@ -69,6 +72,7 @@ class PartsReader:
             BadRequest: the body is malformed, or there are too many fields or too much text in them.
             UploadTooLarge, BadImage: as `Upload.feed`.
         """
+        self._empty = self._empty and not piece
         if self._reader:
             self._reader.feed(piece)
             return
@@ -78,20 +82,26 @@ class PartsReader:
 
     def finish(self) -> Parts:
         """The parts of the whole body. Raises as `feed`."""
-        parts = (self._reader or self._begin()).finish()
+        reader = self._reader or self._begin()
+        parts = reader.finish()
+        nothing = parts.upload is None and not parts.last("upload_url") and not self._empty
+        if nothing and isinstance(reader, _Urlencoded) and "json" in self._content_type.lower():
+            raise BadRequest('The body is not a JSON object, such as {"upload": "..."}.')
         texts = (value for values in parts.values.values() for value in values if isinstance(value, str))
         if sum(len(text) + 1 for text in texts) > TEXT_LIMIT:
             raise BadRequest(_TOO_MUCH)
         return parts
 
     def _begin(self) -> _Reader:
-        beginning, self._beginning = self._beginning, b""
+        beginning, self._beginning = self._beginning.removeprefix(_BYTE_ORDER_MARK), b""
         if formats.sniff(beginning):
             reader: _Reader = _Picture(self._upload)
         elif boundary := multipart.boundary(beginning, self._content_type):
             reader = _Multipart(self._upload, boundary)
-        elif re.match(rb"(\xef\xbb\xbf)?\s*\{", beginning):
-            reader, beginning = _Json(self._upload), beginning.removeprefix(_BYTE_ORDER_MARK)
+        elif _UTF_16.match(beginning):
+            raise BadRequest("The body is text in UTF-16 or UTF-32: only UTF-8 is accepted.")
+        elif re.match(rb"\s*\{", beginning):
+            reader = _Json(self._upload)
         else:
             reader = _Urlencoded(self._upload)
         self._reader = reader
@@ -143,9 +153,9 @@ class _Multipart(_Reader):
 
     def finish(self) -> Parts:
         self._splitter.finish()
-        for name, text in self._sinks.texts:
+        for text in self._sinks.texts:
             if not text.dropped:
-                _add(self.values, name, decoded(bytes(text.data)))
+                _add(self.values, text.head.name, text.head.text(bytes(text.data)))
         self.filename = self._sinks.filename
         return super().finish()
 
@@ -156,16 +166,16 @@ class _Sinks:
     def __init__(self, upload: Upload) -> None:
         self._upload = upload
         self._size = _TextSize()
-        self.texts: list[tuple[str, _Text]] = []
+        self.texts: list[_Text] = []
         self.filename = ""
 
     def of(self, head: PartHead) -> Upload | _Text:
         if _field(head.name) != _UPLOAD:
-            text = _Text(self._size, is_file=bool(head.filename))
-            self.texts.append((head.name, text))
+            text = _Text(self._size, head, is_file=bool(head.filename) or not head.name)
+            self.texts.append(text)
             return text
         if not self._upload.empty:
-            return _Text(self._size, is_file=True)
+            return _Text(self._size, head, is_file=True)
         self.filename = bare_name(head.filename)
         return self._upload
 
@@ -185,7 +195,8 @@ class _TextSize:
 class _Text:
     """The text of a part. Larger files are dropped: some clients send more pictures than the one to be read."""
 
-    def __init__(self, size: _TextSize, *, is_file: bool) -> None:
+    def __init__(self, size: _TextSize, head: PartHead, *, is_file: bool) -> None:
+        self.head = head
         self._size = size
         self._is_file = is_file
         self.data = bytearray()

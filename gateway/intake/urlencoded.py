@@ -12,6 +12,8 @@ from platelane.errors import BadRequest
 
 _MOST: Final = 256 << 10
 """Bytes of all fields except the upload, as sent."""
+_LONGEST_NAME: Final = 3 * len(b"upload[0]")
+"""Bytes of the upload's name, if all of them are escaped."""
 _MOST_ESCAPES: Final = 10_000
 """Percent escapes in these fields; each costs an object."""
 
@@ -51,7 +53,7 @@ class UrlencodedReader:
         self._pair += text
         if not had_name and b"=" in text:
             name, _, value = bytes(self._pair).partition(b"=")
-            if self._upload.empty and len(name) <= 3 * len(b"upload") and unquote_to_bytes(name) == b"upload":
+            if self._upload.empty and _is_upload(name):
                 self._pair.clear()
                 self._unescaper = Unescaper()
                 # a "+" is not a space here: it belongs to the base64, escaped or not
@@ -84,8 +86,13 @@ class UrlencodedReader:
             return
         name, _, value = bytes(self._pair).partition(b"=")
         self._pair.clear()
-        if name and unquote_to_bytes(name) != b"upload":
+        if name and not _is_upload(name):
             self._field(_unquoted(name), _unquoted(value))
+
+
+def _is_upload(name: bytes) -> bool:
+    """Whether a name, as sent, is that of the upload; `upload[]` and `upload[0]` are how some languages send a list."""
+    return len(name) <= _LONGEST_NAME and _unquoted(name).strip().partition(b"[")[0].lower() == b"upload"
 
 
 def _unquoted(text: bytes) -> bytes:

@@ -39,11 +39,11 @@ def encode(word: str) -> str:
     """One subject token for any text: percent-encoded UTF-8, so that plain names stay readable.
 
     Raises:
-        BadRequest: the text is longer than `WORD_LIMIT` bytes.
+        BadRequest: the text is longer than `WORD_LIMIT` bytes. Only a camera's name can be.
     """
     data = word.encode("utf-8", "surrogatepass")
     if len(data) > WORD_LIMIT:
-        raise BadRequest(f"A name of {len(data)} bytes is too long; the limit is {WORD_LIMIT}.")
+        raise BadRequest(f"camera_id has {len(data)} bytes; at most {WORD_LIMIT} are accepted.")
     return quote(data, safe=_SAFE).replace(".", "%2E") or _EMPTY
 
 

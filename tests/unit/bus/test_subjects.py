@@ -51,7 +51,7 @@ def test_length_limit_is_inclusive(length: int) -> None:
 
 
 def test_too_long_a_word() -> None:
-    with pytest.raises(BadRequest, match="limit is 1000"):
+    with pytest.raises(BadRequest, match="camera_id has 1002 bytes; at most 1000"):
         subjects.encode("ä" * (subjects.WORD_LIMIT // 2 + 1))
 
 

@@ -83,6 +83,21 @@ def test_headers_may_go_on_in_the_next_line() -> None:
     assert split(body) == [Part(PartHead("upload", "car.jpg"), b"abc")]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "data", "text"),
+    [
+        ("base64", b"S8O2\r\nbG4=", "Köln"),
+        ("Quoted-Printable", b"K=C3=B6ln", "Köln"),
+        ("8bit", "Köln".encode(), "Köln"),
+        ("base64", "Köln!".encode(), "Köln!"),
+    ],
+)
+def test_text_is_decoded_as_its_part_says(encoding: str, data: bytes, text: str) -> None:
+    body = b"--x\r\nContent-Transfer-Encoding: %b\r\n\r\n%b\r\n--x--" % (encoding.encode(), data)
+    (part,) = split(body)
+    assert part.head.text(part.data) == text
+
+
 def test_text_for_mail_readers_is_dropped() -> None:
     assert len(split(b"This is multipart.\r\n" + BODY + b"The end.")) == 2
 
@@ -98,7 +113,7 @@ def test_the_last_boundary_may_be_missing(end: bytes) -> None:
         (BODY + b"--x", None),
         (b" " * 9_500_000, "does not occur|too much text"),
         (b"--x" + b" " * 9_500_000, "does not occur|too much text"),
-        (b"a" * 100_000 + b"\r\n" + BODY, "too much text outside"),
+        (b"a" * 100_000 + b"\r\n" + BODY, "does not occur in the first 65536 bytes"),
         (BODY + b"a" * 100_000, "too much text outside"),
         (b"--x\r\nA: " + b"b" * 9_000 + b"\r\n\r\n", "headers of a part are too long"),
         (b"--x\r\nA: b\r\n", "ends within the headers"),

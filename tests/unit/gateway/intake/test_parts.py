@@ -252,7 +252,53 @@ def test_another_picture_beside_the_upload_is_ignored() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[1, 2]", b"null", b"hello", b"--", b"=&=&", b"%", b"--\r\n"])
 def test_other_bodies_hold_no_upload(body: bytes) -> None:
-    assert parse(body, "application/json").upload is None
+    assert parse(body, "").upload is None
+
+
+@pytest.mark.parametrize("body", [b"[1, 2]", b"null", b"hello", b"// a comment\n{}"])
+def test_a_body_that_should_be_json_and_is_not_an_object_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest, match="The body is not a JSON object, such as"):
+        parse(body, "application/json; charset=utf-8")
+    assert parse(b"", "application/json").upload is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_only_utf_8_is_accepted(encoding: str) -> None:
+    with pytest.raises(BadRequest, match="UTF-16 or UTF-32"):
+        parse(json.dumps({"upload": TEXT.decode()}).encode(encoding), "application/json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"Upload": "' + TEXT + b'"}',
+        b'{"UPLOAD" : "' + TEXT + b'"}',
+        b"Upload=" + TEXT,
+        b"upload[]=" + TEXT,
+        b"%75pload%5B0%5D=" + TEXT,
+        b"\xef\xbb\xbfupload=" + TEXT,
+    ],
+)
+def test_the_name_of_the_upload_in_other_spellings(body: bytes) -> None:
+    assert picture(parse(body, "", size=7)) == PICTURE
+
+
+@pytest.mark.parametrize("upload", [[TEXT.decode() * 400], {"data": TEXT.decode() * 400}, [TEXT.decode()], 17])
+def test_an_upload_that_is_no_text_is_called_so_however_long(upload: object) -> None:
+    with pytest.raises(BadRequest, match="In JSON, upload must be a string of base64"):
+        parse(orjson.dumps({"upload": upload}), "application/json")
+
+
+def test_a_problem_behind_the_upload_has_no_position_without_it() -> None:
+    with pytest.raises(BadRequest, match=r"not valid JSON: unexpected end of data behind upload\.$"):
+        parse(b'{"upload": "' + TEXT + b'", "mmc": true', "application/json")
+    with pytest.raises(BadRequest, match=r"line 1 column 6 \(char 5\)\.$"):
+        parse(b'{"a":x, "upload": "' + TEXT + b'"}', "application/json")
+
+
+def test_a_large_part_without_a_name_is_no_field() -> None:
+    form = parse(multipart(REGIONS, ("Content-Type: image/jpeg", PICTURE * 200)), "multipart/form-data; boundary=xYz-1")
+    assert (form.upload, form.values) == (None, {"regions": ["mx"]})
 
 
 def latin(length: int) -> st.SearchStrategy[str]:
