@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,14 +42,17 @@ class RequestKey:
         return _subject(self.account.id, self.key)
 
 
-def checked_key(value: str | None) -> str | None:
-    """The value of an Idempotency-Key header; None if there is none.
+def checked_key(values: Sequence[str]) -> str | None:
+    """The value of the Idempotency-Key headers; None if there are none.
 
     Raises:
-        BadRequest: empty, too long, or not printable ASCII.
+        BadRequest: empty, too long, not printable ASCII, or more than one.
     """
-    if value is None:
+    if not values:
         return None
+    value = values[0]
+    if any(other != value for other in values):
+        raise BadRequest("The request has more than one Idempotency-Key.")
     if not 0 < len(value) <= LONGEST_KEY or not value.isascii() or not value.isprintable():
         raise BadRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} printable ASCII characters.")
     return value

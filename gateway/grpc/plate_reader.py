@@ -225,7 +225,7 @@ class PlateReader:
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
         client = account.client(_address(context.peer()))
         self._jobs.check_places(client)
-        key = checked_key(request.idempotency_key or None)
+        key = checked_key((request.idempotency_key,) if request.idempotency_key else ())
         again = key is not None and await self._keyed.is_known(account.id, key)
         await self._accounts.admit(account, counts=not again)
         arrival = self._intake.arriving(client)

@@ -43,7 +43,7 @@ class KeyReader:
             Throttled, Forbidden, EngineUnavailable: as `Accounts.admit`.
         """
         begun = time.monotonic()
-        value = checked_key(request.headers.get("idempotency-key"))
+        value = checked_key(request.headers.getlist("idempotency-key"))
         again = value is not None and await self._keyed.is_known(account.id, value)
         await self._accounts.admit(account, counts=not again)
         return None if value is None else Key(account, value, time.monotonic() - begun)

@@ -20,6 +20,7 @@ DOCUMENT_LIMIT: Final = 256 << 10
 OBJECT_LIMIT: Final = 1 << 20
 MOST_BRACKETS: Final = 5_000
 """Limit per document; each bracket costs an object that the garbage collector tracks."""
+_EMPTY: Final = "The body is empty; it must be a JSON object."
 SECONDS: Final = 10.0
 """Seconds within which the whole document must arrive."""
 
@@ -32,6 +33,8 @@ async def read_document(request: Request, model: type[M], limit: int = DOCUMENT_
         Others: as `body.read`.
     """
     received = await body.read(request, Limits(limit, SECONDS))
+    if not received.strip():
+        raise BadRequest(_EMPTY)
     try:
         return await asyncio.to_thread(model.model_validate_json, received)
     except ValidationError as error:
@@ -46,7 +49,9 @@ async def read_object(request: Request, default: dict[str, Any] | None = None) -
         Others: as `body.read`.
     """
     received = await body.read(request, Limits(OBJECT_LIMIT, SECONDS))
-    if not received and default is not None:
+    if not received.strip():
+        if default is None:
+            raise BadRequest(_EMPTY)
         return default
     if received.count(b"[") + received.count(b"{") > MOST_BRACKETS:
         raise BadRequest(f"The body has more than {MOST_BRACKETS} brackets.")
@@ -55,5 +60,5 @@ async def read_object(request: Request, default: dict[str, Any] | None = None) -
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}.") from error
     if not isinstance(fields, dict):
-        raise BadRequest('The body must be a JSON object, for example {"target": "https://example.com/plates"}.')
+        raise BadRequest("The body must be a JSON object.")
     return fields

@@ -13,7 +13,7 @@ from gateway.results_query import Query
 from platelane import times
 from platelane.errors import BadRequest, NotFound
 from platelane.read_id import ReadId
-from platelane.webhooks.wildcards import checked_pattern, is_pattern
+from platelane.webhooks.wildcards import checked_pattern, is_pattern, refuse_other_syntax
 
 MAX_PLATE: Final = 64
 """The most characters of a plate or pattern in a search."""
@@ -70,7 +70,7 @@ def plate_or_pattern(parameters: Mapping[str, str]) -> str:
     plate = limited(parameters, "plate", MAX_PLATE)
     if plate:
         try:
-            checked_pattern(plate)
+            refuse_other_syntax(checked_pattern(plate))
         except ValueError as error:
             raise BadRequest(f"plate: {error}.") from error
     return plate

@@ -89,6 +89,8 @@ class ReadRoutes:
     async def analytics(self, request: Request) -> Response:
         """How many reads there are by hour, camera and so on."""
         by = _text(request, "by", MAX_WORD)
+        if by not in COUNTED:
+            raise BadRequest(f"by must be one of {', '.join(COUNTED)}.")
         if by == BY_WATCHLIST:
             wanted = read_filter(request.query_params, self._owner(request))
             lists = self._chosen(request)

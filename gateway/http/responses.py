@@ -10,6 +10,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ExceptionHandler
 
 from platelane.errors import PlatelaneError, Throttled, Unavailable, UnsupportedEncoding
@@ -47,8 +48,18 @@ async def _platelane_error(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    details = {404: "Not found.", 405: f'Method "{request.method}" not allowed.'}
-    return error_response(error.status_code, details.get(error.status_code, error.detail), error.headers)
+    if error.status_code == 405:
+        headers = {"Allow": ", ".join(_methods(request))}
+        return error_response(405, f'Method "{request.method}" not allowed.', headers)
+    detail = "Not found." if error.status_code == 404 else error.detail
+    return error_response(error.status_code, detail, error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of all routes of the request's path; the error only knows those of the first."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods})
 
 
 async def _client_disconnected(_request: Request, _error: Exception) -> Response:

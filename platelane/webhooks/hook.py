@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from platelane import validation
 from platelane.errors import BadRequest
-from platelane.webhooks.wildcards import checked, checked_pattern
+from platelane.webhooks.wildcards import checked, checked_pattern, refuse_other_syntax
 
 SECRET_PREFIX: Final = "whsec_"
 MASK: Final = "***"
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_LONGEST_NAME: Final = 100
+_LONGEST_VALUE: Final = 2_000
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS: Final = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
 _FIRST_ENVIRONMENT_ID: Final = 1 << 30
 """Ids of hooks from the environment start here, others count up from 1; all fit into 32 bits."""
@@ -82,19 +84,25 @@ class HookSettings(BaseModel):
     @field_validator("target")
     @classmethod
     def _web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\x00-\x1f]", value):
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:  # brackets that do not match, or a port that is no number
+            usable = False
+        if not usable or re.search(r"[\s\x00-\x1f]", value):
             raise ValueError("the target must be an http:// or https:// address")
-        _ = parts.port  # raises ValueError if it is not a number
         return value
 
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
-            if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
-                raise ValueError(f"{name!r} cannot be set as a header")
-            if len(value) > 2_000 or not value.isascii() or not value.isprintable():
+            if len(name) > _LONGEST_NAME or not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+                raise ValueError(f"{name[:_LONGEST_NAME]!r} cannot be set as a header")
+            if len(value) > _LONGEST_VALUE:
+                raise ValueError(f"the value of {name} must have at most {_LONGEST_VALUE} characters")
+            if not value.isascii() or not value.isprintable():
                 raise ValueError(f"the value of {name} must be printable ASCII")
         return headers
 
@@ -123,9 +131,24 @@ class HookSettings(BaseModel):
             BadRequest: the first problem.
         """
         try:
-            return cls.model_validate(fields)
+            settings = cls.model_validate(fields)
         except ValidationError as error:
             raise BadRequest(validation.first_problem(error)) from error
+        settings._check_new()
+        return settings
+
+    def _check_new(self) -> None:
+        """What stored hooks need not fulfil: earlier versions have accepted it. Raises BadRequest."""
+        parts = urlsplit(self.target)
+        if parts.port == 0 or not (parts.hostname or "").strip("."):
+            raise BadRequest("target: the target must be an http:// or https:// address.")
+        if len({name.lower() for name in self.headers}) < len(self.headers):
+            raise BadRequest("headers: a name occurs twice, in upper and lower case.")
+        for pattern in self.filter.plates:
+            try:
+                refuse_other_syntax(pattern)
+            except ValueError as error:
+                raise BadRequest(f"filter.plates: {error}.") from error
 
 
 class Hook(HookSettings):

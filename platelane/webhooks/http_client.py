@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from platelane.errors import ForbiddenAddress
+from platelane.reasons import reason
 from platelane.runtime import metrics
 from platelane.runtime.guarded_network import GuardedNetwork, Network, is_public
 from platelane.webhooks.payload import Payload
@@ -87,7 +88,7 @@ class WebhookClient:
         except ForbiddenAddress as error:
             problem = error.detail
         except _FAILURES as error:
-            problem = f"{type(error).__name__}: {error}"[:EXCERPT]
+            problem = _cause(error)[:EXCERPT]
         seconds = round(time.monotonic() - start, 3)
         metrics.webhook(status, seconds)
         detail = problem if status is None else excerpt
@@ -143,6 +144,19 @@ class _Body(httpx.AsyncByteStream):
 def _certificates() -> ssl.SSLContext:
     """Loaded once for all clients of a process, because it takes a while."""
     return httpx.create_ssl_context()
+
+
+def _cause(error: Exception) -> str:
+    """What the operating system said, which libraries hide behind errors of their own, or what is wrong with the answer
+    of the other side."""
+    cause: BaseException = error
+    if isinstance(error, httpx.ProtocolError | httpcore.ProtocolError):
+        return reason(error)
+    while (behind := cause.__cause__ or cause.__context__) is not None:
+        if isinstance(behind, BaseExceptionGroup):
+            behind = behind.exceptions[0]
+        cause = behind
+    return "the host's name is not valid" if isinstance(cause, UnicodeError) else reason(cause)
 
 
 def _is_public_peer(response: httpx.Response) -> bool:

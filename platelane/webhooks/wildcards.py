@@ -25,6 +25,8 @@ _LUNATE: Final = str.maketrans("Ϲϲ", "CC")  # noqa: RUF001
 """Greek letters whose decomposition looks different."""
 _LATIN: Final = re.compile(r"LATIN (?:SMALL LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .+)?")
 _NOT_IN_PATTERNS: Final = re.compile(r"[^a-z0-9*?]")
+_SYNTAX: Final = frozenset("[](){}|^$+\\%")
+"""Of regular expressions and of SQL: they would be dropped as separators."""
 _NOTHING: Final = "{!r} has no letter or digit that plates are read with"
 
 
@@ -70,6 +72,13 @@ def checked_pattern(text: str) -> str:
     if not folded_pattern(text) or (not folded(text) and any(map(str.isalnum, text))):
         raise ValueError(_NOTHING.format(text))
     return text
+
+
+def refuse_other_syntax(text: str) -> None:
+    """Raises ValueError for patterns of another kind, such as a regular expression."""
+    found = next((character for character in text if character in _SYNTAX), None)
+    if found:
+        raise ValueError(f"{text!r} has the character {found}; the wildcards are ? and *")
 
 
 def _ascii(character: str) -> str:

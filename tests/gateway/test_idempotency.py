@@ -183,6 +183,13 @@ def test_keys_have_a_bound(world: World, picture: bytes, value: str) -> None:
     assert "255" in response.json()["detail"]
 
 
+def test_two_keys_are_refused(world: World, picture: bytes) -> None:
+    with world.gateways[0].client() as client:
+        headers = [("Idempotency-Key", "one"), ("Idempotency-Key", "other")]
+        answer = client.post(PATH, content=picture, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "The request has more than one Idempotency-Key.")
+
+
 def test_the_longest_key(world: World, picture: bytes) -> None:
     assert world.post("", picture, Idempotency_Key="/" * LONGEST_KEY).status_code == 200
 

@@ -124,6 +124,8 @@ async def test_reads_are_found_exported_grouped_and_counted(client: httpx.Client
         "plate=ab12?&match=near",
         "plate=%EF%BC%9Fab12&match=exact",
         "plate=---",
+        "plate=[a-z]12",
+        "plate=ab%25",
         "plate=%E4%BA%AC*",
         "score_min=2",
         "score_min=nan",
