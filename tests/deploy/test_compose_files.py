@@ -182,6 +182,12 @@ def test_the_recipe_for_tls_reaches_the_gateway_with_every_overlay() -> None:
     assert "PLATELANE_TLS_CERT" not in services(FILES[0])["gateway"].get("environment", {})
 
 
+@pytest.mark.parametrize("file", [*FILES, TLS])
+def test_every_variable_has_a_default(file: str) -> None:
+    """Compose prints a warning for each one that has none and is not set, inside another one's alternative, too."""
+    assert re.findall(r"\$\{\w+\}|\$[A-Z_]+\b", (ROOT / file).read_text()) == []
+
+
 @pytest.mark.parametrize("files", [(FILES[0], TLS), (*FILES, TLS)])
 def test_compose_renders_the_recipe_for_tls(files: tuple[str, ...]) -> None:
     gateway = yaml.safe_load(configured(files))["services"]["gateway"]
