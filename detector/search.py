@@ -144,9 +144,12 @@ async def _plates_and_vehicles(
     plates = Detections.concatenated(answers).plates.above(least).nms(*PLATE_NMS)
     limited = options.HasField("zoom_in_vehicles")
     limit = options.zoom_in_vehicles if limited else MAX_VEHICLES
-    if limit and not fast:
-        tiles = tiles and not limited
-        wanted = await asyncio.to_thread(_second_views, image, first[0], plates, vehicles, limit, tiles=tiles)
+    certain = boxes_of(plates.above(CERTAIN))
+    empty = _without_plate(boxes_of(vehicles.above(ZOOM_THRESHOLD)), certain)
+    if limit and not fast and (empty or not certain):
+        farther = not certain and not len(vehicles.above(CERTAIN))
+        tiles = tiles and not limited and not certain
+        wanted = await asyncio.to_thread(_second_views, image, first[0], empty, limit, farther=farther, tiles=tiles)
         further = in_time(wanted, pace, deadline - time.time())
         answers = [answer.plates.above(least) for answer in await _detect_in_batches(model, further)]
         plates = Detections.concatenated([plates, *answers]).nms(*PLATE_NMS)
@@ -187,18 +190,19 @@ def _vehicles(views: tuple[View, ...], answers: list[Detections]) -> Detections:
     return Detections.concatenated(found).nms(VEHICLE_NMS)
 
 
+def _without_plate(vehicles: Sequence[Box], plates: Sequence[Box]) -> list[Box]:
+    return [vehicle for vehicle in vehicles if not any(plate.intersection(vehicle) > 0 for plate in plates)]
+
+
 def _second_views(
-    image: Image, large: View, plates: Detections, vehicles: Detections, limit: int, *, tiles: bool
+    image: Image, large: View, empty: list[Box], limit: int, *, farther: bool, tiles: bool
 ) -> list[list[View]]:
-    """The views of the second step in groups, the most promising group first; a group has one canvas size."""
-    certain = boxes_of(plates.above(CERTAIN))
-    candidates = boxes_of(vehicles.above(ZOOM_THRESHOLD))
-    empty = [box for box in candidates if not any(plate.intersection(box) > 0 for plate in certain)]
+    """The views of the second step in groups, the most promising group first; a group has one canvas size.
+
+    `empty`: the vehicles without a certain plate, of which at most `limit` are shown.
+    """
     closer = tiling.closer(image, empty, large.fit.scale)[:limit]
-    if certain:
-        return closer
-    farther = [] if len(vehicles.above(CERTAIN)) else [tiling.farther(image)]
-    return [*farther, *([tiling.tiles(image)] if tiles else []), *closer]
+    return [*([tiling.farther(image)] if farther else []), *([tiling.tiles(image)] if tiles else []), *closer]
 
 
 def in_time(wanted: list[list[View]], pace: float, left: float) -> list[View]:
