@@ -231,7 +231,8 @@ async def _detect_in_batches(model: Model, views: list[View]) -> list[Detections
 
 async def _detect(model: Model, views: list[View]) -> list[Detections]:
     """The detections of each view, in pixels of the picture; the views have one canvas size and go in one request."""
-    answers = await model(np.stack([view.canvas for view in views]))
+    canvases = [view.canvas for view in views]
+    answers = await model(np.stack(canvases) if canvases[1:] else canvases[0][None])
     return [view.in_picture(answer) for view, answer in zip(views, answers, strict=True)]
 
 

@@ -160,7 +160,7 @@ class InferenceClient:
             answer = await self._through(shared, spec, shape, content, deadline) if shared else None
             if answer is None:
                 request = _request(spec, shape)
-                request.raw_input_contents.append(content)
+                request.raw_input_contents.append(bytes(content))
                 answer = await self._retried(spec, partial(self._call, spec, request, deadline), deadline)
         return {
             output.name: np.frombuffer(content, _DTYPES[output.datatype]).reshape(output.shape)
@@ -168,7 +168,7 @@ class InferenceClient:
         }
 
     async def _through(
-        self, shared: SharedInputs, spec: ModelSpec, shape: list[int], content: bytes, deadline: float
+        self, shared: SharedInputs, spec: ModelSpec, shape: list[int], content: bytes | memoryview, deadline: float
     ) -> Any:
         """The answer to one attempt with the input in shared memory. None if that is not worthwhile or fails: then the
         input has to be sent."""
@@ -260,10 +260,10 @@ def _too_late(spec: ModelSpec) -> DeadlineExceeded:
     return DeadlineExceeded(f"The model {spec.name} did not answer in time.")
 
 
-def _packed(spec: ModelSpec, images: Images) -> tuple[list[int], bytes]:
+def _packed(spec: ModelSpec, images: Images) -> tuple[list[int], bytes | memoryview]:
     """Shape and bytes of a batch for the protocol."""
     if isinstance(images, np.ndarray):
-        return list(images.shape), images.tobytes()
+        return list(images.shape), np.ascontiguousarray(images).reshape(-1).view(np.uint8).data
     shape = spec.inputs[0].shape[1:]
     odd = [len(image) for image in images if len(image) != math.prod(shape)]
     if odd:

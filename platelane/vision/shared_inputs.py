@@ -34,7 +34,7 @@ class Region:
         self.name = name
         self._memory = memory
 
-    def put(self, content: bytes) -> None:
+    def put(self, content: bytes | memoryview) -> None:
         """Write an input into it, of at most `SIZE` bytes."""
         self._memory[: len(content)] = content
 
