@@ -10,6 +10,13 @@ from typing import Final
 _MARKS: Final = re.compile(r"^\[[^\]]+\] | \(_ssl\.c:\d+\)$|^nats: |\.$")
 
 
+def first_cause(error: BaseException) -> BaseException:
+    """What the operating system said, which libraries hide behind errors of their own."""
+    while (behind := error.__cause__ or error.__context__) is not None:
+        error = behind.exceptions[0] if isinstance(behind, BaseExceptionGroup) else behind
+    return error
+
+
 def reason(problem: BaseException | None) -> str:
     """A short description that fits into a sentence; empty if there is no problem."""
     if problem is None:

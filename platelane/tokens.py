@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 TokenName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Calls = Annotated[int, Field(ge=0, le=2**53)]
+MOST_CALLS: Final = 2**53
+"""What every reader of JSON understands."""
+Calls = Annotated[int, Field(ge=0, le=MOST_CALLS)]
 
 
 class Token(BaseModel):

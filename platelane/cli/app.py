@@ -24,6 +24,7 @@ from platelane.cli.server import Ca, Token, Url, server_address, trusted
 from platelane.cli.settings_table import settings_markdown, settings_table
 from platelane.errors import PlatelaneError
 from platelane.local.programs import SERVICES
+from platelane.reasons import reason
 from platelane.runtime.settings import read_settings
 
 _HELP = """\
@@ -262,7 +263,11 @@ def run() -> None:
     except PlatelaneError as error:
         _fail(error.detail)
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else reason(error))
+    except RuntimeError as error:
+        if "home directory" not in str(error):
+            raise
+        _fail("A path begins with ~, but the home directory of that user is not known.")
 
 
 def _fail(message: str) -> None:

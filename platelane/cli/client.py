@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from platelane.cli.server import READ_PATH, is_local, unreachable
+from platelane.cli.server import READ_PATH, authorization, is_local, unreachable
 from platelane.errors import BadRequest, NotFound
 
 IMAGE_SUFFIXES = frozenset(
@@ -101,9 +101,10 @@ class Client:
     """Talks to one server over persistent connections."""
 
     def __init__(self, url: str, token: str = "", verify: ssl.SSLContext | bool = True) -> None:
+        """Raises BadRequest if the token cannot be sent."""
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Token {token}"} if token else {},
+            headers=authorization(token),
             timeout=_TIMEOUT,
             verify=verify,
             trust_env=not is_local(url),

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from platelane.cli.console import console
-from platelane.cli.server import Ca, Token, Url, is_local, server_address, trusted, unreachable
+from platelane.cli.server import Ca, Token, Url, authorization, is_local, server_address, trusted, unreachable
 from platelane.errors import BadRequest, EngineUnavailable
 from platelane.runtime.settings import read_settings
 
@@ -253,11 +253,11 @@ class Api:
     """The webhook endpoints of a server."""
 
     def __init__(self, url: str | None, token: str, ca: Path | None) -> None:
-        """Raises: as `server_address` and `trusted`."""
+        """Raises: as `server_address`, `authorization` and `trusted`."""
         self._server = server_address(url, read_settings())
         self._client = httpx.Client(
             timeout=_TIMEOUT,
-            headers={"Authorization": f"Token {token}"} if token else {},
+            headers=authorization(token),
             verify=trusted(ca),
             trust_env=not is_local(self._server),
         )

@@ -16,7 +16,7 @@ import typer
 
 from platelane.errors import BadRequest, EngineUnavailable, NotFound
 from platelane.local import state
-from platelane.reasons import reason
+from platelane.reasons import first_cause, reason
 from platelane.runtime.settings import Settings, read_settings
 
 READ_PATH: Final = "/v1/plate-reader/"
@@ -94,13 +94,26 @@ def unreachable(url: str, error: Exception) -> EngineUnavailable:
     """The error for a server that does not answer: one sentence, and a hint where there is one."""
     raw = str(error)
     hint = next((f" {words}" for sign, words in _HINTS.items() if sign in raw), "")
-    return EngineUnavailable(f"{url} cannot be reached: {reason(error)}.{hint}")
+    said = error if hint or not isinstance(error, httpx.ConnectError) else first_cause(error)
+    return EngineUnavailable(f"{url} cannot be reached: {reason(said)}.{hint}")
+
+
+def authorization(token: str) -> dict[str, str]:
+    """The header that sends the token, if there is one. Raises BadRequest if the token cannot be sent."""
+    if not token.isascii() or not token.isprintable():
+        raise BadRequest("A token has only letters, digits and signs of ASCII.")
+    return {"Authorization": f"Token {token}"} if token else {}
 
 
 def _base(url: str) -> str:
     """`url` without an API path such as /v1/plate-reader/, which users often paste with it."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:  # brackets that do not match, or a port that is no number
+        usable = False
+    if not usable:
         raise BadRequest(f"{url} is not an address: --url takes one like http://127.0.0.1:8080.")
     path = _API_PATH.split(f"{parts.path}/", maxsplit=1)[0]
     return f"{parts.scheme}://{parts.netloc}{path}".rstrip("/")

@@ -21,7 +21,7 @@ from platelane.cli.console import console
 from platelane.cli.server import nats_settings, quiet
 from platelane.errors import BadRequest, EngineUnavailable, Fault, NotFound
 from platelane.runtime.settings import Settings
-from platelane.tokens import Token, account, fingerprint, new_token
+from platelane.tokens import MOST_CALLS, Token, account, fingerprint, new_token
 from platelane.usage import month_of
 
 app = typer.Typer(help="Create, list and revoke the tokens of the cloud profile.", no_args_is_help=True)
@@ -42,9 +42,12 @@ def _only_answers() -> None:
 def create(
     name: Annotated[str, typer.Argument(help="Name to list and revoke it by, such as the caller's.")],
     rate_limit: Annotated[
-        int | None, typer.Option(min=0, help="Uploads per second; 0 for no limit. Default: PLATELANE_RATE_LIMIT.")
+        int | None,
+        typer.Option(min=0, max=MOST_CALLS, help="Uploads per second; 0 for no limit. Default: PLATELANE_RATE_LIMIT."),
     ] = None,
-    max_calls: Annotated[int | None, typer.Option(min=0, help="Calls per month. Default: PLATELANE_MAX_CALLS.")] = None,
+    max_calls: Annotated[
+        int | None, typer.Option(min=0, max=MOST_CALLS, help="Calls per month. Default: PLATELANE_MAX_CALLS.")
+    ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Allow managing tokens through `/v1/tokens/`.")] = False,
 ) -> None:
     """Create a token and print it. It is shown only once; only its hash is stored."""

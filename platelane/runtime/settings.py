@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from platelane import validation
 from platelane.errors import CannotStart
 from platelane.resources import MODELS
+from platelane.tokens import MOST_CALLS
 
 SYNC_INTERVAL: Final = "120s"
 """nats-server's own."""
@@ -116,10 +117,13 @@ class Settings(BaseSettings):
         description="hours to keep answers to requests with an Idempotency-Key, and failures of asynchronous requests",
     )
     max_calls: int = Field(
-        1_000_000, ge=0, description="calls a month; with the cloud profile, more from one token get 403"
+        1_000_000, ge=0, le=MOST_CALLS, description="calls a month; with the cloud profile, more from one token get 403"
     )
     rate_limit: int = Field(
-        8, ge=0, description="uploads a second from one token of the cloud profile; more get 429; 0: no limit"
+        8,
+        ge=0,
+        le=MOST_CALLS,
+        description="uploads a second from one token of the cloud profile; more get 429; 0: no limit",
     )
     http_in_flight: int = Field(
         64,

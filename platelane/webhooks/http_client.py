@@ -17,7 +17,7 @@ import httpcore
 import httpx
 
 from platelane.errors import ForbiddenAddress
-from platelane.reasons import reason
+from platelane.reasons import first_cause, reason
 from platelane.runtime import metrics
 from platelane.runtime.guarded_network import GuardedNetwork, Network, is_public
 from platelane.webhooks.payload import Payload
@@ -147,15 +147,10 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _cause(error: Exception) -> str:
-    """What the operating system said, which libraries hide behind errors of their own, or what is wrong with the answer
-    of the other side."""
-    cause: BaseException = error
+    """What the operating system said, or what is wrong with the answer of the other side."""
     if isinstance(error, httpx.ProtocolError | httpcore.ProtocolError):
         return reason(error)
-    while (behind := cause.__cause__ or cause.__context__) is not None:
-        if isinstance(behind, BaseExceptionGroup):
-            behind = behind.exceptions[0]
-        cause = behind
+    cause = first_cause(error)
     return "the host's name is not valid" if isinstance(cause, UnicodeError) else reason(cause)
 
 

@@ -159,6 +159,46 @@ def test_a_port_that_is_taken_is_an_error(tmp_path: Path) -> None:
     assert f"Port {port} is taken by another program" in result.stderr
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://x:port/", "http://x:99999", "x", "ftp://x"])
+@pytest.mark.parametrize("command", [("read", __file__), ("hooks", "list")])
+def test_what_is_no_address_is_called_so(command: tuple[str, ...], url: str) -> None:
+    result = platelane(*command, "--url", url)
+    said = f"Error: {url} is not an address: --url takes one like http://127.0.0.1:8080.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", said)
+
+
+@pytest.mark.parametrize("token", ["\u00e4", "a\nb"])
+@pytest.mark.parametrize("command", [("read", __file__), ("hooks", "list")])
+def test_a_token_that_cannot_be_sent_is_called_so(command: tuple[str, ...], token: str) -> None:
+    result = platelane(*command, "--url", "http://127.0.0.1:9", "--token", token)
+    said = "Error: A token has only letters, digits and signs of ASCII.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", said)
+
+
+def test_a_refused_connection_and_a_full_disk_are_called_so() -> None:
+    away = platelane("read", __file__, "--url", "http://127.0.0.1:9")
+    assert away.stderr == "Error: http://127.0.0.1:9 cannot be reached: Connection refused.\n"
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "platelane.cli", "settings", "--markdown"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert result.stderr == "Error: No space left on device\n"
+
+
+def test_a_path_of_a_user_that_does_not_exist() -> None:
+    result = platelane("topology", "check", PLATELANE_STATE_DIR="~nobody-of-this-name/x")
+    said = "Error: A path begins with ~, but the home directory of that user is not known.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", said)
+
+
+def test_a_limit_beyond_what_json_holds_is_refused() -> None:
+    """It could be stored, and every list of the tokens would then fail."""
+    result = platelane("tokens", "create", "x", "--rate-limit", "99999999999999999999")
+    said = " ".join(result.stderr.replace("│", "").split())
+    assert (result.returncode, "'--rate-limit': must be at most 9007199254740992." in said) == (2, True)
+    result = platelane("settings", PLATELANE_MAX_CALLS="99999999999999999999")
+    assert result.stderr == "Error: PLATELANE_MAX_CALLS must be at most 9007199254740992.\n"
+
+
 def test_tables_are_whole_where_there_is_no_terminal() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     command = [sys.executable, "-m", "platelane.cli", "settings"]
