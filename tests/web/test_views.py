@@ -256,6 +256,9 @@ class TestReads:
             "#/reads", lambda page: refuse(page, "/v1/reads/", 503, "The index of reads is busy."), locale="de"
         )
         expect(page.get_by_role("alert").filter(has_text="Der Index der Lesungen antwortet nicht.")).to_be_visible()
+        page.unroute_all()
+        expect(page.locator("h1 .badge")).to_have_text("Live")
+        expect(page.get_by_role("alert")).to_have_count(0)
 
 
 class TestWatchLists:

@@ -1,6 +1,6 @@
 /** Reads: what was read, as it comes and back in time, in one list; counted, put right, and taken away. */
 
-import { withQuery } from "../api.js";
+import { ApiError, withQuery } from "../api.js";
 import { columns, ranking } from "../components/bar-chart.js";
 import { ApiPicture, field, meter, plateChip, scroller, segments } from "../components/parts.js";
 import { button, fill, h, icon } from "../dom.js";
@@ -20,6 +20,7 @@ const MOST = 600;
 const DOUBTFUL = 0.9;
 const SETTLE_MS = 400;
 const LATE_MS = 1500;
+const AGAIN_MS = 3000;
 
 class ReadsView extends Base {
   /** @param {import("../view.js").Context} context */
@@ -241,10 +242,24 @@ class ReadsView extends Base {
       [1, 2, 3].map(() => h("li", { class: "skeleton", "aria-hidden": "true" })),
     );
     this.drawTools();
+    while (!(await this.loaded(signal))) {
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+      if (signal.aborted) return;
+    }
+    if (this.live && !signal.aborted) this.follow(signal);
+  }
+
+  /**
+   * Loads the newest reads, or shows why that failed.
+   *
+   * @param {AbortSignal} signal
+   * @returns {Promise<boolean>} false: it may succeed a little later, as while the index starts after the server
+   */
+  async loaded(signal) {
     try {
       await this.load(signal);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
       this.list.replaceChildren(
         h(
           "li",
@@ -253,9 +268,10 @@ class ReadsView extends Base {
         ),
       );
       this.count.textContent = "";
-      return;
+      if (error instanceof ApiError && error.passing) return false;
+      this.following.abort();
     }
-    if (this.live && !signal.aborted) this.follow(signal);
+    return true;
   }
 
   /** @param {AbortSignal} signal */
