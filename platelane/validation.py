@@ -25,10 +25,10 @@ _MUST_BE: Final[Mapping[str, str]] = {
 }
 """By the first word of an error's type, such as `int_parsing`, where none of the predicates is for exactly that."""
 _PREDICATES: Final[Mapping[str, str]] = {
-    "greater_than": "must be more than {gt:.12g}",
-    "greater_than_equal": "must be at least {ge:.12g}",
-    "less_than": "must be less than {lt:.12g}",
-    "less_than_equal": "must be at most {le:.12g}",
+    "greater_than": "must be more than {gt:.16g}",
+    "greater_than_equal": "must be at least {ge:.16g}",
+    "less_than": "must be less than {lt:.16g}",
+    "less_than_equal": "must be at most {le:.16g}",
     "string_too_short": "must have at least {min_length} character(s)",
     "string_too_long": "must have at most {max_length} character(s)",
     "too_short": "must have at least {min_length} item(s)",

@@ -21,6 +21,7 @@ class Document(BaseModel):
 
     name: str = ""
     count: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    calls: Annotated[int, Field(le=2**53)] = 1
     share: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     kind: Literal["one", "two"] = "one"
     until: AwareDatetime | None = None
@@ -47,6 +48,7 @@ class Document(BaseModel):
         ('{"count": 1.5}', "count must be a whole number."),
         ('{"count": 0}', "count must be at least 1."),
         ('{"count": 1000000001}', "count must be at most 1000000000."),
+        ('{"calls": 9007199254740993}', "calls must be at most 9007199254740992."),
         ('{"share": 0}', "share must be more than 0."),
         ('{"share": 0.5}', "share must be less than 0.5."),
         ('{"share": NaN}', "share must be a finite number."),
