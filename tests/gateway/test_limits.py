@@ -160,7 +160,7 @@ def test_one_client_gets_its_share_of_the_places(served: NatsServer, picture: by
         time.sleep(0.4)
         refused = read(gateway, picture)
         if refused.status_code == 503:  # unless the three are done already
-            assert "of this client" in refused.json()["error"]
+            assert "this client already has" in refused.json()["error"]
         with httpx.Client(base_url=gateway.url, transport=httpx.HTTPTransport(local_address="127.0.0.2")) as other:
             assert other.post(PATH, files={"upload": picture}, timeout=PATIENCE).status_code == 200
         for each in waiting:
