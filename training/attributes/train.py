@@ -28,6 +28,8 @@ from training.data.dataset import any_of
 
 BATCH: Final = 64
 PARTS: Final = ("vehicles", "vehicles_more", "photos", "photos_more")
+CALIBRATED_ON: Final = ("vehicles", "photos")
+"""Not `vehicles_more`, which shows one city's traffic: its rates of types would become everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,8 @@ class AttributesTask:
     def calibrations(self, model: torch.nn.Module, device: torch.device) -> dict[str, Calibration]:
         """What makes each head's scores on held-out vehicles honest."""
         rows: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {head: [] for head in HEADS}
-        for part, held_out in self.held_out.items():
-            logits, targets = self.answers(model, part, device), self.targets(held_out.vehicles)
+        for part in (name for name in CALIBRATED_ON if name in self.held_out):
+            logits, targets = self.answers(model, part, device), self.targets(self.held_out[part].vehicles)
             for head in HEADS:
                 single = one_known(targets.admissible[head])
                 rows[head].append((logits[head][single], targets.admissible[head][single].int().argmax(dim=1)))

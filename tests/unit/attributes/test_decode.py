@@ -41,7 +41,7 @@ def test_the_best_three_are_named_best_first() -> None:
     ("head", "field", "too_little", "enough"),
     [
         ("type", "types", 0.28, 0.32),
-        ("color", "colors", 0.28, 0.32),
+        ("color", "colors", 0.48, 0.52),
         ("orientation", "orientations", 0.58, 0.62),
         ("make_model", "make_models", 0.18, 0.22),
     ],
