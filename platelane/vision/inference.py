@@ -189,9 +189,10 @@ class InferenceClient:
         try:
             answer = await self._call(spec, request, deadline)
         except grpc.aio.AioRpcError as error:
-            await shared.discard(region)
             if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                shared.give_back(region)
                 raise _too_late(spec) from error
+            await shared.discard(region)
             return None
         except BaseException:
             shared.give_back(region)

@@ -66,8 +66,8 @@ class SharedInputs:
         return None if len(self._registered) >= REGIONS else await self._register(timeout)
 
     def give_back(self, region: Region) -> None:
-        """Keep a region for the next call. The server may still read it for a call that was cancelled: whatever it
-        reads there, nobody awaits the answer."""
+        """Keep a region for the next call. The server may still read it for a call that was cancelled or came too late,
+        whose answer is not used."""
         self._idle.append(region)
 
     async def discard(self, region: Region) -> None:

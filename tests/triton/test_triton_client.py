@@ -234,6 +234,23 @@ async def test_shared_memory_is_registered_anew_with_a_restarted_server(
         assert before != await shared_regions(server)
 
 
+async def test_a_call_that_comes_too_late_keeps_its_shared_memory(
+    make_server: ServerFactory, repository: Path, echo: ModelSpec
+) -> None:
+    server = make_server(repository)
+    server.start()
+    async with InferenceClient(server.url) as client:
+        await echoes(client, echo, *LARGE)
+        before = await shared_regions(server)
+        server.signal(signal.SIGSTOP)
+        for _ in range(2):
+            with pytest.raises(DeadlineExceeded):
+                await client.infer(echo, images(*LARGE), time.time() + 0.5)
+        server.signal(signal.SIGCONT)
+        await echoes(client, echo, *LARGE)
+        assert before == await shared_regions(server)
+
+
 async def test_shared_memory_of_killed_clients_is_given_up(
     server: Server, echo: ModelSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
