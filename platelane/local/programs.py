@@ -192,9 +192,8 @@ def nats_program(url: str, monitor_port: int, state_dir: Path, sync_interval: st
 
 def nats_processors(count: int) -> int:
     """How many of the machine's processors nats-server may use at a time. It needs less than a tenth of what reading a
-    photograph takes; with more, its idle threads wake each other for work that one of them has done by then. But two
-    at least: with one, answers wait while the events of many webhooks are stored."""
-    return min(count, max(2, count // 4))
+    photograph takes; with more, its idle threads wake each other for work that one of them has done by then."""
+    return max(1, count // 4)
 
 
 def _check_nats(binary: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from platelane.local.programs import nats_processors, nats_program
 
 
-@pytest.mark.parametrize(("count", "used"), [(1, 1), (2, 2), (7, 2), (8, 2), (64, 16)])
+@pytest.mark.parametrize(("count", "used"), [(1, 1), (2, 1), (7, 1), (8, 2), (64, 16)])
 def test_nats_leaves_most_processors_to_the_models(count: int, used: int) -> None:
     assert nats_processors(count) == used
 
