@@ -38,6 +38,12 @@ WARM_UP: Final = 5
 CAMERA_RATE: Final = 2.0
 """Photographs a second of the cameras that are counted."""
 RUNTIMES: Final = ("tensorrt", "cuda", "torch", "cpu")
+PROVIDERS: Final[Mapping[str, list[tuple[str, dict[str, str]]]]] = {
+    "tensorrt": [("TensorrtExecutionProvider", {"trt_fp16_enable": "True"}), ("CUDAExecutionProvider", {})],
+    "cuda": [("CUDAExecutionProvider", {})],
+    "cpu": [("CPUExecutionProvider", {})],
+}
+"""Of ONNX Runtime, with their options; what the first cannot run is left to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +83,7 @@ class OnnxRuntime:
     def __init__(self, module: ModuleType, kind: str) -> None:
         self._module = module
         self._device = "cpu" if kind == "cpu" else "cuda"
-        self._providers = {
-            "tensorrt": [("TensorrtExecutionProvider", {"trt_fp16_enable": True}), "CUDAExecutionProvider"],
-            "cuda": ["CUDAExecutionProvider"],
-            "cpu": ["CPUExecutionProvider"],
-        }[kind]
+        self._providers = PROVIDERS[kind]
         self._sessions: dict[str, Any] = {}
         self.name = f"ONNX Runtime {module.__version__}, {kind}"
 
@@ -147,8 +149,7 @@ def _onnxruntime(kind: str) -> Runtime | None:
     except ImportError:
         sys.path.append(str(find_environment(environment_folder(Settings().state_dir)).packages))
         module = importlib.import_module("onnxruntime")
-    provider = {"tensorrt": "TensorrtExecutionProvider", "cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
-    return OnnxRuntime(module, kind) if provider[kind] in module.get_available_providers() else None
+    return OnnxRuntime(module, kind) if PROVIDERS[kind][0][0] in module.get_available_providers() else None
 
 
 def _torch() -> Runtime | None:
