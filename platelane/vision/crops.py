@@ -132,8 +132,9 @@ def crop_vehicle(image: Image, box: Box) -> Image:
 
 
 def _cut_to_halve(image: Image, area: Box, times: float) -> Image:
-    """As `cut`, with up to `times` pixels more or less in width and height, so that `_resize` can halve it as often as
-    a picture can be halved that is to become `times` smaller: a vehicle of any size takes 0.4 instead of 1.5 ms."""
+    """As `cut`, for a part that is to become `times` smaller. Its sides are changed by less than `times` pixels, to
+    multiples of the largest power of two up to `times`, so that `_resize` can halve them that often: a vehicle of any
+    size then takes 0.4 instead of 1.5 ms."""
     step = 2 ** max(0, int(math.log2(min(times, area.width / _SIDE, area.height / _SIDE))))
     xmin, xmax = _in_steps(area.xmin, area.xmax, step, image.shape[1])
     ymin, ymax = _in_steps(area.ymin, area.ymax, step, image.shape[0])
