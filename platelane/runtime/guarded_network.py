@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Any, Final
 
 import httpcore
 
@@ -21,6 +21,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host, as text."""
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""What `socket.getaddrinfo` says of an address: family, type, protocol, canonical name, address."""
 
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
@@ -67,9 +69,24 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         """
         # link-local addresses come with a zone, which does not matter here
         found = [ip_address(text.partition("%")[0]) for text in await self._resolve(host, port)]
-        if not all(is_public(address) or self._is_allowed(address) for address in found):
+        if not all(map(self._permits, found)):
             raise ForbiddenAddress
         return found
+
+    def socket_to(self, info: AddressInfo) -> socket.socket:
+        """A socket for a connection to this address.
+
+        Raises:
+            ForbiddenAddress: it is not allowed, or it is a spelling that has yet to be resolved.
+        """
+        family, kind, protocol, _, (host, *_) = info
+        try:
+            address = ip_address(str(host).partition("%")[0])
+        except ValueError:
+            raise ForbiddenAddress from None
+        if not self._permits(address):
+            raise ForbiddenAddress
+        return socket.socket(family, kind, protocol)
 
     async def connect_tcp(
         self,
@@ -87,8 +104,8 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
                 problem = error
         raise problem
 
-    def _is_allowed(self, address: Address) -> bool:
-        return any(_embedded(address) in network for network in self._allowed)
+    def _permits(self, address: Address) -> bool:
+        return is_public(address) or any(_embedded(address) in network for network in self._allowed)
 
 
 def is_public(address: Address) -> bool:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import string
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Final, Self
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpcore
+import aiohttp
 import httpx
+from aiohttp.connector import Connection
+from yarl import URL
 
 from platelane.errors import ForbiddenAddress
 from platelane.reasons import first_cause, reason
@@ -24,16 +28,10 @@ from platelane.webhooks.payload import Payload
 from platelane.webhooks.response import EXCERPT, Response
 
 _READ_LIMIT: Final = 64 << 10
-_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30)
-_FAILURES: Final = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.TimeoutException,
-    UnicodeError,
-    OSError,
-)
+_KEEPALIVE: Final = 30.0
+"""Seconds that a connection is kept for the next event."""
+_REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
+_FAILURES: Final = (aiohttp.ClientError, OSError, ValueError)
 
 
 class WebhookClient:
@@ -42,47 +40,48 @@ class WebhookClient:
     def __init__(self, timeout: float, networks: Iterable[Network] = ()) -> None:
         """`networks`: private networks that guarded requests may also reach."""
         self._timeout = timeout
-        self._client = self._made(None)
-        self._guarded = self._made(_GuardedTransport(GuardedNetwork(networks)))
+        self._network = GuardedNetwork(networks)
+        self._proxies = getproxies()
 
     async def __aenter__(self) -> Self:
+        certificates = _certificates()
+        self._session = _session(aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE, ssl=certificates))
+        self._guarded = _session(
+            aiohttp.TCPConnector(
+                limit=0,
+                keepalive_timeout=_KEEPALIVE,
+                ssl=certificates,
+                socket_factory=self._network.socket_to,
+                happy_eyeballs_delay=None,  # it would hide that an address is forbidden
+            )
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
-        await self._guarded.aclose()
-
-    def _made(self, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            timeout=self._timeout,
-            follow_redirects=False,
-            transport=transport,
-            verify=_certificates(),
-            limits=_LIMITS,
-            headers={"Accept-Encoding": "identity"},
-            # no cookies are kept, so that receivers on one host do not get each other's
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        )
+        await self._session.close()
+        await self._guarded.close()
 
     async def post(self, target: str, payload: Payload, *, guarded: bool = False) -> Response:
         """Post once; the whole exchange takes at most the timeout.
 
-        `guarded`: only to public addresses and the allowed networks, without showing what the latter answer.
+        `guarded`: only to public addresses and the allowed networks, without showing what the latter answer, and
+        without the proxies of the environment.
         """
-        client = self._guarded if guarded else self._client
         at, start = datetime.now(UTC), time.monotonic()
         status: int | None = None
         retry_after, excerpt, problem = 0.0, "", ""
         try:
+            url, headers = _addressed(target, payload.headers)
+            session, proxy = (self._guarded, None) if guarded else (self._session, self._proxy(url))
             async with (
                 asyncio.timeout(self._timeout),
-                client.stream("POST", target, content=payload.body, headers=dict(payload.headers)) as response,
+                session.post(url, data=payload.body, headers=headers, allow_redirects=False, proxy=proxy) as answer,
             ):
                 # read first, because they are valid even if the body never ends
-                status, retry_after = response.status_code, seconds_until(response.headers.get("Retry-After"), at)
-                body = await _beginning(response)
-                if not guarded or _is_public_peer(response):
-                    excerpt = _excerpt(response, body)
+                status, retry_after = answer.status, seconds_until(answer.headers.get("Retry-After"), at)
+                body = await _beginning(answer)
+                if not guarded or _is_public_peer(answer):
+                    excerpt = _excerpt(answer, body)
         except TimeoutError:
             problem = f"not done within {self._timeout:g} seconds"
         except ForbiddenAddress as error:
@@ -94,50 +93,35 @@ class WebhookClient:
         detail = problem if status is None else excerpt
         return Response(at=at, status=status, seconds=seconds, detail=detail, retry_after=retry_after)
 
-
-class _GuardedTransport(httpx.AsyncBaseTransport):
-    """HTTP over connections of a guarded network, ignoring the proxies of the environment."""
-
-    def __init__(self, network: GuardedNetwork) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=_certificates(),
-            max_connections=_LIMITS.max_connections,
-            max_keepalive_connections=_LIMITS.max_keepalive_connections,
-            keepalive_expiry=_LIMITS.keepalive_expiry,
-            network_backend=network,
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        answer = await self._pool.handle_async_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.content,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Body(answer), extensions=dict(answer.extensions)
-        )
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
+    def _proxy(self, url: URL) -> str | None:
+        """The proxy that the environment names for an address (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)."""
+        if not self._proxies or proxy_bypass(url.host or ""):
+            return None
+        return self._proxies.get(url.scheme) or self._proxies.get("all")
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer, as it arrives."""
+class _Answer(aiohttp.ClientResponse):
+    """An answer that knows from which address it came, after its connection is given back, too."""
 
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
+    peer: str
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._answer.aiter_stream():
-            yield chunk
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        transport = connection.transport
+        self.peer = transport.get_extra_info("peername")[0] if transport else ""
+        return await super().start(connection)
 
-    async def aclose(self) -> None:
-        await self._answer.aclose()
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        response_class=_Answer,
+        timeout=aiohttp.ClientTimeout(),  # `post` has its own
+        headers={"Accept": "*/*", "Accept-Encoding": "identity"},
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),  # receivers on one host do not get each other's cookies
+        max_line_size=_READ_LIMIT,
+        max_field_size=_READ_LIMIT,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -146,17 +130,35 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _addressed(target: str, headers: Mapping[str, str]) -> tuple[URL, Mapping[str, str]]:
+    """The address of a target, with its escapes as they are, and the headers with the credentials of the target.
+
+    Raises:
+        ValueError: it is not a valid address.
+    """
+    parts = urlsplit(target)
+    host = parts.netloc.rpartition("@")[2]
+    origin = URL(f"{parts.scheme}://{host}").origin()  # names in other scripts become ASCII
+    path = quote(f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", safe=string.punctuation)
+    if parts.username or parts.password:
+        credentials = aiohttp.encode_basic_auth(unquote(parts.username or ""), unquote(parts.password or ""), "utf-8")
+        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+        headers = {**headers, "Authorization": credentials}
+    return URL(f"{origin}{path}", encoded=True), headers
+
+
 def _cause(error: Exception) -> str:
     """What the operating system said, or what is wrong with the answer of the other side."""
-    if isinstance(error, httpx.ProtocolError | httpcore.ProtocolError):
-        return reason(error)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "the answer is not valid HTTP"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the receiver hung up without an answer"
     cause = first_cause(error)
-    return "the host's name is not valid" if isinstance(cause, UnicodeError) else reason(cause)
+    return "the host's name is not valid" if isinstance(cause, UnicodeError | aiohttp.InvalidURL) else reason(cause)
 
 
-def _is_public_peer(response: httpx.Response) -> bool:
-    address = response.extensions["network_stream"].get_extra_info("server_addr")[0]
-    return is_public(ip_address(address.partition("%")[0]))
+def _is_public_peer(answer: aiohttp.ClientResponse) -> bool:
+    return isinstance(answer, _Answer) and is_public(ip_address(answer.peer.partition("%")[0]))
 
 
 def seconds_until(retry_after: str | None, now: datetime) -> float:
@@ -172,17 +174,17 @@ def seconds_until(retry_after: str | None, now: datetime) -> float:
         return 0.0
 
 
-async def _beginning(response: httpx.Response) -> bytes:
+async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
     body = b""
-    async for chunk in response.aiter_raw():
+    async for chunk in answer.content.iter_any():
         body += chunk
         if len(body) > _READ_LIMIT:
             break
     return body
 
 
-def _excerpt(response: httpx.Response, body: bytes) -> str:
-    if response.is_redirect:
-        return f"redirects are not followed: {response.headers.get('Location', '')}"[:EXCERPT]
+def _excerpt(answer: aiohttp.ClientResponse, body: bytes) -> str:
+    if answer.status in _REDIRECTING:
+        return f"redirects are not followed: {answer.headers.get('Location', '')}"[:EXCERPT]
     text = body[: 4 * EXCERPT].decode("utf-8", "replace")
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:EXCERPT]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from platelane.runtime.guarded_network import is_public
+from platelane.errors import ForbiddenAddress
+from platelane.runtime.guarded_network import GuardedNetwork, is_public
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,15 @@ def test_special_networks_are_not_public(network: str) -> None:
     block = ip_network(network)
     for address in (block[0], block[min(1, block.num_addresses - 1)], block[block.num_addresses // 2], block[-1]):
         assert not is_public(address), address
+
+
+def test_sockets_are_made_for_public_addresses_and_allowed_networks_alone() -> None:
+    network = GuardedNetwork([ip_network("127.0.0.0/8")])
+    for allowed in ("8.8.8.8", "127.0.0.1"):
+        network.socket_to((socket.AF_INET, socket.SOCK_STREAM, 0, "", (allowed, 80))).close()
+    # the last two are spellings that a connection would resolve anew
+    for forbidden in ("10.0.0.1", "0.0.0.0", "2130706433", "localhost"):
+        with pytest.raises(ForbiddenAddress):
+            network.socket_to((socket.AF_INET, socket.SOCK_STREAM, 0, "", (forbidden, 80)))
+    with pytest.raises(ForbiddenAddress):
+        network.socket_to((socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("fe80::1%lo", 80, 0, 1)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -56,7 +57,10 @@ async def test_a_guarded_request_goes_to_no_private_address(poster: WebhookClien
     async with receiving() as receiver:
         response = await poster.post(receiver.url.replace("127.0.0.1", host), PAYLOAD, guarded=True)
     assert (response.status, receiver.received) == (None, [])
-    assert response.detail == "The host has an address that this server may not connect to."
+    assert response.detail in (
+        "The host has an address that this server may not connect to.",
+        "the host's name is not valid",  # numbers that are an address only to some resolvers
+    )
 
 
 @pytest.mark.parametrize("status", [200, 307, 500])
@@ -152,6 +156,70 @@ async def test_dripping_answer_ends_at_the_timeout(poster: WebhookClient) -> Non
         response = await poster.post(receiver.url, PAYLOAD)
     assert response.is_success
     assert response.seconds < 20
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("", "/"),
+        ("?key=a%2Fb%3D&x=1+2", "/?key=a%2Fb%3D&x=1+2"),  # signatures are made over escapes as they are
+        ("/a%2fb//c;d=1/@e:f?q=%C3%BC", "/a%2fb//c;d=1/@e:f?q=%C3%BC"),
+        ("/für/alle?ort=köln#oben", "/f%C3%BCr/alle?ort=k%C3%B6ln"),
+    ],
+)
+async def test_a_path_arrives_as_it_was_written(poster: WebhookClient, target: str, line: str) -> None:
+    lines = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((await reader.readuntil(b"\r\n")).decode().split(" ")[1])
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        await poster.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{target}", PAYLOAD)
+    assert lines == [line]
+
+
+async def test_credentials_of_the_address_go_before_a_header_and_may_have_any_letter(poster: WebhookClient) -> None:
+    payload = Payload(b"{}", {"Content-Type": "application/json", "authorization": "Bearer x"})
+    async with receiving() as receiver:
+        await poster.post(receiver.url.replace("//", "//üser:p%40ß@"), payload)
+    (got,) = receiver.received
+    assert got.headers["authorization"] == "Basic " + base64.b64encode("üser:p@ß".encode()).decode()
+
+
+async def test_proxies_of_the_environment_are_used_except_by_guarded_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with saying(b"HTTP/1.1 204 No Content\r\n\r\n", hangs_up=True) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with WebhookClient(5.0) as poster:
+            assert (await poster.post("http://receiver.invalid/x", PAYLOAD)).is_success
+            assert not (await poster.post("http://receiver.invalid/x", PAYLOAD, guarded=True)).is_success
+            with closed_port() as url:
+                assert not (await poster.post(url, PAYLOAD)).is_success
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\n\n"],
+    ids=["HTTP 1.0", "no reason", "bare line feeds"],
+)
+async def test_answers_of_simple_receivers_count(poster: WebhookClient, head: bytes) -> None:
+    async with saying(head, hangs_up=True) as url:
+        assert (await poster.post(url, PAYLOAD)).is_success
+
+
+async def test_what_is_no_http_says_so(poster: WebhookClient) -> None:
+    async with saying(b"220 mail.example ESMTP\r\n", hangs_up=True) as url:
+        response = await poster.post(url, PAYLOAD)
+    assert response.status is None
+    assert response.detail == "the answer is not valid HTTP"
+
+
+async def test_a_receiver_that_hangs_up_says_so(poster: WebhookClient) -> None:
+    async with saying(b"", hangs_up=True) as url:
+        response = await poster.post(url, PAYLOAD)
+    assert (response.status, response.detail) == (None, "the receiver hung up without an answer")
 
 
 async def test_nobody_there(poster: WebhookClient) -> None:
