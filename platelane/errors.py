@@ -82,8 +82,8 @@ class UploadTooLarge(RequestError):
 
     status = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The upload is larger than the limit of {limit} bytes.")
+    def __init__(self, limit: int, what: str = "upload") -> None:
+        super().__init__(f"The {what} is larger than the limit of {limit} bytes.")
         self.limit = limit
 
 

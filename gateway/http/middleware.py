@@ -1,4 +1,4 @@
-"""The middleware around every HTTP request: metrics, traces, CORS, OPTIONS, canonical paths, cross-site checks."""
+"""The middleware around every HTTP request: metrics, traces, CORS, canonical paths, cross-site checks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from opentelemetry.trace import SpanKind
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http import csrf
@@ -76,19 +75,6 @@ class OwnPages:
         await app(scope, receive, send)
 
 
-class Options:
-    """Answers OPTIONS on any path; CORS preflights are answered before."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            app = Response(headers={"Allow": ", ".join(METHODS)})
-        await app(scope, receive, send)
-
-
 STACK: Final = (
     Middleware(Metrics),
     Middleware(
@@ -100,7 +86,6 @@ STACK: Final = (
         expose_headers=["Location", "Preference-Applied", "Retry-After"],
         max_age=86_400,
     ),
-    Middleware(Options),
     Middleware(CanonicalPaths),
 )
 """From the outermost to the innermost, without `OwnPages`, which needs the settings."""

@@ -28,7 +28,7 @@ _ERRORS: Final = {
     "403": "The token is missing or wrong, or its calls of this month are used up.",
     "404": "Not found.",
     "422": "Another request was sent with this `Idempotency-Key`.",
-    "413": "The upload is larger than the server accepts.",
+    "413": "The upload, or the body, is larger than the server accepts.",
     "429": "Too many requests with this token; retry after `Retry-After` seconds.",
     "503": "The server is overloaded or not ready; retry after `Retry-After` seconds.",
 }
@@ -309,7 +309,7 @@ def _webhooks() -> Json:
     """The paths of `gateway.http.webhooks`."""
     view = _ref(schemas.WebhookView)
     anything: Json = {"type": "object"}
-    errors = ("400", "403", "404", "503")
+    errors = ("400", "403", "404", "413", "503")
 
     def one(name: str, summary: str, answer: tuple[str, Json | None], status: str = "200") -> Json:
         return {"operationId": name, **_operation(summary, responses={status: answer}, errors=errors)}

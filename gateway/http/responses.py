@@ -50,6 +50,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
         headers = {"Allow": ", ".join(_methods(request))}
+        if request.method == "OPTIONS":  # but for CORS preflights, which are answered before
+            return Response(headers=headers)
         return error_response(405, f'Method "{request.method}" not allowed.', headers)
     detail = "Not found." if error.status_code == 404 else error.detail
     return error_response(error.status_code, detail, error.headers)
@@ -59,7 +61,7 @@ def _methods(request: Request) -> list[str]:
     """The methods of all routes of the request's path; the error only knows those of the first."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     found = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return sorted({method for methods in found for method in methods})
+    return sorted({"OPTIONS", *(method for methods in found for method in methods)})
 
 
 async def _client_disconnected(_request: Request, _error: Exception) -> Response:

@@ -42,13 +42,13 @@ async def pieces(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     """
     decoder = content_encoding.decoder(request.headers.get("content-encoding", ""))
     if int(request.headers.get("content-length", _NO_LENGTH)) > limits.size:
-        raise UploadTooLarge(limits.size)
+        raise UploadTooLarge(limits.size, "body")
     arrived = 0
     async for chunk in _in_time(request, limits):
         for piece in decoder.decode(chunk, SLICE):
             arrived += len(piece)
             if arrived > limits.size:
-                raise UploadTooLarge(limits.size)
+                raise UploadTooLarge(limits.size, "body")
             await TURNS.wait()
             yield piece
     decoder.finish()

@@ -120,27 +120,30 @@ def test_the_installers_probe_is_a_success_with_an_error_in_it(client: httpx.Cli
 def test_unknown_paths(client: httpx.Client, path: str) -> None:
     assert_error(client.get(path), 404)
     assert_error(client.post(path, json={}), 404)
+    assert_error(client.options(path), 404)
 
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/plate-reader/", "POST"),
-        ("PUT", "/v1/plate-reader/", "POST"),
-        ("DELETE", "/alpr", "POST"),
-        ("POST", "/", "GET, HEAD"),
-        ("PATCH", "/info/", "GET, HEAD"),
-        ("POST", "/v1/statistics/", "GET, HEAD"),
-        ("DELETE", "/v1/webhooks/", "GET, HEAD, POST"),
-        ("PUT", "/v1/webhooks/1", "DELETE, GET, HEAD, PATCH"),
-        ("POST", "/v1/zones/gate", "DELETE, GET, HEAD, PUT"),
-        ("GET", "/v1/tokens/somebody", "DELETE, PATCH"),
+        ("GET", "/v1/plate-reader/", "OPTIONS, POST"),
+        ("PUT", "/v1/plate-reader/", "OPTIONS, POST"),
+        ("DELETE", "/alpr", "OPTIONS, POST"),
+        ("POST", "/", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/info/", "GET, HEAD, OPTIONS"),
+        ("POST", "/v1/statistics/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/v1/webhooks/", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/v1/webhooks/1", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("POST", "/v1/zones/gate", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("GET", "/v1/tokens/somebody", "DELETE, OPTIONS, PATCH"),
     ],
 )
 def test_wrong_methods(client: httpx.Client, method: str, path: str, allowed: str) -> None:
     response = client.request(method, path)
     assert_error(response, 405)
     assert response.headers["allow"] == allowed
+    options = client.options(path)
+    assert (options.status_code, options.content, options.headers["allow"]) == (200, b"", allowed)
 
 
 def post(client: httpx.Client, **fields: Any) -> httpx.Response:
