@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ssl
 import string
 import time
@@ -73,9 +74,10 @@ class WebhookClient:
         try:
             url, headers = _addressed(target, payload.headers)
             session, proxy = (self._guarded, None) if guarded else (self._session, self._proxy(url))
+            content = io.BytesIO(payload.body)  # as bytes, a large body would go to the socket in one piece
             async with (
                 asyncio.timeout(self._timeout),
-                session.post(url, data=payload.body, headers=headers, allow_redirects=False, proxy=proxy) as answer,
+                session.post(url, data=content, headers=headers, allow_redirects=False, proxy=proxy) as answer,
             ):
                 # read first, because they are valid even if the body never ends
                 status, retry_after = answer.status, seconds_until(answer.headers.get("Retry-After"), at)

@@ -222,6 +222,15 @@ async def test_a_receiver_that_hangs_up_says_so(poster: WebhookClient) -> None:
     assert (response.status, response.detail) == (None, "the receiver hung up without an answer")
 
 
+async def test_a_large_body_arrives_whole() -> None:
+    body = bytes(range(256)) * 12_000
+    async with receiving() as receiver, WebhookClient(30.0) as poster:
+        assert (await poster.post(receiver.url, Payload(body, PAYLOAD.headers))).is_success
+    (got,) = receiver.received
+    assert got.body == body
+    assert got.headers["content-length"] == str(len(body))
+
+
 async def test_nobody_there(poster: WebhookClient) -> None:
     with closed_port() as url:
         response = await poster.post(url, PAYLOAD)
