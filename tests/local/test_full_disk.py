@@ -15,8 +15,8 @@ from nats.js import JetStreamContext
 
 from platelane.errors import CannotStart
 from platelane.local import disk
+from platelane.local.nats import nats_program
 from platelane.local.ports import Ports
-from platelane.local.programs import nats_program
 from platelane.local.supervisor import Supervisor
 from platelane.runtime.settings import Settings
 from tests.local.test_supervisor import Events, plan
