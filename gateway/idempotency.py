@@ -93,7 +93,7 @@ class KeyedRequests:
             Others: as `JobClient.recognize`.
         """
         patience = self._deadline - photograph.waited - request.waited
-        end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.timing(photograph)
+        end, begun, timing = time.monotonic() + patience, time.time(), self._jobs.admission.timing(photograph)
         job = await self._begun(photograph, request, patience, patience)
         del photograph
         until = min(_deadline(job), time.time() + end - time.monotonic())
@@ -116,7 +116,7 @@ class KeyedRequests:
     async def _begun(
         self, photograph: Photograph, request: RequestKey, seconds: float, patience: float, *, bulk: bool = False
     ) -> stages_pb2.KeyedRequest:
-        return await self._jobs.finish(self._begin(photograph, request, seconds, bulk), patience)
+        return await self._jobs.admission.finish(self._begin(photograph, request, seconds, bulk), patience)
 
     async def _begin(
         self, photograph: Photograph, request: RequestKey, seconds: float, bulk: bool

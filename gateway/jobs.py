@@ -6,18 +6,17 @@ import asyncio
 import math
 import secrets
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
 
 from gateway.accounts import Account, Accounts
-from gateway.concurrency_limit import ConcurrencyLimit, Timing
+from gateway.admission import Admission
+from gateway.concurrency_limit import Timing
 from gateway.image_retention import ImageRetention
 from gateway.intake.photograph import Photograph
 from gateway.outcomes import Outcomes
@@ -35,20 +34,12 @@ from platelane.errors import (
     PlatelaneError,
 )
 from platelane.pb.v1 import domain_pb2, stages_pb2
-from platelane.runtime import metrics
 from platelane.runtime.settings import Settings
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-_SHARE: Final = 3 / 4
-"""The share of the places that one client may take."""
 _BULK: Final = 1 / 2
 """The share of the queue that photographs without a waiting caller may fill."""
-_PIXELS: Final = 6_000_000
-"""Pixels of a photograph that takes one place; larger ones take proportionally more, because they take longer."""
-_LARGEST: Final = 1 / 4
-"""The share of the places that must be free for the largest photographs, even if they then take more."""
 _LARGE: Final = 8_000_000
 """Bytes from which pictures are sent one at a time."""
 _LENGTH_DELIMITED: Final = 2
@@ -80,6 +71,8 @@ class JobClient:
         outcomes: Outcomes,
         settings: Settings,
     ) -> None:
+        self.admission: Final = Admission(settings.http_in_flight, settings.deadline)
+        """The places of this process; a photograph holds some while it is read."""
         self._bus = bus
         self._accounts = accounts
         self._outcomes = outcomes
@@ -90,13 +83,6 @@ class JobClient:
         self._inbox = bus.new_inbox()
         self._sending = asyncio.Semaphore(1)
         self._waiting: dict[str, asyncio.Future[stages_pb2.Reply]] = {}
-        self._limit = ConcurrencyLimit(settings.http_in_flight, settings.deadline)
-        self._places: Counter[str] = Counter()
-        """The taken places by client."""
-        self._left: dict[str, tuple[str, Timing]] = {}
-        """Jobs whose callers have disconnected, with their clients; each keeps its places until it ends."""
-        self._abandoned: set[asyncio.Task[Any]] = set()
-        """Other work whose callers have disconnected; each keeps a place until it is done."""
         self._unattended = Unattended(settings.queue_limit)
         outcomes.on_end(self._unattended.ended)
 
@@ -112,63 +98,6 @@ class JobClient:
     def waiting(self) -> int:
         """Jobs whose replies are still awaited."""
         return len(self._waiting)
-
-    @contextmanager
-    def admitted(self, client: str, photograph: Photograph) -> Iterator[None]:
-        """Hold a photograph's places in this process, from its arrival until it is answered.
-
-        Raises:
-            Overloaded: as `check_places`.
-        """
-        places = places_of(photograph)
-        del photograph
-        self.check_places(client, places)
-        with metrics.working("gateway"):
-            self._take_places(client, places)
-            try:
-                yield
-            finally:
-                self._take_places(client, -places)
-
-    def check_places(self, client: str = "", places: int = 1) -> None:
-        """Raises Overloaded if there are not enough free places, or `client` would exceed its share of them.
-
-        The number of places is what can be answered in time, up to the limit in the settings. A large photograph may
-        need more places than there are: it is admitted if a quarter of them are free.
-        """
-        most = self._limit.places
-        places = min(places, max(1, round(most * _LARGEST)))
-        if self._in_progress + places > most:
-            raise _refused("The server is busy: it is already working on as many images as it can.")
-        if client and self._places[client] + places > max(1, round(most * _SHARE)):
-            raise _refused("The server is busy: this client already has as many images in progress as it may have.")
-
-    def timing(self, photograph: Photograph) -> Timing:
-        """Start timing the answer to a photograph that has its places; the limit on places adapts to these times."""
-        return self._limit.timing(self._in_progress, places_of(photograph))
-
-    @property
-    def _in_progress(self) -> int:
-        """The number of taken places."""
-        return self._places.total() + len(self._abandoned)
-
-    def _take_places(self, client: str, number: int) -> None:
-        self._places[client] += number
-        if not self._places[client]:
-            del self._places[client]
-
-    def _leave(self, job_id: str, client: str, timing: Timing, deadline: float) -> None:
-        """The caller has disconnected; the job keeps its places until it ends, at the latest at its deadline."""
-        self._left[job_id] = client, timing
-        self._take_places(client, timing.own)
-        asyncio.get_running_loop().call_later(max(0.0, deadline - time.time()), self._end, job_id, Timing.too_late)
-
-    def _end(self, job_id: str, learn: Callable[[Timing], None]) -> None:
-        """Free the places of a job that has ended and whose caller has disconnected; other jobs are left alone."""
-        if job_id in self._left:
-            client, timing = self._left.pop(job_id)
-            self._take_places(client, -timing.own)
-            learn(timing)
 
     async def recognize(
         self, photograph: Photograph, account: Account, patience: float | None = None, *, droppable: bool = False
@@ -195,7 +124,7 @@ class JobClient:
         reply = self._waiting[job_id] = asyncio.get_running_loop().create_future()
         sending = asyncio.create_task(self._send(context, photograph))
         sending.add_done_callback(partial(self._sent, job_id))
-        client, timing = photograph.arrival.client if photograph.arrival else "", self.timing(photograph)
+        client, timing = photograph.arrival.client if photograph.arrival else "", self.admission.timing(photograph)
         del photograph  # so that the picture is not kept in memory while the engine works on it
         try:
             async with asyncio.timeout(deadline - time.time()):
@@ -212,7 +141,7 @@ class JobClient:
             if droppable:
                 self._bus.connection.spawn(self._bus.cancel(job_id))
             else:
-                self._leave(job_id, client, timing, deadline)
+                self.admission.leave(job_id, client, timing, deadline)
             raise
         finally:
             del self._waiting[job_id]
@@ -271,23 +200,6 @@ class JobClient:
             await self._outcomes.wait(account, job_id, deadline)
         await self._accounts.end_call(call)
 
-    async def finish(self, work: Coroutine[Any, Any, T], patience: float) -> T:
-        """The result of work that continues even if its caller disconnects, and then keeps a place until it is done.
-
-        Raises:
-            DeadlineExceeded: it takes longer than `patience` seconds; it continues in the background.
-        """
-        working = asyncio.create_task(work)
-        working.add_done_callback(self._finished)
-        try:
-            async with asyncio.timeout(patience):
-                return await asyncio.shield(working)
-        except TimeoutError:
-            raise DeadlineExceeded("NATS did not accept the photograph in time.") from None
-        finally:
-            if not working.done():
-                self._abandoned.add(working)
-
     async def _check_room(self, context: stages_pb2.JobContext) -> None:
         """Raises Overloaded if bulk jobs may not fill the queue any further; the rest is for callers who wait."""
         name = topology.partitions(topology.JOBS, self._settings)[self._bus.partition_of(context)]
@@ -311,15 +223,9 @@ class JobClient:
 
     def _sent(self, job_id: str, sending: asyncio.Task[None]) -> None:
         error = None if sending.cancelled() else sending.exception()
-        if error and job_id in self._left:  # if the caller still waits, `recognize` raises the error
+        # if the caller still waits, `recognize` raises the error
+        if error and self.admission.end(job_id, Timing.too_late):
             log.warning("job_not_sent", error=str(error) or type(error).__name__)
-            self._end(job_id, Timing.too_late)
-
-    def _finished(self, working: asyncio.Task[Any]) -> None:
-        error = None if working.cancelled() else working.exception()
-        if error and working in self._abandoned:
-            log.warning("job_not_sent", error=str(error) or type(error).__name__)
-        self._abandoned.discard(working)
 
     async def _on_reply(self, data: bytes) -> None:
         try:
@@ -327,7 +233,7 @@ class JobClient:
         except DecodeError:
             log.error("undecodable_reply", size=len(data))
             return
-        self._end(reply.job_id, Timing.answered)
+        self.admission.end(reply.job_id, Timing.answered)
         waiting = self._waiting.get(reply.job_id)
         if waiting and not waiting.done():
             waiting.set_result(reply)
@@ -348,12 +254,6 @@ class _Job:
         return b"".join((rest, _varint(number << 3 | _LENGTH_DELIMITED), _varint(len(self.image)), self.image))
 
 
-def _refused(reason: str) -> Overloaded:
-    """The error to raise; it is counted in the metrics."""
-    metrics.ERRORS.labels("gateway", Overloaded.__name__).inc()
-    return Overloaded(reason)
-
-
 def _varint(value: int) -> bytes:
     """Protobuf's varint: seven bits per byte, lowest first, and a bit that says whether more bytes follow."""
     encoded = bytearray()
@@ -361,11 +261,6 @@ def _varint(value: int) -> bytes:
         encoded.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*encoded, value])
-
-
-def places_of(photograph: Photograph) -> int:
-    """How many places a photograph takes, by its pixels."""
-    return max(1, -(-photograph.pixels // _PIXELS))
 
 
 def new_job_id(now: float) -> str:

@@ -224,7 +224,7 @@ class PlateReader:
 
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
         client = account.client(_address(context.peer()))
-        self._jobs.check_places(client)
+        self._jobs.admission.check(client)
         key = checked_key((request.idempotency_key,) if request.idempotency_key else ())
         again = key is not None and await self._keyed.is_known(account.id, key)
         await self._accounts.admit(account, counts=not again)
@@ -233,7 +233,7 @@ class PlateReader:
         upload = await Upload.whole(request.image, self._settings.upload_limit)
         fields = grpc_requests.read(request, upload, datetime.now(UTC), arrival)
         photograph = await self._intake.photograph(fields)
-        with self._jobs.admitted(client, photograph):
+        with self._jobs.admission.admitted(client, photograph):
             if key:
                 hashed = await asyncio.to_thread(digest, "Recognize", fields, photograph)
                 return await self._keyed.recognize(photograph, RequestKey(account, key, hashed))

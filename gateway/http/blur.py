@@ -62,14 +62,14 @@ class BlurRoutes:
         account = self._accounts.of(request.headers.get("authorization"))
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
-        self._jobs.check_places(client)
+        self._jobs.admission.check(client)
         fields = await self._intake.fields(request, client, domain_pb2.MODE_REDACTION)
         intensity = fields.blur
         photograph = await self._intake.photograph(fields)
         request_key = await key.of("blur", fields, photograph) if key else None
         del fields  # frees the upload, which may be base64
         photograph.options.vehicles = False
-        with self._jobs.admitted(client, photograph):
+        with self._jobs.admission.admitted(client, photograph):
             blurred = self._blurred(photograph, account, intensity, request_key)
             return JsonResponse(await while_connected(request, blurred))
 

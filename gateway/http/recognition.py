@@ -55,14 +55,14 @@ class RecognitionRoutes:
             return error_response(200, "There is no image: send one in the field upload.")
         key = await self._keys.admit(request, account)
         client = account.client(address(request))
-        self._jobs.check_places(client)  # before the upload is read, so that a refusal costs little
+        self._jobs.admission.check(client)  # before the upload is read, so that a refusal costs little
         fields = await self._intake.fields(request, client)
         photograph = await self._intake.photograph(fields)
         request_key = await key.of("plate-reader", fields, photograph) if key else None
         del fields
         if self._cloud:
             photograph = replace(photograph, filename=cloud_prefix(datetime.now(UTC)) + photograph.filename)
-        with self._jobs.admitted(client, photograph):
+        with self._jobs.admission.admitted(client, photograph):
             if prefers_async(request.headers.getlist("prefer")):
                 return _accepted(await self._submit(photograph, account, request_key))
             if request_key:
@@ -79,7 +79,7 @@ class RecognitionRoutes:
         accepted = time.time()
         job_id = new_job_id(accepted)
         beginning = self._jobs.begin(photograph, account, job_id, accepted, self._async_deadline, bulk=True)
-        await self._jobs.finish(beginning, self._deadline)
+        await self._jobs.admission.finish(beginning, self._deadline)
         return job_id
 
     def _answer(self, answer: Answer, account: Account) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from gateway.accounts import Account
@@ -15,19 +13,6 @@ from platelane.bus import Bus
 from platelane.errors import DeadlineExceeded
 from platelane.pb.v1 import domain_pb2
 from platelane.runtime.settings import Settings
-
-
-async def test_work_that_takes_too_long_goes_on_without_its_caller(jobs: JobClient) -> None:
-    released, done = asyncio.Event(), asyncio.Event()
-
-    async def work() -> None:
-        await released.wait()
-        done.set()
-
-    with pytest.raises(DeadlineExceeded):
-        await jobs.finish(work(), 0.05)
-    released.set()
-    await done.wait()
 
 
 async def test_asking_whether_a_request_is_known_is_part_of_its_time(
