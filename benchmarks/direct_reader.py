@@ -14,7 +14,7 @@ from attributes.decode import decode
 from detector.calibration import Calibration
 from detector.handler import crop, detection_part, find, vehicle_boxes
 from ocr import region_prior
-from ocr.plates import read_plates
+from ocr.plates import CropReader
 from platelane.bus import subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.rest_json import recognition_body
@@ -65,7 +65,7 @@ class DirectReader:
         if not crops:
             return ()
         characters, score = self._models.characters, self._models.text_score
-        return await read_plates(model, crops, others, characters, self._templates, text_score=score)
+        return await CropReader(model, characters, self._templates, text_score=score).read(crops, others)
 
     async def _vehicles(self, crops: Sequence[bytes], deadline: float) -> Sequence[domain_pb2.Vehicle]:
         if not crops:

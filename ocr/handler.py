@@ -10,7 +10,7 @@ import structlog
 from numpy.typing import NDArray
 
 from ocr.guidance import Guidance
-from ocr.plates import read_plates
+from ocr.plates import CropReader
 from ocr.region_prior import Templates
 from platelane.bus import MessageInfo, subjects
 from platelane.bus.publisher import Publisher
@@ -43,16 +43,10 @@ class Reader:
         async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
             return await self._inference.infer(self._model, crops, deadline)
 
-        plates = await read_plates(
-            model,
-            job.crops,
-            job.other_crops,
-            self._characters,
-            self._templates,
-            guidance,
-            character_scores=options.characters,
-            text_score=self._text_score,
+        reader = CropReader(
+            model, self._characters, self._templates, guidance, options.characters, text_score=self._text_score
         )
+        plates = await reader.read(job.crops, job.other_crops)
         part = stages_pb2.PlatesPart(context=job.context, plates=plates)
         subject = subjects.part(job.context.id, subjects.PLATES)
         await self._bus.publish_job_message(subject, part, "read")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -28,77 +29,95 @@ _LEAST: Final = 0.5
 
 UNCALIBRATED: Final = TextScore()
 
-Model = Callable[[Sequence[bytes]], Awaitable[dict[str, NDArray[Any]]]]
-"""The reader: crops in, `characters` (N, T, C) and `region` (N, R) out."""
+Outputs = Mapping[str, NDArray[Any]]
+"""`characters` (N, T, C) and `region` (N, R)."""
+Model = Callable[[Sequence[bytes]], Awaitable[Outputs]]
+"""The reader: N crops in, its outputs for them."""
 
 
-async def read_plates(
-    model: Model,
-    crops: Sequence[bytes],
-    other_crops: Sequence[bytes],
-    characters: Sequence[str],
-    templates: Templates,
-    guidance: Guidance = UNGUIDED,
-    *,
-    character_scores: bool = False,
-    text_score: TextScore = UNCALIBRATED,
-) -> list[domain_pb2.Plate]:
-    """The plates in the order of `crops`. Doubtful ones are read from all of their crops together, turned by half if
-    they are upside down.
+@dataclass(frozen=True, slots=True)
+class CropReader:
+    """Reads plates from their crops.
 
-    Args:
-        other_crops: further crops of the same plates, the same number for each, plate by plate; or empty.
-        character_scores: as for `read`.
-        text_score: calibrates the scores of texts.
-
-    Raises: what `model` raises.
+    guidance: what the caller expects to read; character_scores: as for `decode.read`; text_score: calibrates the scores
+    of texts.
     """
 
-    def decode_each(outputs: dict[str, NDArray[Any]]) -> list[DecodedCrop]:
+    model: Model
+    characters: Sequence[str]
+    templates: Templates
+    guidance: Guidance = UNGUIDED
+    character_scores: bool = False
+    text_score: TextScore = UNCALIBRATED
+
+    async def read(self, crops: Sequence[bytes], other_crops: Sequence[bytes]) -> list[domain_pb2.Plate]:
+        """The plates in the order of `crops`. Doubtful ones are read from all of their crops together, turned by half
+        if they are upside down.
+
+        Args:
+            other_crops: further crops of the same plates, the same number for each, plate by plate; or empty.
+
+        Raises: what `model` raises.
+        """
+        ways = len(other_crops) // max(1, len(crops))
+        # decoding many plates takes a while; threads let other jobs continue
+        decoded, plates = await asyncio.to_thread(self._read_alone, await self.model(crops))
+        doubtful = {
+            i: _Doubtful(plate, crops[i], decoded[i], other_crops[i * ways : (i + 1) * ways])
+            for i, plate in enumerate(plates)
+            if ways and plate.text_score < DOUBT
+        }
+        if doubtful:
+            again = await self._read_again(list(doubtful.values()), ways)
+            for i, plate in zip(doubtful, again, strict=True):
+                plates[i] = plate
+        for plate in plates:
+            calibrate(plate, self.text_score)
+        return plates
+
+    async def _read_again(self, doubtful: Sequence[_Doubtful], ways: int) -> list[domain_pb2.Plate]:
+        """Doubtful plates from all of their crops; each has `ways` other ones."""
+        others = [crop for each in doubtful for crop in each.others]
+        outputs = await self.model([*others, *(turned_by_half(each.crop) for each in doubtful)])
+        of_others = {name: values[: len(others)] for name, values in outputs.items()}
+        of_turned = {name: values[len(others) :] for name, values in outputs.items()}
+        decoded = [each.decoded for each in doubtful]
+        plates = await asyncio.to_thread(self._read_together, decoded, of_others, ways)
+        turned, turned_plates = await asyncio.to_thread(self._read_alone, of_turned)
+        hanging = [i for i, each in enumerate(doubtful) if is_upside_down(each.plate, turned_plates[i])]
+        if hanging:
+            outputs = await self.model([turned_by_half(crop) for i in hanging for crop in doubtful[i].others])
+            upright = await asyncio.to_thread(self._read_together, [turned[i] for i in hanging], outputs, ways)
+            for i, plate in zip(hanging, upright, strict=True):
+                plates[i] = plate
+        return plates
+
+    def _read_alone(self, outputs: Outputs) -> tuple[list[DecodedCrop], list[domain_pb2.Plate]]:
+        """Each crop, and the plate that it alone shows."""
+        decoded = self._decoded(outputs)
+        return decoded, [self._plate([crop]) for crop in decoded]
+
+    def _read_together(self, first: Sequence[DecodedCrop], others: Outputs, ways: int) -> list[domain_pb2.Plate]:
+        """Plates, each from its first crop and `ways` other ones."""
+        decoded = self._decoded(others)
+        return [self._plate([crop, *decoded[i * ways : (i + 1) * ways]]) for i, crop in enumerate(first)]
+
+    def _decoded(self, outputs: Outputs) -> list[DecodedCrop]:
         pairs = zip(outputs["characters"], outputs["region"], strict=True)
-        return [DecodedCrop.of(frames, regions, characters, guidance) for frames, regions in pairs]
+        return [DecodedCrop.of(frames, regions, self.characters, self.guidance) for frames, regions in pairs]
 
-    def read_one(crops: list[DecodedCrop]) -> domain_pb2.Plate:
-        return read(crops, characters, templates, guidance, character_scores=character_scores)
+    def _plate(self, crops: Sequence[DecodedCrop]) -> domain_pb2.Plate:
+        return read(crops, self.characters, self.templates, self.guidance, character_scores=self.character_scores)
 
-    def read_alone(outputs: dict[str, NDArray[Any]]) -> tuple[list[DecodedCrop], list[domain_pb2.Plate]]:
-        decoded = decode_each(outputs)
-        return decoded, [read_one([crop]) for crop in decoded]
 
-    def read_together(firsts: list[DecodedCrop], others: list[DecodedCrop]) -> list[domain_pb2.Plate]:
-        return [read_one([first, *others[at * ways : (at + 1) * ways]]) for at, first in enumerate(firsts)]
+@dataclass(frozen=True, slots=True)
+class _Doubtful:
+    """A plate that is to be read again, the crop that it was read from, and its other crops."""
 
-    def read_again(
-        outputs: dict[str, NDArray[Any]],
-    ) -> tuple[list[domain_pb2.Plate], list[DecodedCrop], list[domain_pb2.Plate]]:
-        further = decode_each(outputs)
-        others, turned = further[: -len(doubtful)], further[-len(doubtful) :]
-        together = read_together([decoded[i] for i in doubtful], others)
-        return together, turned, [read_one([crop]) for crop in turned]
-
-    def read_turned(outputs: dict[str, NDArray[Any]], firsts: list[DecodedCrop]) -> list[domain_pb2.Plate]:
-        return read_together(firsts, decode_each(outputs))
-
-    # decoding many plates takes a while; threads let other jobs continue
-    decoded, plates = await asyncio.to_thread(read_alone, await model(crops))
-    ways = len(other_crops) // max(1, len(crops))
-    doubtful = [i for i, plate in enumerate(plates) if plate.text_score < DOUBT] if ways else []
-    if doubtful:
-        others = [crop for i in doubtful for crop in other_crops[i * ways : (i + 1) * ways]]
-        outputs = await model([*others, *(turned_by_half(crops[i]) for i in doubtful)])
-        together, turned, alone = await asyncio.to_thread(read_again, outputs)
-        upside_down = [at for at, i in enumerate(doubtful) if is_upside_down(plates[i], alone[at])]
-        for i, plate in zip(doubtful, together, strict=True):
-            plates[i] = plate
-        if upside_down:
-            others = [crop for at in upside_down for crop in others[at * ways : (at + 1) * ways]]
-            outputs = await model([turned_by_half(crop) for crop in others])
-            upright = await asyncio.to_thread(read_turned, outputs, [turned[at] for at in upside_down])
-            for at, plate in zip(upside_down, upright, strict=True):
-                plates[doubtful[at]] = plate
-    for plate in plates:
-        calibrate(plate, text_score)
-    return plates
+    plate: domain_pb2.Plate
+    crop: bytes
+    decoded: DecodedCrop
+    others: Sequence[bytes]
 
 
 def turned_by_half(crop: bytes) -> bytes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ocr.plates import read_plates, turned_by_half
+from ocr.plates import CropReader, Outputs, turned_by_half
 from platelane.pb.v1 import domain_pb2
 from platelane.regions import automata
 from tests.models import templates
@@ -57,9 +57,14 @@ class Model:
         return frames
 
 
+async def plates(
+    model: Callable[[Sequence[bytes]], Awaitable[Outputs]], crops: list[bytes], other_crops: list[bytes]
+) -> list[domain_pb2.Plate]:
+    return await CropReader(model, CHARACTERS, templates(CODES)).read(crops, other_crops)
+
+
 async def texts(model: Model, crops: list[bytes], other_crops: list[bytes]) -> list[str]:
-    plates: list[domain_pb2.Plate] = await read_plates(model, crops, other_crops, CHARACTERS, templates(CODES))
-    return [plate.text for plate in plates]
+    return [plate.text for plate in await plates(model, crops, other_crops)]
 
 
 async def test_the_surer_reading_counts() -> None:
@@ -84,10 +89,8 @@ async def test_two_cuts_that_agree_outvote_a_surer_one() -> None:
 
 
 async def test_what_the_cuts_do_not_agree_on_is_doubted() -> None:
-    (agreed,) = await read_plates(
-        Model(), crops("ab123:90"), crops("ab123:90", "ab123:90"), CHARACTERS, templates(CODES)
-    )
-    (torn,) = await read_plates(Model(), crops("ab123:90"), crops("xy999:80", "zz777:80"), CHARACTERS, templates(CODES))
+    (agreed,) = await plates(Model(), crops("ab123:90"), crops("ab123:90", "ab123:90"))
+    (torn,) = await plates(Model(), crops("ab123:90"), crops("xy999:80", "zz777:80"))
     assert torn.text == agreed.text == "ab123"
     assert torn.text_score < 0.9 * agreed.text_score
     assert len(torn.character_scores) == 5
@@ -103,7 +106,7 @@ async def test_a_message_without_plates_has_none() -> None:
     async def model(crops: Sequence[bytes]) -> dict[str, NDArray[Any]]:
         return {name: np.zeros((len(crops), 1), np.float32) for name in ("characters", "region")}
 
-    assert await read_plates(model, [], crops("ab123:70"), CHARACTERS, templates(CODES)) == []
+    assert await plates(model, [], crops("ab123:70")) == []
 
 
 async def test_a_plate_that_hangs_upside_down_is_read_turned_from_all_of_its_cuts() -> None:
