@@ -153,7 +153,7 @@ def _cause(error: Exception) -> str:
     """What the operating system said, or what is wrong with the answer of the other side."""
     if isinstance(error, aiohttp.ClientResponseError):
         return "the answer is not valid HTTP"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
+    if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return "the receiver hung up without an answer"
     cause = first_cause(error)
     return "the host's name is not valid" if isinstance(cause, UnicodeError | aiohttp.InvalidURL) else reason(cause)

@@ -216,6 +216,15 @@ async def test_what_is_no_http_says_so(poster: WebhookClient) -> None:
     assert response.detail == "the answer is not valid HTTP"
 
 
+async def test_a_connection_that_is_reset_says_so(poster: WebhookClient) -> None:
+    async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        response = await poster.post(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", PAYLOAD)
+    assert (response.status, response.detail) == (None, "the receiver hung up without an answer")
+
+
 async def test_a_receiver_that_hangs_up_says_so(poster: WebhookClient) -> None:
     async with saying(b"", hangs_up=True) as url:
         response = await poster.post(url, PAYLOAD)
