@@ -1,6 +1,7 @@
 """Train the attributes model: type, colour, orientation, make and model of a vehicle crop.
 
 python -m training.attributes --minutes 95 --threads 1
+python -m training.attributes --minutes 86 --threads 1 --learning-rate 1e-3 --initial training/checkpoints/attributes.pt
 python -m training.attributes --export-only
 """
 
@@ -55,6 +56,13 @@ STAGES: Final = (
     Stage(0.7, VEHICLE_SHAPE[:2], 0.1, ALL_HEADS),
 )
 """Small pictures first, since a step on them costs a quarter; make and model first, since it is the hardest."""
+
+FURTHER: Final = (
+    Stage(0.0, VEHICLE_SHAPE[:2], 0.6, MODELS_FIRST),
+    Stage(0.6, VEHICLE_SHAPE[:2], 0.45, MODELS_FIRST),
+    Stage(0.9, VEHICLE_SHAPE[:2], 0.1, ALL_HEADS),
+)
+"""With `--initial`: small pictures would spoil what the network knows, and it has seen each picture often."""
 
 LOSS_WEIGHTS: Final = {"type": 1.3, "color": 1.3, "orientation": 1.0, "make_model": 1.2, "make": 0.6}
 
@@ -123,8 +131,9 @@ class AttributesTask:
         data = self.data
         assert data is not None
         targets = self.targets(data.vehicles)
-        ends = [stage.start for stage in STAGES[1:]] + [math.inf]
-        for stage, end in zip(STAGES, ends, strict=True):
+        stages = FURTHER if self.chosen.initial else STAGES
+        ends = [stage.start for stage in stages[1:]] + [math.inf]
+        for stage, end in zip(stages, ends, strict=True):
             order = views.order(views.sampling_weights(data.vehicles, stage.showing), random)
             while progress.share < end:
                 yield self._batch(data.pixels, targets, [next(order) for _ in range(BATCH)], stage, random)

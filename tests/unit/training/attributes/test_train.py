@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from training.attributes.train import cut_in, hits, mean_of_known  # noqa: E402
+from platelane.vision.crops import VEHICLE_SHAPE  # noqa: E402
+from training.attributes.train import FURTHER, STAGES, Stage, cut_in, hits, mean_of_known  # noqa: E402
 
 
 def test_unlabelled_rows_do_not_thin_the_mean_of_the_labelled_ones() -> None:
@@ -39,3 +40,15 @@ def test_the_share_of_a_mixed_picture_is_what_is_left_of_it() -> None:
         share = cut_in(images, others, random)
         assert share == pytest.approx((images == 0).mean())
         assert 0 < share < 1
+
+
+@pytest.mark.parametrize("stages", [STAGES, FURTHER])
+def test_stages_follow_each_other_and_end_with_what_is_served(stages: tuple[Stage, ...]) -> None:
+    starts = [stage.start for stage in stages]
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    assert stages[-1].size == VEHICLE_SHAPE[:2]
+
+
+def test_weights_that_know_small_details_are_never_shown_small_pictures() -> None:
+    assert {stage.size for stage in FURTHER} == {VEHICLE_SHAPE[:2]}
