@@ -36,6 +36,7 @@ from training.common import loop
 from training.common.errors import DataError
 from training.common.export import export, size_output
 from training.common.folded import Weights, folded, softening, verified, weights_of
+from training.common.onnx_session import session
 from training.learn import output, probe
 from training.learn.figures import allowed_loss
 from training.learn.folder import Folder
@@ -52,7 +53,7 @@ OTHERS: Final = 0.5
 KEPT: Final = 1.0
 """Weight of the loss that keeps the served answers where nothing is labelled; labels have a weight of 1."""
 SURE: Final = 0.6
-"""Least probability of a served answer that must not change."""
+"""Least probability of a served answer that must not change, as served and in full precision."""
 FEWEST: Final = 8
 RATE: Final = 4e-4
 NEW_MODEL: Final = 4.0
@@ -232,10 +233,12 @@ def learn(options: Options, console: Console) -> Path:
     target = output.new_folder(options.out, options.folder.stem)
     try:
         learnt = train_until_stopped(task, run_options(options, target, RATE, device), device, console)
-        files = _answers(models, [one.served for one in (*held, *guard)])
-        before = _figures(files, files, held, start.labels)
-        chosen = _chosen(start, learnt, held, guard, files, before, options)
-        after, missed = _exported(chosen, start, learnt, target / "models", options, held, guard, files, train)
+        views = [one.served for one in (*held, *guard)]
+        served = ServedAnswers(_answers(models, views), _exact_answers(options.models, views))
+        before = _figures(served, served.answers, held, start.labels)
+        chosen = _chosen(start, learnt, held, guard, served, before, options)
+        shown = _calibration_views([*train, *others], np.random.default_rng(0))
+        after, missed = _exported(chosen, start, learnt, target / "models", options, held, guard, served, shown)
         if not _harmless(after) and not options.accept_loss:
             raise NotImproved(_costs(after))
     except BaseException:
@@ -324,21 +327,44 @@ Heads = Mapping[str, NDArray[np.float32]]
 """Probabilities (N, classes) by head."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServedAnswers:
+    """What is answered before: by the file that is served here, and in full precision."""
+
+    answers: Heads
+    exact: Heads
+
+    def sure(self, head: str) -> NDArray[np.intp]:
+        """The class (N) that both answer with a probability of at least `SURE`; -1 if there is none.
+
+        Answers that quantisation alone changes say nothing about what was learnt.
+        """
+        served, exact = self.answers[head], self.exact[head]
+        best = served.argmax(axis=1)
+        both = (exact.argmax(axis=1) == best) & (np.minimum(served.max(axis=1), exact.max(axis=1)) >= SURE)
+        return np.where(both, best, -1)
+
+
 def _answers(models: Models, views: Sequence[Image]) -> Heads:
     return models.run("attributes", np.stack(views))
 
 
-def _figures(before: Heads, after: Heads, held: Sequence[OwnVehicle], labels: Labels) -> Figures:
+def _exact_answers(repository: Path, views: Sequence[Image]) -> Heads:
+    file = session(repository / "attributes" / "1" / output.MODEL)
+    return dict(zip(HEADS, file.run(HEADS, {file.get_inputs()[0].name: np.stack(views)}), strict=True))
+
+
+def _figures(served: ServedAnswers, after: Heads, held: Sequence[OwnVehicle], labels: Labels) -> Figures:
     """The figures of answers, first for the held-back vehicles, then for the others."""
     right: dict[str, list[bool]] = defaultdict(list)
     kept: list[bool] = []
     for head in labels.sizes:
-        for i, (old, new) in enumerate(zip(before[head], after[head], strict=True)):
+        for i, (old, new) in enumerate(zip(served.sure(head), after[head].argmax(axis=1), strict=True)):
             target = held[i].targets[head] if i < len(held) else None
             if target is not None and not target.admissible.all():
-                right[head].append(bool(target.admissible[int(new.argmax())]))
-            elif old.max() >= SURE:
-                kept.append(int(old.argmax()) == int(new.argmax()))
+                right[head].append(bool(target.admissible[int(new)]))
+            elif old >= 0:
+                kept.append(bool(old == new))
     shares = {head: float(np.mean(values)) for head, values in right.items()}
     counts = {head: len(values) for head, values in right.items()}
     return Figures(shares, counts, float(np.mean(kept)) if kept else 1.0, len(kept))
@@ -349,7 +375,7 @@ def _chosen(
     learnt: Weights,
     held: Sequence[OwnVehicle],
     guard: Sequence[OwnVehicle],
-    served: Heads,
+    served: ServedAnswers,
     before: Figures,
     options: Options,
 ) -> float:
@@ -372,6 +398,14 @@ def _chosen(
     if not allowed:
         raise NotImproved(_costs(max(gaining.values(), key=lambda each: each.kept)))
     return max(allowed, key=lambda share: 2 * _mean(allowed[share]) + allowed[share].kept)
+
+
+def _calibration_views(vehicles: Sequence[OwnVehicle], random: np.random.Generator) -> list[Image]:
+    """`QUANTISED_ON` views, varied ones where there are fewer vehicles: the ranges of a few alike are too narrow."""
+    height, width = VEHICLE_SHAPE[:2]
+    views = [one.served for one in vehicles][:QUANTISED_ON]
+    more = (vehicles[i] for i in random.integers(len(vehicles), size=QUANTISED_ON - len(views)))
+    return [*views, *(varied(one.wide, height, width, random, any_color=False) for one in more)]
 
 
 def _harmless(figures: Figures) -> bool:
@@ -398,10 +432,11 @@ def _exported(
     options: Options,
     held: Sequence[OwnVehicle],
     guard: Sequence[OwnVehicle],
-    served: Heads,
-    train: Sequence[OwnVehicle],
+    served: ServedAnswers,
+    shown: Sequence[Image],
 ) -> tuple[Figures, list[str]]:
-    """Write the folder; returns the figures of the files as served, and the held-back pictures still wrong."""
+    """Write the folder, quantised on the views `shown`; returns the figures of the files as served, and the held-back
+    pictures still wrong."""
     output.copied(options.models, repository)
     folder = repository / "attributes"
     network = Served(start.network(blended(start.weights, learnt, share)), start.calibrations)
@@ -411,8 +446,7 @@ def _exported(
     for head, size in start.labels.sizes.items():
         size_output(folder / "config.pbtxt", head, size)
     output.separate_engine_cache(folder)
-    views = [one.served for one in (*train, *guard)][:QUANTISED_ON]
-    write_quantised("attributes", folder / "1", views)
+    write_quantised("attributes", folder / "1", shown)
     answers = _answers(Models(repository), [one.served for one in (*held, *guard)])
     wrong = [
         f"{one.file}: {head}"
