@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from training.learn.attributes import ServedAnswers  # noqa: E402
+from training.learn.attributes import ServedAnswers
 
 
 def test_an_answer_is_sure_if_it_is_so_in_full_precision_too() -> None:
