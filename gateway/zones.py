@@ -117,12 +117,13 @@ class ZoneStore:
             BadRequest: its name is too long, or the account has as many cameras or points as it may have.
             Others: as `Mirror.put`.
         """
-        others = [each for each in self._of_account(account) if each.camera_id != zones.camera_id]
-        if len(others) >= MOST_CAMERAS:
-            raise BadRequest(f"The limit of {MOST_CAMERAS} cameras with zones is reached; delete some first.")
-        if zones.points + sum(each.points for each in others) > MOST_POINTS:
-            raise BadRequest(f"The limit of {MOST_POINTS} points in all zones is reached; delete some first.")
-        await self._mirror.put(_key(account, zones.camera_id), zones.model_dump_json().encode())
+        async with self._mirror.changing:
+            others = [each for each in self._of_account(account) if each.camera_id != zones.camera_id]
+            if len(others) >= MOST_CAMERAS:
+                raise BadRequest(f"The limit of {MOST_CAMERAS} cameras with zones is reached; delete some first.")
+            if zones.points + sum(each.points for each in others) > MOST_POINTS:
+                raise BadRequest(f"The limit of {MOST_POINTS} points in all zones is reached; delete some first.")
+            await self._mirror.put(_key(account, zones.camera_id), zones.model_dump_json().encode())
 
     async def delete(self, account: str, camera_id: str) -> None:
         """Raises as `put`."""

@@ -15,7 +15,7 @@ from gateway.http.json_body import read_document
 from gateway.http.operator import Operator
 from gateway.http.responses import JsonResponse
 from platelane.bus.mirror import Mirror
-from platelane.errors import BadRequest, NotFound
+from platelane.errors import BadRequest, EngineUnavailable, NotFound
 from platelane.runtime.settings import Settings
 from platelane.tokens import Calls, Token, TokenName, account, fingerprint, new_token
 
@@ -71,25 +71,29 @@ class TokenRoutes:
         self._operator.admit(request)
         wanted = await read_document(request, NewToken)
         self._check_admin(wanted.admin)
-        known = [token.name for _, token in self._tokens.items()]
-        if wanted.name in known:
-            raise BadRequest(f"There is a token called {wanted.name} already.")
-        if len(known) >= MOST_TOKENS:
-            raise BadRequest(f"There are already {MOST_TOKENS} tokens, which is the limit.")
-        secret, token = new_token(), Token(**wanted.model_dump())
-        await self._tokens.put(fingerprint(secret), token.model_dump_json().encode())
+        async with self._tokens.changing:
+            known = [token.name for _, token in self._tokens.items()]
+            if wanted.name in known:
+                raise BadRequest(f"There is a token called {wanted.name} already.")
+            if len(known) >= MOST_TOKENS:
+                raise BadRequest(f"There are already {MOST_TOKENS} tokens, which is the limit.")
+            secret, token = new_token(), Token(**wanted.model_dump())
+            await self._tokens.put(fingerprint(secret), token.model_dump_json().encode())
         return JsonResponse(_view(token, 0) | {"token": secret}, status_code=201)
 
     async def change(self, request: Request) -> Response:
         """Change the given limits."""
         own = self._operator.admit(request)
-        key, token = self._named(request)
+        self._named(request)
         limits = await read_document(request, TokenLimits)
         self._check_admin(limits.admin)
-        changed = token.model_copy(update=limits.model_dump(exclude_unset=True))
-        if key == own and not changed.admin:
-            raise BadRequest("A token cannot remove its own admin right.")
-        await self._tokens.put(key, changed.model_dump_json().encode())
+        async with self._tokens.changing:
+            key, token = self._named(request)  # again: it may have been revoked while the body arrived
+            changed = token.model_copy(update=limits.model_dump(exclude_unset=True))
+            if key == own and not changed.admin:
+                raise BadRequest("A token cannot remove its own admin right.")
+            if not await self._tokens.put(key, changed.model_dump_json().encode(), self._tokens.sequence(key)):
+                raise EngineUnavailable("The token is being changed by others.")
         return JsonResponse(_view(changed, await self._accounts.calls_of(account(key))))
 
     async def revoke(self, request: Request) -> Response:

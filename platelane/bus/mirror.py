@@ -63,6 +63,9 @@ class Mirror(Generic[T]):
         """Nothing is missing up to this sequence."""
         self._check = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
+        self.changing = asyncio.Lock()
+        """Held by whoever first checks entries, such as their number, and then stores one: otherwise requests that come
+        at once all pass the check."""
 
     async def start(self) -> None:
         """Read the bucket, and follow its changes from now on, for the life of the connection.
@@ -83,6 +86,11 @@ class Mirror(Generic[T]):
         """The value under a key."""
         entry = self._entries.get(key)
         return entry.value if entry else None
+
+    def sequence(self, key: str) -> int:
+        """The sequence of a key's entry, for `put`; 0 if there has never been one."""
+        entry = self._entries.get(key)
+        return entry.sequence if entry else 0
 
     def items(self) -> Iterator[tuple[str, T]]:
         """All keys with their values."""

@@ -76,17 +76,14 @@ class HookRegistry:
 
         Raises:
             BadRequest: the account has too many hooks.
-            Overloaded: all accounts together have too many.
+            Overloaded: too little is left of the room for all accounts.
         """
-        owned_already = [hook for hook in self._hooks.values() if hook.account == account]
-        if len(owned_already) >= MOST_HOOKS:
-            raise BadRequest(f"The limit of {MOST_HOOKS} webhooks is reached; delete one first.")
-        self._check_words(account, 0, owned.filter.words)
-        if len(self._hooks) >= MOST_OF_ALL:
-            raise Overloaded(f"The server has reached its limit of {MOST_OF_ALL} webhooks.")
-        number = await self._counts.add(subjects.hook_count("all", "created"), 1)
-        hook = Hook(**owned.model_dump(), id=number, account=account)
-        await self._put(hook, 0)
+        async with self._mirror.changing:
+            self._check_number(account)
+            self._check_words(account, 0, owned.filter.words)
+            number = await self._counts.add(subjects.hook_count("all", "created"), 1)
+            hook = Hook(**owned.model_dump(), id=number, account=account)
+            await self._put(hook, 0)
         return hook
 
     async def change(self, hook_id: int, change: Callable[[Hook], Hook]) -> Hook:
@@ -103,10 +100,11 @@ class HookRegistry:
             if hook is None:
                 raise NotFound("There is no such webhook.")
             changed = change(hook)
-            if changed.filter.words > hook.filter.words:
-                self._check_words(hook.account, hook.id, changed.filter.words)
-            if changed == hook or await self._put(changed, record.sequence if record else 0):
-                return changed
+            async with self._mirror.changing:
+                if changed.filter.words > hook.filter.words:
+                    self._check_words(hook.account, hook.id, changed.filter.words)
+                if changed == hook or await self._put(changed, record.sequence if record else 0):
+                    return changed
         raise EngineUnavailable("The webhook is being changed by others.")
 
     async def delete(self, hook_id: int) -> None:
@@ -133,6 +131,18 @@ class HookRegistry:
         found, _ = await self._counts.last(subjects.hook_count(str(hook_id), "*"))
         counted = {record.key: counter(record.data) for record in found}
         return {what: counted.get(what, 0) for what in COUNTS}
+
+    def _check_number(self, account: str) -> None:
+        """Raises BadRequest or Overloaded if the account may have no further hook.
+
+        An account may have no more than half as many as there is room for, so that there is always room for others
+        (dynamic thresholds, Choudhury and Hahne 1998).
+        """
+        owned = sum(hook.account == account for hook in self._hooks.values())
+        if owned >= MOST_HOOKS:
+            raise BadRequest(f"The limit of {MOST_HOOKS} webhooks is reached; delete one first.")
+        if owned >= (MOST_OF_ALL - len(self._hooks)) / 2:
+            raise Overloaded(f"The server has room for {MOST_OF_ALL} webhooks, and too little of it is left.")
 
     def _check_words(self, account: str, hook_id: int, words: int) -> None:
         """Raises BadRequest if the filters of the account would have too many words, with `words` for this hook."""

@@ -162,14 +162,15 @@ class WatchlistStore:
             Others: as `Mirror.put`.
         """
         data = watchlist.model_dump_json().encode()
-        others = [kept for kept in self._of_account(account) if kept.watchlist.id != watchlist.id]
-        if len(others) >= MOST_LISTS:
-            raise BadRequest(f"The limit of {MOST_LISTS} watch-lists is reached; delete one first.")
-        if len(watchlist.plates) + sum(len(kept.watchlist.plates) for kept in others) > MOST_PLATES_OF_ALL:
-            raise BadRequest(f"The limit of {MOST_PLATES_OF_ALL} plates in all watch-lists is reached.")
-        if len(data) + sum(kept.size for kept in others) > MOST_BYTES:
-            raise BadRequest(f"The limit of {MOST_BYTES >> 20} MiB for all watch-lists is reached.")
-        await self._mirror.put(_key(account, watchlist.id), data)
+        async with self._mirror.changing:
+            others = [kept for kept in self._of_account(account) if kept.watchlist.id != watchlist.id]
+            if len(others) >= MOST_LISTS:
+                raise BadRequest(f"The limit of {MOST_LISTS} watch-lists is reached; delete one first.")
+            if len(watchlist.plates) + sum(len(kept.watchlist.plates) for kept in others) > MOST_PLATES_OF_ALL:
+                raise BadRequest(f"The limit of {MOST_PLATES_OF_ALL} plates in all watch-lists is reached.")
+            if len(data) + sum(kept.size for kept in others) > MOST_BYTES:
+                raise BadRequest(f"The limit of {MOST_BYTES >> 20} MiB for all watch-lists is reached.")
+            await self._mirror.put(_key(account, watchlist.id), data)
 
     async def delete(self, account: str, list_id: str) -> None:
         """Delete a list. Raises as `Mirror.put`."""

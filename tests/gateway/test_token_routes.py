@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -69,6 +70,35 @@ def test_nobody_else_does(operated: httpx.Client, headers: dict[str, str]) -> No
 )  # fmt: skip
 def test_what_cannot_be_made(operated: httpx.Client, body: dict[str, object]) -> None:
     assert operated.post("/v1/tokens/", headers=ADMIN, json=body).status_code == 400
+
+
+def test_a_name_that_is_wanted_many_times_at_once_is_given_once(operated: httpx.Client) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        wanted = {"name": "at once"}
+        made = list(pool.map(lambda _: operated.post("/v1/tokens/", headers=ADMIN, json=wanted), range(12)))
+    assert sorted(answer.status_code for answer in made) == [201] + 11 * [400]
+
+
+def test_limits_that_are_changed_at_once_are_all_kept(operated: httpx.Client) -> None:
+    operated.post("/v1/tokens/", headers=ADMIN, json={"name": "both"})
+    limits: list[dict[str, int]] = [{"rate_limit": 7}, {"max_calls": 70}]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: operated.patch("/v1/tokens/both", headers=ADMIN, json=each), limits))
+    (kept,) = (each for each in operated.get("/v1/tokens/", headers=ADMIN).json()["results"] if each["name"] == "both")
+    assert (kept["rate_limit"], kept["max_calls"]) == (7, 70)
+
+
+def test_a_change_does_not_bring_back_a_token_that_is_revoked_meanwhile(operated: httpx.Client) -> None:
+    made = operated.post("/v1/tokens/", headers=ADMIN, json={"name": "leaked"}).json()
+
+    def body() -> Iterator[bytes]:
+        yield b'{"rate_limit"'
+        assert operated.delete("/v1/tokens/leaked", headers=ADMIN).status_code == 204
+        yield b": 5}"
+
+    headers = ADMIN | {"content-type": "application/json"}
+    assert operated.patch("/v1/tokens/leaked", headers=headers, content=body()).status_code == 404
+    assert operated.get("/v1/statistics/", headers={"authorization": f"Token {made['token']}"}).status_code == 403
 
 
 def test_nobody_locks_himself_out(operated: httpx.Client) -> None:

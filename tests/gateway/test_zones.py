@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+
+from gateway import zones
+from platelane.bus import Bus
+from platelane.errors import BadRequest
 
 from .conftest import Gateway, NatsServer, running_gateway
 
@@ -179,3 +184,15 @@ def test_an_account_has_so_many_points(two_accounts: Gateway) -> None:
         assert pages >= 8
         client.headers["Authorization"] = "Token one"
         put(client, "gate", SIGN)  # others have their own
+
+
+async def test_requests_that_come_at_once_do_not_pass_the_limit_together(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zones, "MOST_CAMERAS", 3)
+    store = zones.ZoneStore(bus)
+    await store.start()
+    wanted = (store.put("me", zones.CameraZones(camera_id=str(number), zones=())) for number in range(9))
+    outcomes = await asyncio.gather(*wanted, return_exceptions=True)
+    assert [type(each) for each in outcomes] == 3 * [type(None)] + 6 * [BadRequest]
+    assert len(store.page("me", "", 9).cameras) == 3

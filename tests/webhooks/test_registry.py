@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from platelane.bus import Bus, subjects, topology
-from platelane.errors import NotFound
+from platelane.errors import BadRequest, NotFound, Overloaded
+from platelane.webhooks import registry
 from platelane.webhooks.hook import Hook, HookSettings
 from platelane.webhooks.registry import HookRegistry
 from tests.support import eventually
@@ -60,3 +61,26 @@ async def test_versions_that_know_no_watch_lists_read_hooks_without_them(bus: Bu
     record = await bus.stream(topology.KV_HOOKS).get(subjects.entry(topology.HOOKS, str(hook.id)))
     assert record is not None
     assert b"watchlists" not in record.data
+
+
+async def test_requests_that_come_at_once_do_not_pass_the_limit_together(
+    hooks: HookRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MOST_HOOKS", 3)
+    wanted = HookSettings(target="http://a.example/")
+    outcomes = await asyncio.gather(*(hooks.create(wanted, "me") for _ in range(9)), return_exceptions=True)
+    assert [type(each) for each in outcomes] == 3 * [Hook] + 6 * [BadRequest]
+
+
+async def test_however_many_hooks_accounts_take_there_is_room_for_the_next(
+    hooks: HookRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MOST_HOOKS", 8)
+    monkeypatch.setattr(registry, "MOST_OF_ALL", 40)
+    wanted = HookSettings(target="http://a.example/")
+    taken = []
+    for account in "abcdefgh":
+        outcomes = await asyncio.gather(*(hooks.create(wanted, account) for _ in range(10)), return_exceptions=True)
+        taken.append(sum(isinstance(each, Hook) for each in outcomes))
+        assert {type(each) for each in outcomes} <= {Hook, BadRequest, Overloaded}
+    assert taken == [8, 8, 8, 6, 4, 2, 2, 1]
