@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 import structlog
@@ -18,6 +17,8 @@ from opentelemetry.trace import SpanKind
 
 from gateway.accounts import Account, Accounts
 from gateway.grpc import requests as grpc_requests
+from gateway.grpc.calls import Context, abort, address, code, until_stop
+from gateway.grpc.open_calls import OpenCalls, Receiving
 from gateway.idempotency import KeyedRequests, RequestKey, checked_key, digest
 from gateway.intake import Intake
 from gateway.intake.upload import Upload
@@ -33,7 +34,7 @@ from platelane.errors import (
     RequestError,
     TooSlow,
 )
-from platelane.grpc_status import ADMITTED, DETAILS_KEY, to_status
+from platelane.grpc_status import ADMITTED, to_status
 from platelane.pb.v1 import domain_pb2, service_pb2
 from platelane.runtime import metrics, tracing
 from platelane.runtime.settings import Settings
@@ -44,14 +45,15 @@ NAME: Final = service_pb2.DESCRIPTOR.services_by_name["PlateReader"].full_name
 STREAM_IN_FLIGHT: Final = 8
 """Pictures of one stream that are processed at once."""
 STREAMS: Final = 128
-"""Room for calls that do not read a single picture: streams, subscribers, health checks."""
+"""Streams of pictures of all clients, at most; and subscriptions."""
 STREAMS_OF_CLIENT: Final = 32
-"""Streams and subscriptions of one token, or on-premise of one address."""
+"""Streams of pictures, and subscriptions, of one token, or on-premise of one address."""
+CLIENTS: Final = 4
+"""Clients for whose waiting calls there is room."""
+_LEAST_WAITING: Final = 32
 _LEAST_RECEIVING: Final = 4
 
-T = TypeVar("T")
 M = TypeVar("M", service_pb2.RecognizeRequest, service_pb2.SubscribeRequest)
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class PlateReader:
@@ -78,30 +80,31 @@ class PlateReader:
         self._feed = feed
         self._settings = settings
         self._stop = stop
-        self._open: Counter[str] = Counter()
-        """Streams and subscriptions by client."""
         # gRPC does not report how much of a message has arrived, so each counts as the largest allowed
         at_once = intake.budget // settings.upload_limit
-        self._receiving = asyncio.Semaphore(max(_LEAST_RECEIVING, at_once // 4))
-        self._streams = max(_LEAST_RECEIVING, at_once - at_once // 4)
-        """The most streams of pictures that may be open."""
+        self._receiving = Receiving(max(_LEAST_RECEIVING, at_once // 4))
+        waiting = most_waiting(settings)
+        self._waiting = OpenCalls("calls whose picture has not arrived", waiting, CLIENTS * waiting)
+        streams = min(STREAMS, max(_LEAST_RECEIVING, at_once - at_once // 4))
+        self._streams = OpenCalls("streams", STREAMS_OF_CLIENT, streams)
+        self._subscriptions = OpenCalls("subscriptions", STREAMS_OF_CLIENT, STREAMS)
 
     async def Recognize(  # noqa: N802  the names of the protocol
         self, requests: AsyncIterator[bytes], context: Context
     ) -> service_pb2.RecognizeResponse:
         account = await self._account(context)
-        async with self._receiving:
+        async with self._counted(self._waiting, account, context), self._receiving.place(_client(account, context)):
             request = await self._only(requests, service_pb2.RecognizeRequest, context)
         response = await self._response(request, account, context)
         if response.HasField("error"):
-            await _abort(context, response.error)
+            await abort(context, response.error)
         return response
 
     async def RecognizeStream(  # noqa: N802
         self, _requests: object, context: Context
     ) -> None:
         account = await self._account(context)
-        async with self._counted_stream(account, context, self._streams):
+        async with self._counted(self._streams, account, context):
             await self._stream(context)
 
     async def _stream(self, context: Context) -> None:
@@ -137,16 +140,16 @@ class PlateReader:
                 await places.acquire()
         await self._account(context)  # whose token may have been revoked
         if ended:
-            await _abort(context, to_status(ended))
+            await abort(context, to_status(ended))
         if self._stop.is_set():
-            await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
+            await abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     async def Subscribe(  # noqa: N802
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[domain_pb2.Recognition]:
         account = await self._account(context)
-        request = await self._only(requests, service_pb2.SubscribeRequest, context)
-        async with self._counted_stream(account, context):
+        async with self._counted(self._subscriptions, account, context):
+            request = await self._only(requests, service_pb2.SubscribeRequest, context)
             async for recognition in self._results(request, account, context):
                 yield recognition
 
@@ -156,7 +159,7 @@ class PlateReader:
         try:
             _, start = await self._feed.bounds()
         except PlatelaneError as error:
-            await _abort(context, to_status(error))
+            await abort(context, to_status(error))
         await context.send_initial_metadata(())
         try:
             async with aclosing(self._feed.follow(start, frozenset(request.camera_ids), math.inf)) as feed:
@@ -166,8 +169,8 @@ class PlateReader:
                             await self._account(context)
                             yield stored.result.recognition
         except EngineUnavailable as error:
-            await _abort(context, to_status(error))
-        await _abort(context, to_status(EngineUnavailable("The server is stopping.")))
+            await abort(context, to_status(error))
+        await abort(context, to_status(EngineUnavailable("The server is stopping.")))
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
         """The handlers of the service's methods, for a server."""
@@ -190,24 +193,17 @@ class PlateReader:
         try:
             return self._caller(context)
         except Forbidden as error:
-            await _abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
+            await abort(context, to_status(error, grpc.StatusCode.UNAUTHENTICATED))
 
     @asynccontextmanager
-    async def _counted_stream(self, account: Account, context: Context, most: int = STREAMS) -> AsyncIterator[None]:
-        """Count a stream or subscription while it is open; aborts the call if the client, or all, have too many."""
-        client = account.client(_address(context.peer()))
-        if self._open[client] >= STREAMS_OF_CLIENT:
-            problem = f"This client already has {STREAMS_OF_CLIENT} open streams, which is the limit."
-            await _abort(context, to_status(Overloaded(problem)))
-        if self._open.total() >= most:
-            await _abort(context, to_status(Overloaded("The server has reached its limit of open streams.")))
-        self._open[client] += 1
-        try:
+    async def _counted(self, calls: OpenCalls, account: Account, context: Context) -> AsyncIterator[None]:
+        """Count a call while it is open; aborts it if the client, or all, have too many."""
+        with ExitStack() as counted:
+            try:
+                counted.enter_context(calls.counted(_client(account, context)))
+            except Overloaded as error:
+                await abort(context, to_status(error))
             yield
-        finally:
-            self._open[client] -= 1
-            if not self._open[client]:
-                del self._open[client]
 
     async def _only(self, requests: AsyncIterator[bytes], kind: type[M], context: Context) -> M:
         """The only message of a call. It has a time limit, because the call takes a place."""
@@ -220,10 +216,10 @@ class PlateReader:
             reason = f"The request did not arrive within {self._settings.upload_timeout:g} seconds."
         except StopAsyncIteration:
             reason = "The call has no request."
-        return await _abort(context, to_status(BadRequest(reason)))
+        return await abort(context, to_status(BadRequest(reason)))
 
     async def _read(self, request: service_pb2.RecognizeRequest, account: Account, context: Context) -> Answer:
-        client = account.client(_address(context.peer()))
+        client = _client(account, context)
         self._jobs.admission.check(client)
         key = checked_key((request.idempotency_key,) if request.idempotency_key else ())
         again = key is not None and await self._keyed.is_known(account.id, key)
@@ -257,7 +253,7 @@ class PlateReader:
                 response = service_pb2.RecognizeResponse(
                     request_id=request.request_id, recognition=answer.recognition, calls=answer.calls
                 )
-            measured.status = _code(response.error.code).name
+            measured.status = code(response.error.code).name
             return response
 
     async def _next(self, context: Context) -> service_pb2.RecognizeRequest | None:
@@ -269,22 +265,15 @@ class PlateReader:
         """
         try:
             async with asyncio.timeout(self._settings.stream_idle):
-                data = await self._until_stop(context.read())
+                data = await until_stop(context.read(), self._stop)
         except TimeoutError:
             raise TooSlow(f"The stream was silent for {self._settings.stream_idle:g} seconds.") from None
         return _parsed(data, service_pb2.RecognizeRequest) if isinstance(data, bytes) else None
 
-    async def _until_stop(self, waited_for: Awaitable[T]) -> T | None:
-        """The awaited result, or None if the server stops first."""
-        coming = asyncio.ensure_future(waited_for)
-        stopping = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return coming.result() if coming.done() else None
-        finally:
-            coming.cancel()
-            stopping.cancel()
-            await asyncio.wait({coming, stopping})
+
+def most_waiting(settings: Settings) -> int:
+    """Calls of one client whose picture has not arrived: as many as may be worked on."""
+    return max(_LEAST_WAITING, settings.http_in_flight)
 
 
 def _parsed(data: bytes, kind: type[M]) -> M:
@@ -295,9 +284,8 @@ def _parsed(data: bytes, kind: type[M]) -> M:
         raise BadRequest(f"The message is not a {kind.DESCRIPTOR.name}.") from error
 
 
-def _address(peer: str) -> str:
-    """The address in gRPC's form, such as `ipv4:127.0.0.1:54321`."""
-    return peer.partition(":")[2].rpartition(":")[0]
+def _client(account: Account, context: Context) -> str:
+    return account.client(address(context))
 
 
 def _failed(request: service_pb2.RecognizeRequest, error: Exception) -> service_pb2.RecognizeResponse:
@@ -312,11 +300,3 @@ def _status(error: Exception) -> Status:
     if error.status >= 500:
         log.warning("call_failed", status=error.status, error=error.detail)
     return to_status(error)
-
-
-async def _abort(context: Context, status: Status) -> NoReturn:
-    await context.abort(_code(status.code), status.message, ((DETAILS_KEY, status.SerializeToString()),))
-
-
-def _code(number: int) -> grpc.StatusCode:
-    return next(code for code in grpc.StatusCode if code.value[0] == number)

@@ -5,30 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.accounts import Accounts
-from gateway.grpc.parsing import Parsing
-from gateway.grpc.plate_reader import NAME, STREAMS, PlateReader
+from gateway.grpc.plate_reader import CLIENTS, NAME, STREAMS, PlateReader, most_waiting
+from gateway.grpc.standard_services import MOST, Guard, HealthService
 from gateway.idempotency import KeyedRequests
 from gateway.intake import Intake
 from gateway.jobs import JobClient
 from gateway.result_feed import ResultFeed
 from platelane.errors import CannotStart
-from platelane.runtime import service, tls
+from platelane.runtime import tls
 from platelane.runtime.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _OVER_LIMIT: Final = 1 << 20
 """Bytes over the upload limit that are still received, so that the refusal can name the limit."""
-_HEALTH_INTERVAL: Final = 1.0
-"""Seconds between two checks of the service, for clients that watch its health."""
 _CHANNEL: Final[list[tuple[str, int]]] = [
     ("grpc.so_reuseport", 0),  # fail if the port is taken
     ("grpc.max_concurrent_streams", 256),
@@ -55,11 +53,11 @@ async def serving(
         CannotStart: the address is taken or not local, or the certificate cannot be used.
     """
     encrypted = tls.server_context(settings) is not None
-    watched = _HealthService()
+    watched = HealthService(("", NAME), stop)
     server = grpc.aio.server(
-        interceptors=[Parsing()],
+        interceptors=[Guard(settings, stop)],
         options=[*_CHANNEL, ("grpc.max_receive_message_length", settings.upload_limit + _OVER_LIMIT)],
-        maximum_concurrent_rpcs=settings.http_in_flight + STREAMS,
+        maximum_concurrent_rpcs=CLIENTS * most_waiting(settings) + 2 * STREAMS + MOST,
     )
     server.add_generic_rpc_handlers((PlateReader(jobs, keyed, accounts, intake, feed, settings, stop).handler(),))
     health_pb2_grpc.add_HealthServicer_to_server(watched, server)
@@ -81,23 +79,3 @@ async def serving(
     finally:
         watching.cancel()
         await server.stop(settings.deadline)
-
-
-class _HealthService(health.aio.HealthServicer):  # type: ignore[name-defined,misc]
-    """The standard health service, which reports the same as the health page."""
-
-    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802
-        await self._update()
-        return await super().Check(request, context)
-
-    async def keep_up(self) -> None:
-        """Report changes to watching clients."""
-        while True:
-            await self._update()
-            await asyncio.sleep(_HEALTH_INTERVAL)
-
-    async def _update(self) -> None:
-        ready = (await service.health.report()).ready
-        status = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", NAME):
-            await self.set(name, status)

@@ -350,9 +350,53 @@ async def test_one_client_has_so_many_streams(sdk: Served) -> None:
             await each.initial_metadata()
         refused = stub.Subscribe(wanted)
         assert await refused.code() == grpc.StatusCode.UNAVAILABLE
-        assert f"already has {STREAMS_OF_CLIENT} open streams" in await refused.details()
+        assert f"already has {STREAMS_OF_CLIENT} open subscriptions" in await refused.details()
         for each in calls:
             each.cancel()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(f"platelane.v1.PlateReader/{name}" for name in ("Recognize", "RecognizeStream", "Subscribe")),
+        *("grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"),
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+async def test_silent_calls_of_one_client_leave_room_for_others(
+    served: NatsServer, picture: bytes, method: str
+) -> None:
+    port = free_port()
+    with running_gateway(served, grpc_port=port, profile="cloud", tokens="grpc-silent,grpc-other"):
+        address, headers = f"127.0.0.1:{port}", (("authorization", "Token grpc-silent"),)
+        async with grpc.aio.insecure_channel(address) as opened, PlateReader(address, "grpc-other") as other:
+            channel: Any = opened
+            silent = [channel.stream_stream(f"/{method}")(metadata=headers) for _ in range(250)]
+            async with asyncio.timeout(PATIENCE):
+                assert "This client already has" in await silent[-1].details()
+                assert plate(await other.recognize(picture)) == digest(picture)
+
+
+async def test_all_who_watch_the_health_learn_of_the_stop(served: NatsServer) -> None:
+    port = free_port()
+    with running_gateway(served, grpc_port=port) as gateway:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(3)]
+            for watch in watches:
+                assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+            watches.pop().cancel()
+            unknown = stub.Watch(health_pb2.HealthCheckRequest(service="nobody"))
+            assert (await unknown.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+            reflection: Any = channel
+            silent = reflection.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")()
+            await silent.write(b"")
+            await silent.read()
+            gateway.process.terminate()
+            for call in (*watches, unknown, silent):
+                assert await call.code() == grpc.StatusCode.UNAVAILABLE
+                assert "stopping" in await call.details()
+            assert await asyncio.to_thread(gateway.process.wait, PATIENCE) == 0
 
 
 async def test_health_and_reflection(sdk: Served) -> None:
