@@ -121,6 +121,14 @@ async def running(*runners: Callable[[asyncio.Event], Awaitable[None]]) -> Async
         await asyncio.gather(*tasks)
 
 
+def wait_until(condition: Callable[[], bool], timeout: float = 60.0) -> None:
+    """Return as soon as `condition` holds. The timeout only ends a test that has failed: no machine is that slow."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+
+
 async def eventually(condition: Callable[[], Awaitable[bool]], timeout: float = 60.0) -> None:
     """Return as soon as `condition` holds; while the server is away it does not."""
     async with asyncio.timeout(timeout):

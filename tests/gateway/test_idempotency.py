@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,11 +19,10 @@ from platelane.bus import Bus, MessageInfo, subjects, topology
 from platelane.client import PlateReader, Request
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.settings import Settings
-from tests.support import free_port
+from tests.support import free_port, wait_until
 
 from .conftest import (
     BROKEN_CAMERA,
-    PATIENCE,
     SILENT_CAMERA,
     SLOW_CAMERA,
     Engine,
@@ -111,13 +110,6 @@ def key() -> str:
     return secrets.token_hex(8)
 
 
-def within(seconds: float, holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_request_that_is_sent_again_gets_the_first_answer(world: World, picture: bytes, key: str) -> None:
     before = world.calls()
     first = world.post("again", picture, Idempotency_Key=key)
@@ -145,7 +137,7 @@ def test_a_client_whose_connection_broke_gets_the_answer_later(world: World, pic
     before = len(world.engine.of(""))
     with socket.create_connection((world.gateways[0].host, world.gateways[0].port)) as broken:
         broken.sendall(head.encode() + picture)
-        within(PATIENCE, lambda: len(world.engine.of("")) == before + 1)
+        wait_until(lambda: len(world.engine.of("")) == before + 1)
     with world.gateways[1].client() as client:
         response = client.post(PATH, content=picture, headers={"Idempotency-Key": key})
     assert response.json()["results"]
@@ -256,7 +248,7 @@ def test_a_client_that_does_not_wait_gets_an_id_at_once(world: World, picture: b
     assert accepted.headers["Preference-Applied"] == "respond-async"
     body, location = accepted.json(), accepted.headers["Location"]
     assert location == body["result"] == f"/v1/results/{body['id']}"
-    within(PATIENCE, lambda: world.get(location).status_code == 200)
+    wait_until(lambda: world.get(location).status_code == 200)
     result = world.get(f"{location}/").json()
     assert (result["id"], result["camera_id"]) == (body["id"], "async")
     (job,) = world.engine.of("async")
@@ -269,7 +261,7 @@ def test_what_is_under_way_is_202_and_what_failed_is_its_error(world: World, pic
     assert (pending.status_code, pending.json()["status"]) == (202, "pending")
     assert pending.headers["Retry-After"] == "1"
     broken = world.post(BROKEN_CAMERA, picture, Prefer=ASYNC).headers["Location"]
-    within(PATIENCE, lambda: world.get(broken).status_code != 202)
+    wait_until(lambda: world.get(broken).status_code != 202)
     failed = world.get(broken)
     assert (failed.status_code, failed.json()["detail"]) == (400, "The image is broken or cut off.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +23,10 @@ from gateway.app import VERSION
 from gateway.http.openapi import document
 from gateway.http.schemas import EXAMPLE_PICTURE, Blurred, PlateResult, Recognition, VehicleResult
 from platelane.rest_json import Usage, recognition_body
+from tests.support import wait_until
 from tests.unit.test_rest_json import recognition, seen
 
-from .conftest import PATIENCE, Gateway, NatsServer, running_gateway, running_index
+from .conftest import Gateway, NatsServer, running_gateway, running_index
 
 PATH = "/v1/plate-reader/"
 
@@ -36,9 +36,7 @@ def gateway(served: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """Of its own, with an index of reads: what is tried here would disturb others."""
     with running_gateway(served) as gateway, running_index(served, tmp_path_factory.mktemp("index")):
         with gateway.client() as client:
-            end = time.monotonic() + PATIENCE
-            while client.get("/v1/reads/").status_code == 503 and time.monotonic() < end:
-                time.sleep(0.05)
+            wait_until(lambda: client.get("/v1/reads/").status_code != 503)
         yield gateway
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import httpx
 
-from tests.support import free_port
+from tests.support import free_port, wait_until
 
-from .conftest import PATIENCE, running_gateway, running_nats
+from .conftest import running_gateway, running_nats
 
 PATH = "/v1/plate-reader/"
 DEADLINE = 8.0
@@ -21,10 +20,7 @@ def storage_works(url: str) -> bool:
 
 
 def wait_until_storage(url: str, *, works: bool) -> None:
-    end = time.monotonic() + PATIENCE
-    while storage_works(url) is not works:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: storage_works(url) is works)
 
 
 def test_photos_are_refused_at_once_where_nothing_is_stored(tmp_path: Path, picture: bytes) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -22,7 +22,7 @@ from platelane.errors import Forbidden
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.settings import Settings
 from platelane.tokens import account, fingerprint
-from tests.support import free_port
+from tests.support import free_port, wait_until
 
 from .conftest import (
     BROKEN_CAMERA,
@@ -75,10 +75,9 @@ class Cloud(NamedTuple):
 
     def wait_for(self, picture: bytes, token: str, status: int) -> None:
         """Until both gateways answer so; that takes a moment."""
-        end = time.monotonic() + 2
-        while {self.read(picture, f"Token {token}", gateway).status_code for gateway in (0, 1)} != {status}:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_until(
+            lambda: {self.read(picture, f"Token {token}", gateway).status_code for gateway in (0, 1)} == {status}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +91,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(nats, (first, second), tmp_path_factory.mktemp("state"))
 
 
-def statistics(cloud: Cloud, token: str) -> dict[str, object]:
+def statistics(cloud: Cloud, token: str) -> dict[str, Any]:
     with cloud.gateways[1].client() as client:
-        body: dict[str, object] = client.get("/v1/statistics", headers={"Authorization": f"Token {token}"}).json()
+        body: dict[str, Any] = client.get("/v1/statistics", headers={"Authorization": f"Token {token}"}).json()
         return body
 
 
@@ -272,10 +271,7 @@ def test_what_is_not_waited_for_uses_up_calls_and_what_fails_gives_them_back(clo
             return answer.status_code
 
     assert [post(SLOW_CAMERA) for _ in range(4)] == [202, 202, 403, 403]
-    end = time.monotonic() + PATIENCE
-    while (used := statistics(cloud, token)["usage"]) and isinstance(used, dict) and used["calls"] < 2:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: statistics(cloud, token)["usage"]["calls"] == 2)
     broken = cloud.create("broken", "--max-calls", "1")
     cloud.wait_for(b"no picture", broken, 400)
     answers = [cloud.read(picture, f"Token {broken}", 0, camera) for camera in (BROKEN_CAMERA, BROKEN_CAMERA, "", "")]
@@ -305,9 +301,7 @@ def test_tokens_survive_a_restart_of_nats(cloud: Cloud, picture: bytes) -> None:
     cloud.wait_for(picture, token, 201)
     cloud.nats.stop()
     cloud.nats.start()
-    end = time.monotonic() + PATIENCE
-    while cloud.read(picture, f"Token {token}").status_code != 201:
-        assert time.monotonic() < end
+    wait_until(lambda: cloud.read(picture, f"Token {token}").status_code == 201)
     assert cloud.read(picture, f"Token {revoked}").status_code == 403
 
 

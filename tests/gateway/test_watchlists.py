@@ -15,8 +15,9 @@ from gateway.jobs import new_job_id
 from platelane.bus import Bus, subjects
 from platelane.pb.v1 import domain_pb2, stages_pb2
 from platelane.runtime.settings import Settings
+from tests.support import wait_until
 
-from .conftest import PATIENCE, NatsServer, running_gateway, running_index, running_nats
+from .conftest import NatsServer, running_gateway, running_index, running_nats
 
 PATH = "/v1/watchlists/"
 VISITORS = {
@@ -157,10 +158,8 @@ async def test_reads_and_events_tell_of_hits(client: httpx.Client, server: NatsS
     assert [event.get("hits") for event in events] == [{"gk482ty": ["Visitors"]}, None, None]
 
     with running_index(server, tmp_path):
-        end = time.monotonic() + PATIENCE
-        while len(reads := client.get("/v1/reads/").json().get("reads", [])) < 3:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(lambda: len(client.get("/v1/reads/").json().get("reads", [])) == 3)
+        reads = client.get("/v1/reads/").json()["reads"]
         assert {read["plate"]: read["watchlists"] for read in reads} == {
             "gk482ty": ["Visitors"],
             "ab123cd": [],

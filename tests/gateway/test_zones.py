@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from gateway import zones
 from platelane.bus import Bus
 from platelane.errors import BadRequest
+from tests.support import wait_until
 
 from .conftest import Gateway, NatsServer, running_gateway
 
@@ -119,13 +119,10 @@ def test_unknown_fields_are_ignored(client: httpx.Client) -> None:
 def test_another_gateway_knows_a_moment_later(served: NatsServer, client: httpx.Client) -> None:
     with running_gateway(served) as second, second.client() as other:
         kept = put(client, "shared", SIGN)
-        end = time.monotonic() + 2
-        while (seen := get(other, "shared")).status_code != 200:
-            assert time.monotonic() < end
-        assert seen.json() == kept
+        wait_until(lambda: get(other, "shared").status_code == 200)
+        assert get(other, "shared").json() == kept
         client.delete("/v1/zones/shared")
-        while get(other, "shared").status_code != 404:
-            assert time.monotonic() < end
+        wait_until(lambda: get(other, "shared").status_code == 404)
 
 
 @pytest.fixture

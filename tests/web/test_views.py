@@ -21,11 +21,12 @@ from platelane.runtime.settings import Settings
 from platelane.tokens import Token, fingerprint
 from tests.e2e.conftest import Stack
 from tests.gateway.conftest import Gateway, running_gateway, running_nats
+from tests.support import wait_until
 
 from .conftest import Opener, opened
 from .refusals import refuse
 from .test_accessibility import ADDRESSES
-from .traffic import HOSTILE, apart, get, indexed, result, store, until, upload, watch
+from .traffic import HOSTILE, apart, get, indexed, result, store, upload, watch
 
 LISTENING = """
     window.tones = 0;
@@ -342,7 +343,7 @@ class TestManaging:
                 store(system, [result("ab120cd", camera), result("ef340gh", camera)])
                 page = visit("#/manage?part=webhooks")
                 card = page.locator("section.card").filter(has_text=posted.address.split("/")[2])
-                until(lambda: len(get(system, f"/v1/webhooks/{made['id']}/dead/")["results"]) == 2)
+                wait_until(lambda: len(get(system, f"/v1/webhooks/{made['id']}/dead/")["results"]) == 2)
                 card.locator("summary").click()
                 letters = card.get_by_role("listitem").filter(has=page.get_by_role("button", name="Send again"))
                 expect(letters).to_have_count(2)
@@ -356,7 +357,7 @@ class TestManaging:
                 expect(letters).to_have_count(1)
                 card.get_by_role("button", name="Send all again").click()
                 expect(card.get_by_text("Everything was delivered.")).to_be_visible()
-                until(lambda: len(posted.bodies) == 2)
+                wait_until(lambda: len(posted.bodies) == 2)
                 assert all(text in b"".join(posted.bodies) for text in (b"ab120cd", b"ef340gh"))
                 client.delete(f"/v1/webhooks/{made['id']}/").raise_for_status()
 

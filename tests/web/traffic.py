@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final
@@ -151,14 +151,6 @@ def indexed(system: Stack, number: int, **wanted: Any) -> list[dict[str, Any]]:
         if len(found) >= number:
             return found
         assert time.monotonic() < end, found
-        time.sleep(0.1)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits until something holds."""
-    end = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < end
         time.sleep(0.1)
 
 
