@@ -184,8 +184,10 @@ class WebhookRoutes:
         if numbers is None:
             chosen = await queue.dead_letters(1, _REPLAYS)
         else:
-            found = [await queue.dead_letters(number, 1) for number in numbers[:_REPLAYS]]
-            chosen = [each for some in found for each in some if each[0].sequence in numbers]
+            wanted = tuple(dict.fromkeys(numbers))[:_REPLAYS]
+            # each answer is the first letter from this number on
+            found = [(number, letter) for number in wanted for letter in await queue.dead_letters(number, 1)]
+            chosen = [letter for number, letter in found if letter[0].sequence == number]
         for record, letter in chosen:
             await queue.replay(record, letter)
         return JsonResponse({"replayed": len(chosen)})

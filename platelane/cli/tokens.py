@@ -175,11 +175,12 @@ async def _rows(settings: Settings) -> list[tuple[str, ...]]:
 
 async def _revoke(settings: Settings, name: str) -> str:
     async with _store(settings) as store:
-        for key, token in (await store.all()).items():
-            if name in (token.name, account(key)):
-                await store.delete(key)
-                return token.name
-    raise NotFound(f"There is no token called {name}.")
+        found = [(key, token) for key, token in (await store.all()).items() if name in (token.name, account(key))]
+        for key, _ in found:  # two servers at once may have given the name twice
+            await store.delete(key)
+    if not found:
+        raise NotFound(f"There is no token called {name}.")
+    return found[0][1].name
 
 
 def _limit(own: int | None, default: int) -> str:

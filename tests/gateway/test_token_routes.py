@@ -20,9 +20,14 @@ ADMIN = {"authorization": "Token the-operator"}
 
 async def _store(url: str) -> None:
     bus = await Bus.connect(Settings(nats_url=url), "test")
-    token = Token(name="operator", admin=True)
-    entry = subjects.entry(topology.TOKENS, fingerprint("the-operator"))
-    await bus.stream(topology.KV_TOKENS).put(entry, token.model_dump_json().encode())
+    tokens = {
+        "the-operator": Token(name="operator", admin=True),
+        "the-first": Token(name="twice"),
+        "the-second": Token(name="twice"),
+    }
+    for secret, token in tokens.items():
+        entry = subjects.entry(topology.TOKENS, fingerprint(secret))
+        await bus.stream(topology.KV_TOKENS).put(entry, token.model_dump_json().encode())
     await bus.close()
 
 
@@ -77,6 +82,15 @@ def test_a_name_that_is_wanted_many_times_at_once_is_given_once(operated: httpx.
         wanted = {"name": "at once"}
         made = list(pool.map(lambda _: operated.post("/v1/tokens/", headers=ADMIN, json=wanted), range(12)))
     assert sorted(answer.status_code for answer in made) == [201] + 11 * [400]
+
+
+def test_a_name_that_two_tokens_have_is_revoked_for_both(operated: httpx.Client) -> None:
+    def status(secret: str) -> int:
+        return operated.get("/v1/statistics/", headers={"authorization": f"Token {secret}"}).status_code
+
+    assert (status("the-first"), status("the-second")) == (200, 200)
+    assert operated.delete("/v1/tokens/twice", headers=ADMIN).status_code == 204
+    assert (status("the-first"), status("the-second")) == (403, 403)
 
 
 def test_limits_that_are_changed_at_once_are_all_kept(operated: httpx.Client) -> None:

@@ -374,7 +374,7 @@ async def test_dead_letters(server: NatsServer, client: httpx.Client, gateways: 
 
     numbers = dead()
     shown = await asyncio.to_thread(command, gateways[0], "dead", str(hook["id"]))
-    one = client.post(f"{path}/replay/", json={"numbers": [numbers["b"], 999]}).json()
+    one = client.post(f"{path}/replay/", json={"numbers": [numbers["b"], 999, numbers["b"]]}).json()
     left, waiting = dead(), await queue.waiting()
     rest = client.post(f"{path}/replay/").json()
 
