@@ -21,6 +21,9 @@ def serve(load):
     try:
         with contextlib.redirect_stdout(sys.stderr):
             read = load()
+    except OSError:  # the errors of all HTTP libraries are such
+        say({"problem": "its models cannot be downloaded here"})
+        return
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0][:150]
         say({"problem": f"cannot be loaded: {type(error).__name__}: {reason}"})
