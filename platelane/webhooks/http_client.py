@@ -29,8 +29,6 @@ from platelane.webhooks.payload import Payload
 from platelane.webhooks.response import EXCERPT, Response
 
 _READ_LIMIT: Final = 64 << 10
-_KEEPALIVE: Final = 30.0
-"""Seconds that a connection is kept for the next event."""
 _REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
 _FAILURES: Final = (aiohttp.ClientError, OSError, ValueError)
 
@@ -46,11 +44,10 @@ class WebhookClient:
 
     async def __aenter__(self) -> Self:
         certificates = _certificates()
-        self._session = _session(aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE, ssl=certificates))
+        self._session = _session(aiohttp.TCPConnector(limit=0, ssl=certificates))
         self._guarded = _session(
             aiohttp.TCPConnector(
                 limit=0,
-                keepalive_timeout=_KEEPALIVE,
                 ssl=certificates,
                 socket_factory=self._network.socket_to,
                 happy_eyeballs_delay=None,  # it would hide that an address is forbidden
@@ -89,7 +86,7 @@ class WebhookClient:
         except ForbiddenAddress as error:
             problem = error.detail
         except _FAILURES as error:
-            problem = _cause(error)[:EXCERPT]
+            problem = _printable(_cause(error))
         seconds = round(time.monotonic() - start, 3)
         metrics.webhook(status, seconds)
         detail = problem if status is None else excerpt
@@ -99,7 +96,8 @@ class WebhookClient:
         """The proxy that the environment names for an address (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)."""
         if not self._proxies or proxy_bypass(url.host or ""):
             return None
-        return self._proxies.get(url.scheme) or self._proxies.get("all")
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
+        return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
 
 class _Answer(aiohttp.ClientResponse):
@@ -187,6 +185,10 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
 
 def _excerpt(answer: aiohttp.ClientResponse, body: bytes) -> str:
     if answer.status in _REDIRECTING:
-        return f"redirects are not followed: {answer.headers.get('Location', '')}"[:EXCERPT]
-    text = body[: 4 * EXCERPT].decode("utf-8", "replace")
+        return _printable(f"redirects are not followed: {answer.headers.get('Location', '')}")
+    return _printable(body[: 4 * EXCERPT].decode("utf-8", "replace"))
+
+
+def _printable(text: str) -> str:
+    """The beginning of a text from outside on one line, without what cannot be stored, such as halves of surrogates."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:EXCERPT]

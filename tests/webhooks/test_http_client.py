@@ -188,9 +188,12 @@ async def test_credentials_of_the_address_go_before_a_header_and_may_have_any_le
     assert got.headers["authorization"] == "Basic " + base64.b64encode("üser:p@ß".encode()).decode()
 
 
-async def test_proxies_of_the_environment_are_used_except_by_guarded_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bare", [False, True])
+async def test_proxies_of_the_environment_are_used_except_by_guarded_requests(
+    monkeypatch: pytest.MonkeyPatch, *, bare: bool
+) -> None:
     async with saying(b"HTTP/1.1 204 No Content\r\n\r\n", hangs_up=True) as proxy:
-        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("http_proxy", proxy.removeprefix("http://") if bare else proxy)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         async with WebhookClient(5.0) as poster:
             assert (await poster.post("http://receiver.invalid/x", PAYLOAD)).is_success
@@ -207,6 +210,14 @@ async def test_proxies_of_the_environment_are_used_except_by_guarded_requests(mo
 async def test_answers_of_simple_receivers_count(poster: WebhookClient, head: bytes) -> None:
     async with saying(head, hangs_up=True) as url:
         assert (await poster.post(url, PAYLOAD)).is_success
+
+
+async def test_a_location_that_is_no_text_can_be_stored(poster: WebhookClient) -> None:
+    head = b"HTTP/1.1 302 Found\r\nLocation: /a\xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    async with saying(head, hangs_up=True) as url:
+        response = await poster.post(url, PAYLOAD)
+    assert response.detail == "redirects are not followed: /a"
+    assert response.model_dump_json()
 
 
 async def test_what_is_no_http_says_so(poster: WebhookClient) -> None:
