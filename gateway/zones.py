@@ -117,7 +117,7 @@ class ZoneStore:
             BadRequest: its name is too long, or the account has as many cameras or points as it may have.
             Others: as `Mirror.put`.
         """
-        async with self._mirror.changing:
+        async with self._mirror.changing():
             others = [each for each in self._of_account(account) if each.camera_id != zones.camera_id]
             if len(others) >= MOST_CAMERAS:
                 raise BadRequest(f"The limit of {MOST_CAMERAS} cameras with zones is reached; delete some first.")

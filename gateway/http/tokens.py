@@ -71,7 +71,7 @@ class TokenRoutes:
         self._operator.admit(request)
         wanted = await read_document(request, NewToken)
         self._check_admin(wanted.admin)
-        async with self._tokens.changing:
+        async with self._tokens.changing():
             known = [token.name for _, token in self._tokens.items()]
             if wanted.name in known:
                 raise BadRequest(f"There is a token called {wanted.name} already.")
@@ -87,7 +87,7 @@ class TokenRoutes:
         self._named(request)
         limits = await read_document(request, TokenLimits)
         self._check_admin(limits.admin)
-        async with self._tokens.changing:
+        async with self._tokens.changing():
             key, token = self._named(request)  # again: it may have been revoked while the body arrived
             changed = token.model_copy(update=limits.model_dump(exclude_unset=True))
             if key == own and not changed.admin:
@@ -99,8 +99,9 @@ class TokenRoutes:
     async def revoke(self, request: Request) -> Response:
         """Requests with the token get 403 from now on."""
         own = self._operator.admit(request)
-        self._named(request)
         keys = [key for key, token in self._tokens.items() if token.name == request.path_params["name"]]
+        if not keys:
+            raise NotFound("There is no such token.")
         if own in keys:
             raise BadRequest("A token cannot revoke itself.")
         for key in keys:  # two gateways at once may have given the name twice

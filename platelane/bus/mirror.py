@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -14,13 +14,14 @@ from nats.errors import Error as NatsError
 
 from platelane.bus import subjects
 from platelane.bus.client import Bus
-from platelane.errors import PlatelaneError
+from platelane.errors import EngineUnavailable, PlatelaneError
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 RECONCILE_EVERY: Final = 2.0
 """Seconds between comparisons with the bucket itself: no change stays unnoticed for longer."""
+_TURN: Final = 2.0
 _PAGE: Final = 500
 _DELETED: Final = {"KV-Operation": "DEL"}
 
@@ -63,9 +64,7 @@ class Mirror(Generic[T]):
         """Nothing is missing up to this sequence."""
         self._check = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self.changing = asyncio.Lock()
-        """Held by whoever first checks entries, such as their number, and then stores one: otherwise requests that come
-        at once all pass the check."""
+        self._changing = asyncio.Lock()
 
     async def start(self) -> None:
         """Read the bucket, and follow its changes from now on, for the life of the connection.
@@ -99,6 +98,24 @@ class Mirror(Generic[T]):
     def names(self) -> Iterator[str]:
         """All keys, including those of entries that cannot be decoded."""
         return (key for key, entry in self._entries.items() if not entry.deleted)
+
+    @contextlib.asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Have no other change between a check of the entries, such as of their number, and the `put` that follows it:
+        otherwise requests that come at once all pass the check.
+
+        Raises:
+            EngineUnavailable: others have had it for `_TURN` seconds, because NATS does not answer them.
+        """
+        try:
+            async with asyncio.timeout(_TURN):
+                await self._changing.acquire()
+        except TimeoutError:
+            raise EngineUnavailable("NATS has not stored earlier changes yet.") from None
+        try:
+            yield
+        finally:
+            self._changing.release()
 
     async def put(self, key: str, data: bytes, expected: int | None = None) -> bool:
         """Store an entry; this mirror has it at once, others a moment later.

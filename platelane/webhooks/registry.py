@@ -78,7 +78,7 @@ class HookRegistry:
             BadRequest: the account has too many hooks.
             Overloaded: too little is left of the room for all accounts.
         """
-        async with self._mirror.changing:
+        async with self._mirror.changing():
             self._check_number(account)
             self._check_words(account, 0, owned.filter.words)
             number = await self._counts.add(subjects.hook_count("all", "created"), 1)
@@ -100,7 +100,7 @@ class HookRegistry:
             if hook is None:
                 raise NotFound("There is no such webhook.")
             changed = change(hook)
-            async with self._mirror.changing:
+            async with self._mirror.changing():
                 if changed.filter.words > hook.filter.words:
                     self._check_words(hook.account, hook.id, changed.filter.words)
                 if changed == hook or await self._put(changed, record.sequence if record else 0):
@@ -142,7 +142,9 @@ class HookRegistry:
         if owned >= MOST_HOOKS:
             raise BadRequest(f"The limit of {MOST_HOOKS} webhooks is reached; delete one first.")
         if owned >= (MOST_OF_ALL - len(self._hooks)) / 2:
-            raise Overloaded(f"The server has room for {MOST_OF_ALL} webhooks, and too little of it is left.")
+            raise Overloaded(
+                f"Few of the server's {MOST_OF_ALL} places for webhooks are left; delete one of yours first."
+            )
 
     def _check_words(self, account: str, hook_id: int, words: int) -> None:
         """Raises BadRequest if the filters of the account would have too many words, with `words` for this hook."""

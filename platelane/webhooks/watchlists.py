@@ -162,7 +162,7 @@ class WatchlistStore:
             Others: as `Mirror.put`.
         """
         data = watchlist.model_dump_json().encode()
-        async with self._mirror.changing:
+        async with self._mirror.changing():
             others = [kept for kept in self._of_account(account) if kept.watchlist.id != watchlist.id]
             if len(others) >= MOST_LISTS:
                 raise BadRequest(f"The limit of {MOST_LISTS} watch-lists is reached; delete one first.")

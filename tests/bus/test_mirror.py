@@ -9,7 +9,7 @@ from nats.errors import Error as NatsError
 from gateway.accounts import Accounts, BusCounters
 from platelane.bus import Bus, mirror, subjects, topology
 from platelane.bus.mirror import Mirror
-from platelane.errors import Forbidden
+from platelane.errors import EngineUnavailable, Forbidden
 from platelane.runtime.settings import Settings
 from platelane.tokens import Token, fingerprint
 from tests.support import NatsServer, apply_topology, eventually
@@ -175,3 +175,15 @@ async def test_a_change_that_somebody_else_was_faster_with_is_not_stored(bus: Bu
     assert await here.put("a", b"first", expected=0)
     assert not await here.put("a", b"second", expected=0)
     assert here.get("a") == "first"
+
+
+async def test_nobody_waits_long_for_the_changes_of_others(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "_TURN", 0.05)
+    entries = await mirrored(bus)
+    async with entries.changing():
+        with pytest.raises(EngineUnavailable):
+            async with entries.changing():
+                pass
+    async with entries.changing():
+        await entries.put("a", b"stored")
+    assert entries.get("a") == "stored"
