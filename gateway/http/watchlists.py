@@ -42,9 +42,9 @@ def routes(store: WatchlistStore, hooks: HookRegistry, accounts: Accounts) -> li
         return _json(kept(request))
 
     async def replace(request: Request) -> Response:
-        list_id = kept(request).id
+        kept(request)
         sent = await read_document(request, WatchlistSettings, DOCUMENT_LIMIT)
-        changed = Watchlist(**dict(sent), id=list_id)
+        changed = Watchlist(**dict(sent), id=kept(request).id)  # it may have been deleted while the body arrived
         await store.put(owner(request), changed)
         return _json(changed)
 

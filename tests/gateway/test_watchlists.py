@@ -134,6 +134,18 @@ def test_each_token_has_its_own(server: NatsServer) -> None:
         assert client.get("/v1/reads/?watchlist=Visitors", headers=two).status_code == 400
 
 
+def test_a_list_that_is_deleted_while_another_version_arrives_stays_deleted(client: httpx.Client) -> None:
+    path = f"{PATH}{client.post(PATH, json={'name': 'gone'}).json()['id']}/"
+
+    def body() -> Iterator[bytes]:
+        yield b'{"name": '
+        assert client.delete(path).status_code == 204
+        yield b'"gone"}'
+
+    assert client.put(path, content=body(), headers={"content-type": "application/json"}).status_code == 404
+    assert client.get(path).status_code == 404
+
+
 async def test_reads_and_events_tell_of_hits(client: httpx.Client, server: NatsServer, tmp_path: Path) -> None:
     kept = made(client)
     bus = await Bus.connect(Settings(nats_url=server.url), "test")
