@@ -23,7 +23,7 @@ MOST: Final = 128
 MOST_OF_CLIENT: Final = 32
 """Open calls of one address."""
 _HEALTH_INTERVAL: Final = 1.0
-"""Seconds between two looks at the health of the service, for clients that watch it."""
+"""Seconds between two checks of the service, for clients that watch it."""
 
 Parse = Callable[[bytes], Message]
 
@@ -113,7 +113,7 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[name-defined,mis
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> Any:  # noqa: N802
         if request.service not in self._names:
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
-        await self._look()
+        await self._refresh()
         return health_pb2.HealthCheckResponse(status=self._status(request.service))
 
     async def Watch(  # noqa: N802
@@ -122,24 +122,24 @@ class HealthService(health.aio.HealthServicer):  # type: ignore[name-defined,mis
         context: Context,  # noqa: ARG002
     ) -> AsyncIterator[Any]:
         """Each change. (Once one of its watchers has left, the library's own method tells the others nothing more.)"""
-        told = None
-        await self._look()
+        sent = None
+        await self._refresh()
         while not self._stop.is_set():
-            if (status := self._status(request.service)) != told:
+            if (status := self._status(request.service)) != sent:
                 yield health_pb2.HealthCheckResponse(status=status)
-                told = status
+                sent = status
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HEALTH_INTERVAL):
                     await self._stop.wait()
         raise EngineUnavailable("The server is stopping.")
 
     async def keep_up(self) -> None:
-        """Look at the health regularly, for all who watch it."""
+        """Check the service regularly, for all clients that watch it."""
         while True:
-            await self._look()
+            await self._refresh()
             await asyncio.sleep(_HEALTH_INTERVAL)
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         self._ready = (await service.health.report()).ready
 
     def _status(self, name: str) -> Any:
