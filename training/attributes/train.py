@@ -62,7 +62,8 @@ FURTHER: Final = (
     Stage(0.6, VEHICLE_SHAPE[:2], 0.45, MODELS_FIRST),
     Stage(0.9, VEHICLE_SHAPE[:2], 0.1, ALL_HEADS),
 )
-"""With `--initial`: small pictures would spoil what the network knows, and it has seen each picture often."""
+"""With `--initial`, also if the run is resumed with it: small pictures would spoil what the network knows, and it has
+seen each picture often."""
 
 LOSS_WEIGHTS: Final = {"type": 1.3, "color": 1.3, "orientation": 1.0, "make_model": 1.2, "make": 0.6}
 
